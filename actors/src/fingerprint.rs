@@ -1,0 +1,39 @@
+//! Fingerprint jobs: claimed from the store, run on a bounded pool, committed under the claim.
+
+mod engine;
+mod job;
+mod pool;
+mod queue;
+pub mod state;
+
+use metastamp_cluster::Router;
+use metastamp_protocol::{NodeRef, ObjectId};
+use metastamp_store::cache::SharedCache;
+use metastamp_store::documents::SharedDocuments;
+use metastamp_store::objects::Objects;
+
+use crate::Settings;
+use crate::registry::Registry;
+pub(crate) use job::{JobActor, Message as JobMessage};
+pub(crate) use pool::Pool;
+pub(crate) use queue::{Message as QueueMessage, Queue};
+
+/// Cache key under which a running job tells how far it is.
+pub fn progress_key(fingerprint_id: ObjectId) -> String {
+    format!("progress:{fingerprint_id}")
+}
+
+/// What jobs work with.
+#[derive(Clone)]
+pub(crate) struct Tools {
+    pub documents: SharedDocuments,
+    pub cache: SharedCache,
+    pub objects: Objects,
+    pub node: NodeRef,
+    pub settings: Settings,
+}
+
+/// The jobs that run on this node, by job id.
+pub(crate) fn jobs(router: Router, tools: Tools) -> Registry<JobActor> {
+    Registry::new(router, JobActor { tools })
+}

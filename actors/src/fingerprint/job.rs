@@ -1,0 +1,214 @@
+//! The actor of one running job: works off to the side, keeps the claim alive, commits.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use metastamp_protocol::http::Progress;
+use metastamp_protocol::{Job, ObjectId, Timestamp};
+use metastamp_store::StoreError;
+use metastamp_store::documents::JobResult;
+use metrics::{counter, histogram};
+use parking_lot::Mutex;
+use ractor::{Actor, ActorProcessingErr, ActorRef};
+
+use super::pool::Worker;
+use super::state::{Effect, Event, Outcome, Phase};
+use super::{Tools, engine, progress_key};
+use crate::metrics::{FENCED_WRITES_TOTAL, FINGERPRINT_JOB_DURATION_SECONDS};
+use crate::registry::Entity;
+
+/// How often progress is told and the claim looked after.
+const BEAT: Duration = Duration::from_millis(500);
+/// How long a progress note stays readable.
+const PROGRESS_TTL: Duration = Duration::from_secs(60);
+
+#[derive(Clone)]
+pub(crate) struct JobActor {
+    pub tools: Tools,
+}
+
+/// What a job starts with.
+pub(crate) struct Start {
+    pub job: Job,
+    pub worker: Worker,
+    /// Told when the job has ended, so that the next one is claimed at once.
+    pub ended: Box<dyn Fn() + Send + Sync>,
+}
+
+pub(crate) enum Message {
+    Worked(Outcome),
+    Beat,
+    /// The asset is gone or the node is leaving.
+    Cancel,
+}
+impl ractor::Message for Message {}
+
+/// What the worker thread and the actor share.
+#[derive(Default)]
+pub(crate) struct Gauge {
+    cancelled: AtomicBool,
+    progress: Mutex<Option<Progress>>,
+}
+
+impl Gauge {
+    pub fn is_cancelled(&self) -> bool {
+        self.cancelled.load(Ordering::Relaxed)
+    }
+
+    pub fn tell(&self, percent: u8, message: &str) {
+        *self.progress.lock() = Some(Progress { percent, message: message.to_owned() });
+    }
+}
+
+pub(crate) struct State {
+    job: Job,
+    token: ObjectId,
+    phase: Phase,
+    gauge: Arc<Gauge>,
+    started: Instant,
+    renewed: Instant,
+    told: Option<Progress>,
+    ended: Box<dyn Fn() + Send + Sync>,
+}
+
+impl Entity for JobActor {
+    const KIND: &'static str = "fingerprint_job";
+}
+
+impl Actor for JobActor {
+    type Msg = Message;
+    type State = State;
+    type Arguments = Start;
+
+    async fn pre_start(&self, myself: ActorRef<Message>, start: Start) -> Result<State, ActorProcessingErr> {
+        let Start { job, worker, ended } = start;
+        let token = job.claim.as_ref().map(|claim| claim.token).ok_or("a job starts with a claim")?;
+        let gauge = Arc::new(Gauge::default());
+        let work = engine::run(self.tools.clone(), job.clone(), gauge.clone(), worker);
+        let report = myself.clone();
+        tokio::spawn(async move {
+            let _ = report.cast(Message::Worked(work.await));
+        });
+        drop(myself.send_interval(BEAT, || Message::Beat));
+        let now = Instant::now();
+        Ok(State { job, token, phase: Phase::Working, gauge, started: now, renewed: now, told: None, ended })
+    }
+
+    async fn handle(
+        &self,
+        myself: ActorRef<Message>,
+        message: Message,
+        state: &mut State,
+    ) -> Result<(), ActorProcessingErr> {
+        match message {
+            Message::Worked(outcome) => self.advance(state, Event::Worked(outcome)).await,
+            Message::Cancel => self.advance(state, Event::Cancelled).await,
+            Message::Beat => self.beat(state).await,
+        }
+        if matches!(state.phase, Phase::Ended) {
+            state.gauge.cancelled.store(true, Ordering::Relaxed);
+            myself.stop(Some("done".to_owned()));
+        }
+        Ok(())
+    }
+
+    async fn post_stop(&self, _: ActorRef<Message>, state: &mut State) -> Result<(), ActorProcessingErr> {
+        state.gauge.cancelled.store(true, Ordering::Relaxed);
+        if matches!(state.phase, Phase::Working) {
+            self.advance(state, Event::Cancelled).await;
+        }
+        (state.ended)();
+        Ok(())
+    }
+}
+
+impl JobActor {
+    async fn beat(&self, state: &mut State) {
+        self.tell_progress(state).await;
+        if let Phase::Committing(result) = &state.phase {
+            let result = result.clone();
+            let next = self.commit(state, result).await;
+            self.advance(state, next).await;
+        }
+        if state.renewed.elapsed() >= self.tools.settings.claim_lease / 3 {
+            self.advance(state, Event::LeaseDue).await;
+        }
+    }
+
+    async fn tell_progress(&self, state: &mut State) {
+        let progress = state.gauge.progress.lock().clone();
+        if progress == state.told {
+            return;
+        }
+        if let Some(Ok(text)) = progress.as_ref().map(serde_json::to_string) {
+            // Only a courtesy: a cache that is away must not disturb the work.
+            let _ = self.tools.cache.set(&progress_key(state.job.id), &text, PROGRESS_TTL).await;
+        }
+        state.told = progress;
+    }
+
+    /// Feeds one event to the rules and does what they say, until nothing follows.
+    async fn advance(&self, state: &mut State, event: Event) {
+        let mut event = Some(event);
+        while let Some(now) = event.take() {
+            let phase = std::mem::replace(&mut state.phase, Phase::Ended);
+            let (phase, effect) = phase.on(now, state.job.attempts, Timestamp::now());
+            state.phase = phase;
+            event = self.perform(state, effect).await;
+        }
+    }
+
+    async fn perform(&self, state: &mut State, effect: Effect) -> Option<Event> {
+        match effect {
+            Effect::Nothing | Effect::Stop => None,
+            Effect::Commit(result) => Some(self.commit(state, result).await),
+            Effect::RenewClaim => {
+                let until = Timestamp::now().plus(self.tools.settings.claim_lease);
+                match self.tools.documents.renew_claim(state.job.id, state.token, until).await {
+                    Ok(()) => {
+                        state.renewed = Instant::now();
+                        None
+                    }
+                    Err(StoreError::Fenced { .. }) => Some(Event::ClaimLost),
+                    // The claim lasts three beats of renewal: try again with the next.
+                    Err(_) => None,
+                }
+            }
+            Effect::Release { not_before, error } => {
+                tracing::warn!(job = %state.job.id, error, "fingerprint job goes back to the queue");
+                let released = self.tools.documents.release_job(state.job.id, state.token, not_before, error).await;
+                if let Err(error) = released {
+                    tracing::warn!(job = %state.job.id, %error, "claim not released, it will run out");
+                }
+                None
+            }
+        }
+    }
+
+    async fn commit(&self, state: &State, result: JobResult) -> Event {
+        let (outcome, reason) = match &result {
+            JobResult::Completed { .. } => ("completed", None),
+            JobResult::Failed { message, .. } => ("failed", Some(message.clone())),
+        };
+        let job = &state.job;
+        match self.tools.documents.finish_job(job.id, state.token, result, Timestamp::now()).await {
+            Ok(()) => {
+                let seconds = state.started.elapsed().as_secs_f64();
+                histogram!(FINGERPRINT_JOB_DURATION_SECONDS, "type" => job.kind.as_str(), "outcome" => outcome)
+                    .record(seconds);
+                let duration_ms = (seconds * 1_000.0) as u64;
+                tracing::info!(job = %job.id, asset_id = %job.asset_id, outcome, reason, duration_ms, "fingerprint job ended");
+                Event::Committed
+            }
+            Err(StoreError::Fenced { .. }) => {
+                counter!(FENCED_WRITES_TOTAL, "what" => "job").increment(1);
+                Event::ClaimLost
+            }
+            Err(error) => {
+                tracing::warn!(job = %job.id, %error, "result not written yet");
+                Event::CommitFailed
+            }
+        }
+    }
+}

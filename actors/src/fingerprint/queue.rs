@@ -1,0 +1,100 @@
+//! Takes jobs from the store as workers become free. The only place that claims.
+
+use std::time::Duration;
+
+use metastamp_protocol::{JobState, Timestamp};
+use metrics::gauge;
+use ractor::{Actor, ActorProcessingErr, ActorRef};
+
+use super::Tools;
+use super::job::{JobActor, Start};
+use super::pool::Pool;
+use super::state::{ATTEMPTS_MAX, given_up};
+use crate::metrics::{FINGERPRINT_JOBS, FINGERPRINT_QUEUE_DEPTH};
+use crate::registry::Registry;
+
+/// How often the store is asked for work that came from elsewhere, or whose claim ran out.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+
+pub(crate) struct Queue {
+    pub tools: Tools,
+    pub pool: Pool,
+    pub jobs: Registry<JobActor>,
+}
+
+pub(crate) enum Message {
+    /// Something may have become claimable, or a worker free.
+    Look,
+    /// From now on claim nothing, and hand back what runs.
+    Drain,
+}
+impl ractor::Message for Message {}
+
+impl Actor for Queue {
+    type Msg = Message;
+    /// Whether the node is leaving.
+    type State = bool;
+    type Arguments = ();
+
+    async fn pre_start(&self, myself: ActorRef<Message>, (): ()) -> Result<bool, ActorProcessingErr> {
+        myself.cast(Message::Look)?;
+        drop(myself.send_interval(LOOK_EVERY, || Message::Look));
+        Ok(false)
+    }
+
+    async fn handle(
+        &self,
+        myself: ActorRef<Message>,
+        message: Message,
+        draining: &mut bool,
+    ) -> Result<(), ActorProcessingErr> {
+        match message {
+            Message::Drain => *draining = true,
+            Message::Look if *draining => {}
+            Message::Look => {
+                // Many messages may say the same; a failure is told and tried again with the next look.
+                if let Err(error) = self.claim(&myself).await {
+                    tracing::warn!(%error, "can't claim fingerprint jobs");
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Queue {
+    async fn claim(&self, myself: &ActorRef<Message>) -> crate::error::Result<()> {
+        let mut workers: Vec<_> = std::iter::from_fn(|| self.pool.take()).collect();
+        let Tools { documents, node, settings, .. } = &self.tools;
+        let mut jobs = Vec::new();
+        if !workers.is_empty() {
+            jobs = documents.claim_jobs(node, Timestamp::now(), settings.claim_lease, workers.len() as u32).await?;
+        }
+        for job in jobs {
+            let (id, token) = (job.id, job.claim.as_ref().map(|claim| claim.token));
+            // Claimed that often and never finished: whoever ran it died of it.
+            if let (true, Some(token)) = (job.attempts > ATTEMPTS_MAX, token) {
+                let error = job.last_error.as_deref().unwrap_or("the process ended while working on it");
+                let result = given_up(ATTEMPTS_MAX, error);
+                documents.finish_job(id, token, result, Timestamp::now()).await?;
+                continue;
+            }
+            let Some(worker) = workers.pop() else { break };
+            let queue = myself.clone();
+            let ended = Box::new(move || drop(queue.cast(Message::Look)));
+            self.jobs.bring_up(id, Start { job, worker, ended }).await?;
+        }
+        drop(workers);
+        self.count().await
+    }
+
+    async fn count(&self) -> crate::error::Result<()> {
+        for (state, count) in self.tools.documents.job_counts().await? {
+            gauge!(FINGERPRINT_JOBS, "state" => state.as_str()).set(count as f64);
+            if state == JobState::Queued {
+                gauge!(FINGERPRINT_QUEUE_DEPTH).set(count as f64);
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,16 @@
+//! Who owns what while it happens: upload sessions and fingerprint jobs as supervised actors.
+//!
+//! State lives in the stores; an actor is a cache with a queue in front. Any of them can be killed at any instant and
+//! be brought up again from the store. Each has its rules in a pure state machine apart (`state.rs`).
+
+pub mod error;
+pub mod fingerprint;
+pub mod metrics;
+pub mod registry;
+pub mod supervisor;
+pub mod sweeper;
+pub mod system;
+pub mod upload;
+
+pub use error::ActorError;
+pub use system::{Deps, Settings, System};

@@ -1,0 +1,171 @@
+//! All actors of a node, wired: the one place that starts and stops them.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use metastamp_cluster::Router;
+use metastamp_protocol::ObjectId;
+use metastamp_store::cache::SharedCache;
+use metastamp_store::documents::SharedDocuments;
+use metastamp_store::objects::Objects;
+use parking_lot::RwLock;
+use ractor::{Actor, ActorRef};
+
+use crate::fingerprint::{self, JobActor, JobMessage, Pool, Queue, QueueMessage, Tools};
+use crate::registry::Registry;
+use crate::supervisor::{self, Child, Supervisor};
+use crate::sweeper::Sweeper;
+use crate::upload::{Rules, Uploads};
+
+/// Numbers that an operator, or a test, may want to be different.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Fingerprints made at once on this node.
+    pub workers: usize,
+    pub fingerprinting: bool,
+    /// Where jobs put the file they work on.
+    pub temp_dir: PathBuf,
+    /// How long a claim holds without renewal.
+    pub claim_lease: Duration,
+    /// How long one run of a job may take.
+    pub job_time_max: Duration,
+    /// How long an upload session lives without a sign of life.
+    pub upload_lease: Duration,
+    /// How long one upload may take.
+    pub upload_time_max: Duration,
+    /// The same bytes under the same name within this time are one upload.
+    pub repeat_window: Duration,
+    pub sweep_every: Duration,
+}
+
+impl Settings {
+    pub fn new(temp_dir: PathBuf) -> Self {
+        Self {
+            workers: 1,
+            fingerprinting: true,
+            temp_dir,
+            claim_lease: Duration::from_secs(15),
+            job_time_max: Duration::from_secs(300),
+            upload_lease: Duration::from_secs(30),
+            upload_time_max: Duration::from_secs(300),
+            repeat_window: Duration::from_secs(120),
+            sweep_every: Duration::from_secs(5),
+        }
+    }
+}
+
+/// What the actors work with.
+#[derive(Clone)]
+pub struct Deps {
+    pub documents: SharedDocuments,
+    pub cache: SharedCache,
+    pub objects: Objects,
+    pub router: Router,
+    pub settings: Settings,
+}
+
+/// Handle to the running actors. Cheap to clone.
+#[derive(Clone)]
+pub struct System {
+    pub uploads: Uploads,
+    jobs: Registry<JobActor>,
+    queue: Arc<RwLock<Option<ActorRef<QueueMessage>>>>,
+    supervisor: ActorRef<supervisor::Message>,
+}
+
+impl System {
+    /// Starts everything under one supervisor.
+    ///
+    /// # Errors
+    /// When an actor does not start.
+    pub async fn start(deps: Deps) -> Result<Self, ractor::SpawnErr> {
+        let node = deps.router.members().local().clone();
+        let rules = Rules {
+            owner: node.clone(),
+            bucket: deps.objects.bucket().to_owned(),
+            lease: deps.settings.upload_lease,
+            repeat_window: deps.settings.repeat_window,
+            fingerprinting: deps.settings.fingerprinting,
+        };
+        let tools = Tools {
+            documents: deps.documents.clone(),
+            cache: deps.cache.clone(),
+            objects: deps.objects.clone(),
+            node,
+            settings: deps.settings.clone(),
+        };
+        let uploads = Uploads::new(deps.router.clone(), deps.documents.clone(), rules);
+        let jobs = fingerprint::jobs(deps.router.clone(), tools.clone());
+        let queue = Arc::new(RwLock::new(None));
+        let mut children = vec![
+            registry_child("uploads", uploads.registry.clone()),
+            registry_child("fingerprint-jobs", jobs.clone()),
+            sweeper_child(deps.clone()),
+        ];
+        if deps.settings.fingerprinting {
+            children.push(queue_child(tools, Pool::new(deps.settings.workers), jobs.clone(), queue.clone()));
+        }
+        let (supervisor, _) = Actor::spawn(None, Supervisor, children).await?;
+        Ok(Self { uploads, jobs, queue, supervisor })
+    }
+
+    /// There is a new job: look at once instead of at the next beat.
+    pub fn job_queued(&self) {
+        self.tell_queue(QueueMessage::Look);
+    }
+
+    /// The asset of this job is gone; if the job runs here, it stops.
+    pub fn cancel_job(&self, id: ObjectId) {
+        self.jobs.tell_if_active(id, JobMessage::Cancel);
+    }
+
+    /// Claims nothing more, lets running jobs finish until `deadline`, then hands back what is left and stops.
+    pub async fn drain(&self, deadline: Duration) {
+        self.tell_queue(QueueMessage::Drain);
+        let started = tokio::time::Instant::now();
+        while self.jobs.active() > 0 && started.elapsed() < deadline {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        self.jobs.stop_all();
+        let handed_back = tokio::time::Instant::now();
+        while self.jobs.active() > 0 && handed_back.elapsed() < Duration::from_secs(2) {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        let _ = self.supervisor.stop_and_wait(None, Some(Duration::from_secs(2))).await;
+    }
+
+    fn tell_queue(&self, message: QueueMessage) {
+        if let Some(queue) = &*self.queue.read() {
+            let _ = queue.cast(message);
+        }
+    }
+}
+
+fn registry_child<E: crate::registry::Entity>(name: &'static str, registry: Registry<E>) -> Child {
+    Child::new(name, move |supervisor| registry.clone().start(supervisor))
+}
+
+fn sweeper_child(deps: Deps) -> Child {
+    Child::new("sweeper", move |supervisor| {
+        let sweeper = Sweeper::new(&deps);
+        async move { Ok(Actor::spawn_linked(None, sweeper, (), supervisor).await?.0.get_cell()) }
+    })
+}
+
+fn queue_child(
+    tools: Tools,
+    pool: Pool,
+    jobs: Registry<JobActor>,
+    handle: Arc<RwLock<Option<ActorRef<QueueMessage>>>>,
+) -> Child {
+    Child::new("fingerprint-queue", move |supervisor| {
+        let queue = Queue { tools: tools.clone(), pool: pool.clone(), jobs: jobs.clone() };
+        let handle = handle.clone();
+        async move {
+            let (queue, _) = Actor::spawn_linked(None, queue, (), supervisor).await?;
+            *handle.write() = Some(queue.clone());
+            Ok(queue.get_cell())
+        }
+    })
+}

@@ -1,0 +1,3 @@
+//! What can be done to nodes while clients use them.
+
+pub mod kill;

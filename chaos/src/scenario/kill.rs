@@ -1,0 +1,152 @@
+//! Uploaders work while the node is killed at random moments and started again.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result};
+use rand::rngs::StdRng;
+use rand::{Rng as _, SeedableRng as _};
+
+use crate::client::eventually;
+use crate::history::{Event, Upload, What};
+use crate::{Client, History, NodeOptions, NodeProcess, UploadFile};
+
+const PASSWORD: &str = "chaos-password-1";
+/// Pause of an uploader whose node does not answer.
+const PAUSE: Duration = Duration::from_millis(50);
+/// How long jobs may take to end once the node is left alone.
+const SETTLED_WITHIN: Duration = Duration::from_secs(60);
+
+/// How hard to try.
+#[derive(Debug, Clone)]
+pub struct Plan {
+    pub seed: u64,
+    pub uploaders: usize,
+    /// How often the node is killed; the run ends after the last restart.
+    pub kills: usize,
+    /// Kills end early when this has passed.
+    pub time_max: Duration,
+    /// Longest life of a node between ready and the kill.
+    pub life_max: Duration,
+}
+
+/// Runs the plan on a fresh node and gives the history with the end state, to be judged by [`crate::check::judge`].
+pub async fn run(plan: &Plan, options: NodeOptions, mut progress: impl FnMut(String)) -> Result<Vec<Event>> {
+    let history = History::default();
+    history.record(What::Run { scenario: "kill".to_owned(), seed: plan.seed });
+    let mut node = start(options).await?;
+    let stop = Arc::new(AtomicBool::new(false));
+    let mut clients = Vec::new();
+    for i in 0..plan.uploaders {
+        let user = format!("uploader{i}@chaos.test");
+        clients.push((user.clone(), Client::new(node.address())?.register(&user, PASSWORD).await?));
+    }
+    let uploaders: Vec<_> = (0u64..)
+        .zip(&clients)
+        .map(|(i, (user, client))| {
+            let uploader = Uploader {
+                user: user.clone(),
+                client: client.clone(),
+                history: history.clone(),
+                stop: Arc::clone(&stop),
+                random: StdRng::seed_from_u64(plan.seed.wrapping_add(1 + i)),
+            };
+            tokio::spawn(uploader.work())
+        })
+        .collect();
+
+    let mut random = StdRng::seed_from_u64(plan.seed);
+    let began = Instant::now();
+    for round in 1..=plan.kills {
+        if began.elapsed() > plan.time_max {
+            break;
+        }
+        let life = random.random_range(Duration::ZERO..plan.life_max);
+        tokio::time::sleep(life).await;
+        history.record(What::Fault { action: format!("kill -9 after {life:?}") });
+        let restarted = tokio::task::spawn_blocking(move || {
+            node.kill();
+            node.restart().map(|()| node)
+        });
+        node = restarted.await?.context("restart after a kill")?;
+        progress(format!("{:.0?}: {round} kills, {} events", began.elapsed(), history.events().len()));
+    }
+
+    stop.store(true, Ordering::Relaxed);
+    for uploader in uploaders {
+        uploader.await?;
+    }
+    for (user, client) in &clients {
+        record_end_state(&history, user, client).await?;
+    }
+    Ok(history.events())
+}
+
+async fn start(options: NodeOptions) -> Result<NodeProcess> {
+    tokio::task::spawn_blocking(|| NodeProcess::start(options)).await?
+}
+
+/// Waits for the user's assets to settle, within reason, and records what the node shows of them.
+async fn record_end_state(history: &History, user: &str, client: &Client) -> Result<()> {
+    let all_settled = || async {
+        let assets = client.all_assets().await?;
+        Ok(assets.iter().all(crate::client::AssetInfo::is_settled).then_some(()))
+    };
+    // what is not settled by then is for the judge to name
+    _ = eventually("all assets settled", SETTLED_WITHIN, all_settled).await;
+    let assets = client.all_assets().await.context("reading the end state")?;
+    history.record(What::State { user: user.to_owned(), assets });
+    Ok(())
+}
+
+/// Uploads one new file after another; a file whose outcome is unknown is sent again until the node has answered.
+struct Uploader {
+    user: String,
+    client: Client,
+    history: History,
+    stop: Arc<AtomicBool>,
+    random: StdRng,
+}
+
+impl Uploader {
+    async fn work(mut self) {
+        let mut number = 0u64;
+        while !self.stop.load(Ordering::Relaxed) {
+            number += 1;
+            let file = self.next_file(number);
+            let upload =
+                Upload { user: self.user.clone(), name: file.name.clone(), size: file.size(), sha256: file.sha256() };
+            while !self.attempt(&upload, &file).await && !self.stop.load(Ordering::Relaxed) {
+                tokio::time::sleep(PAUSE).await;
+            }
+        }
+    }
+
+    fn next_file(&mut self, number: u64) -> UploadFile {
+        let unique: u64 = self.random.random();
+        if self.random.random_bool(0.5) {
+            UploadFile::text(&format!("note-{number}.txt"), &format!("{} {number} {unique:x}", self.user))
+        } else {
+            UploadFile::png(&format!("picture-{number}.png"), unique)
+        }
+    }
+
+    /// Sends the file once; false when it must be sent again.
+    async fn attempt(&self, upload: &Upload, file: &UploadFile) -> bool {
+        let op = self.history.invoke(upload);
+        let (outcome, done) = match self.client.upload(file).await {
+            Ok(answer) if answer.status == 201 => match answer.text("/id") {
+                Ok(asset_id) => (What::Ok { op, asset_id }, true),
+                Err(error) => (What::Fail { op, status: 201, code: error.to_string() }, true),
+            },
+            Ok(answer) if answer.status >= 500 || matches!(answer.status, 408 | 429) => {
+                (What::Unknown { op, why: answer.to_string() }, false)
+            }
+            Ok(answer) => (What::Fail { op, status: answer.status, code: answer.code() }, true),
+            Err(error) => (What::Unknown { op, why: format!("{error:#}") }, false),
+        };
+        self.history.record(outcome);
+        done
+    }
+}

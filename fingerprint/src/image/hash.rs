@@ -1,0 +1,82 @@
+//! The three hashes of imagehash 4.3.2 with `hash_size` 16.
+
+use super::dct::{Dct2, LENGTH};
+use super::resample::{Raster, resize};
+use super::{HASH_SIZE, PerceptualHashes};
+
+const SIDE: usize = HASH_SIZE as usize;
+/// pHash, aHash and dHash of the normalised 256x256 image.
+pub(super) fn trio(normal: &Raster) -> PerceptualHashes {
+    let grey = to_grey(normal);
+    PerceptualHashes {
+        phash: hex(phash(&grey)),
+        ahash: hex(ahash(&grey)),
+        dhash: hex(dhash(&grey)),
+        hash_size: HASH_SIZE,
+    }
+}
+
+/// Pillow's RGB to L: ITU-R 601-2 luma in 16-bit fixed point, rounded.
+fn to_grey(raster: &Raster) -> Raster {
+    if raster.channels == 1 {
+        return raster.clone();
+    }
+    let (pixels, _) = raster.values.as_chunks::<3>();
+    let luma = |&[r, g, b]: &[u8; 3]| {
+        let sum = 19_595 * u32::from(r) + 38_470 * u32::from(g) + 7_471 * u32::from(b) + 0x8000;
+        (sum >> 16) as u8
+    };
+    Raster { channels: 1, values: pixels.iter().map(luma).collect(), ..*raster }
+}
+
+/// Top-left 16x16 of the 2-D DCT-II of the 64x64 image, each above the median of all 256.
+fn phash(grey: &Raster) -> Vec<bool> {
+    // imagehash's `highfreq_factor`: four times the hash size.
+    let small = resize(grey, LENGTH, LENGTH);
+    let dct = Dct2::new();
+    // Columns first, as the reference does.
+    let mut rows = [[0.0; LENGTH]; SIDE];
+    for x in 0..LENGTH {
+        let mut column = std::array::from_fn(|y| f64::from(small.values[y * LENGTH + x]));
+        dct.process(&mut column);
+        for (row, value) in rows.iter_mut().zip(column) {
+            row[x] = value;
+        }
+    }
+    let mut low = Vec::with_capacity(SIDE * SIDE);
+    for mut row in rows {
+        dct.process(&mut row);
+        low.extend_from_slice(&row[..SIDE]);
+    }
+    let median = median(&low);
+    low.iter().map(|&coefficient| coefficient > median).collect()
+}
+
+/// Mean of the two middle values; `values` has an even, non-zero length.
+fn median(values: &[f64]) -> f64 {
+    let mut sorted = values.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    let middle = sorted.len() / 2;
+    (sorted[middle - 1] + sorted[middle]) / 2.0
+}
+
+/// Pixels of the 16x16 image above their mean, without a division.
+fn ahash(grey: &Raster) -> Vec<bool> {
+    let small = resize(grey, SIDE, SIDE);
+    let sum: u64 = small.values.iter().map(|&value| u64::from(value)).sum();
+    let count = small.values.len() as u64;
+    small.values.iter().map(|&value| u64::from(value) * count > sum).collect()
+}
+
+/// Pixels of the 17x16 image brighter than their left neighbour.
+fn dhash(grey: &Raster) -> Vec<bool> {
+    let small = resize(grey, SIDE + 1, SIDE);
+    let rows = small.values.chunks_exact(SIDE + 1);
+    rows.flat_map(|row| row.windows(2).map(|pair| pair[1] > pair[0])).collect()
+}
+
+/// Bits to hex digits, first bit highest.
+fn hex(bits: Vec<bool>) -> String {
+    let byte = |bits: &[bool]| bits.iter().fold(0_u8, |byte, &bit| byte << 1 | u8::from(bit));
+    ::hex::encode(bits.chunks(8).map(byte).collect::<Vec<u8>>())
+}

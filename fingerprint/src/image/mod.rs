@@ -1,0 +1,111 @@
+//! Perceptual hashes and metadata of PNG, JPEG and WebP images.
+//!
+//! The hashes are those of Python's imagehash 4.3.2 over Pillow 12: convert to RGB unless the image
+//! is RGB or L, resize to 256x256 with Lanczos, then `hash_size` 16. Alpha is dropped, palettes are
+//! looked up, Exif orientation is not applied, of animations the first frame counts. The one wanted
+//! departure: 16-bit greyscale is scaled (`>> 8`) where Pillow clips at 255, because clipped
+//! images are white and would all match each other.
+
+mod dct;
+mod decode;
+mod exif;
+mod hash;
+mod jpeg;
+mod probe;
+mod resample;
+
+use std::io::{BufRead, Seek, SeekFrom};
+
+use serde::Serialize;
+use serde_json::json;
+
+use crate::algorithm::{AHASH, Algorithms, DHASH, PHASH};
+use crate::progress::step;
+use crate::{FingerprintError, Limits, Metadata, Progress};
+
+/// Side of the square every image is resized to before it is hashed, in pixels.
+const NORMAL_SIDE_PX: usize = 256;
+
+/// Bits per side of each hash; a hash has `HASH_SIZE * HASH_SIZE` bits.
+pub const HASH_SIZE: u32 = 16;
+
+/// Three 256-bit hashes, each 64 lower-case hex digits, bits row by row, highest bit first.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct PerceptualHashes {
+    /// Low frequencies of the DCT against their median.
+    pub phash: String,
+    /// Pixels against their mean.
+    pub ahash: String,
+    /// Each pixel against its left neighbour.
+    pub dhash: String,
+    /// Always [`HASH_SIZE`].
+    pub hash_size: u32,
+}
+
+/// What [`fingerprint`] returns.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct ImageFingerprint {
+    /// Hashes of the decoded picture.
+    pub perceptual_hashes: PerceptualHashes,
+    /// `width`, `height`, `resolution` (`WxH`), `format` (PNG, JPEG, WEBP), `mode` (as Pillow
+    /// spells it), `file_size` in bytes, `has_exif`, `exif` {tag name: value}, and `camera` and
+    /// `dateTaken` when the Exif data tells them. GPS tags are left out: the metadata is shown to
+    /// others, and where a picture was taken is the creator's own affair.
+    pub metadata: Metadata,
+    /// Which algorithm made which hash.
+    pub algorithms: Algorithms,
+}
+
+/// Fingerprint of the PNG, JPEG or WebP image that `reader` holds, read from its start.
+///
+/// Takes the decoded image plus about 768 bytes per row of memory.
+///
+/// # Errors
+/// [`FingerprintError::Unsupported`] for other formats and rare variants,
+/// [`FingerprintError::LimitExceeded`] from the header alone when the declared size is too much,
+/// [`FingerprintError::Malformed`] for broken and truncated files.
+pub fn fingerprint<R: BufRead + Seek>(
+    mut reader: R,
+    limits: &Limits,
+    progress: &mut dyn Progress,
+) -> Result<ImageFingerprint, FingerprintError> {
+    step(progress, 0)?;
+    let file_size = reader.seek(SeekFrom::End(0))?;
+    reader.rewind()?;
+    let header = probe::probe(&mut reader, file_size, limits)?;
+    step(progress, 5)?;
+    reader.rewind()?;
+    let decoded = decode::decode(&mut reader, &header, limits)?;
+    step(progress, 60)?;
+    let exif = decoded.exif.as_deref().map(exif::read).unwrap_or_default();
+    let normal = resample::to_square(&decoded.pixels, NORMAL_SIDE_PX);
+    drop(decoded);
+    step(progress, 90)?;
+    let perceptual_hashes = hash::trio(&normal);
+    let metadata = metadata(&header, file_size, exif);
+    step(progress, 100)?;
+    Ok(ImageFingerprint {
+        perceptual_hashes,
+        metadata,
+        algorithms: Algorithms::from([("phash", PHASH), ("ahash", AHASH), ("dhash", DHASH)]),
+    })
+}
+
+fn metadata(header: &probe::Header, file_size: u64, exif: exif::Exif) -> Metadata {
+    let mut metadata = Metadata::new();
+    metadata.insert("width".into(), json!(header.width));
+    metadata.insert("height".into(), json!(header.height));
+    metadata.insert("resolution".into(), json!(format!("{}x{}", header.width, header.height)));
+    metadata.insert("format".into(), json!(header.format.name()));
+    metadata.insert("mode".into(), json!(header.mode));
+    metadata.insert("file_size".into(), json!(file_size));
+    metadata.insert("has_exif".into(), json!(exif.present));
+    metadata.insert("exif".into(), exif.tags.into());
+    if let Some(camera) = exif.camera {
+        metadata.insert("camera".into(), camera.into());
+    }
+    if let Some(date_taken) = exif.date_taken {
+        metadata.insert("dateTaken".into(), date_taken.into());
+    }
+    metadata
+}

@@ -1,0 +1,32 @@
+//! Fingerprints and metadata of what creators upload: bytes in, hashes out.
+//!
+//! Every function here is pure and blocking: no clock, no network, no threads of its own beyond the
+//! one that gives the PDF parser a deep stack. Callers run it on a bounded pool.
+//!
+//! * [`image::fingerprint`]: PNG, JPEG and WebP to pHash, aHash and dHash (256 bits each).
+//! * [`text::fingerprint`]: a stream of bytes to a SHA-256 of its trimmed text, in constant memory.
+//! * [`pdf::fingerprint`]: a PDF document to a SHA-256 of its text, and its information dictionary.
+//!
+//! Inputs are hostile until proven otherwise: each function takes [`Limits`], refuses what passes
+//! them with a reason the creator can read ([`FingerprintError`]), and turns a panic of a decoder
+//! into an error. Progress and cancellation go through [`Progress`].
+
+mod algorithm;
+mod error;
+mod guard;
+pub mod image;
+mod limits;
+pub mod pdf;
+mod progress;
+pub mod text;
+
+pub use algorithm::Algorithms;
+pub use error::FingerprintError;
+pub use image::{ImageFingerprint, PerceptualHashes};
+pub use limits::Limits;
+pub use pdf::PdfFingerprint;
+pub use progress::{NoProgress, Progress};
+pub use text::TextFingerprint;
+
+/// What a modality knows about a file, ready to be stored as a JSON object.
+pub type Metadata = serde_json::Map<String, serde_json::Value>;

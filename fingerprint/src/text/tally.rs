@@ -1,0 +1,83 @@
+//! Hash and counts of a text that arrives in pieces, as if it were trimmed first.
+
+use sha2::{Digest, Sha256};
+
+/// Everything that ends at some character of the text.
+#[derive(Clone, Default)]
+struct Running {
+    hasher: Sha256,
+    chars: u64,
+    line_feeds: u64,
+}
+
+/// Hashes and counts a text piece by piece. White space may turn out to be trailing, so the state
+/// is kept twice: up to the last character that is not white space, and including what follows.
+#[derive(Clone, Default)]
+pub(crate) struct Tally {
+    trimmed: Running,
+    with_space: Running,
+    words: u64,
+    in_word: bool,
+    started: bool,
+}
+
+/// Result of a [`Tally`].
+pub(crate) struct TextTotals {
+    /// SHA-256 of the trimmed text in UTF-8, lower-case hex.
+    pub(crate) sha256_hex: String,
+    /// Unicode scalar values of the trimmed text.
+    pub(crate) chars: u64,
+    /// Runs of characters that are not white space.
+    pub(crate) words: u64,
+    /// Lines of the trimmed text, 0 when it is empty.
+    pub(crate) lines: u64,
+}
+
+impl Running {
+    fn feed(&mut self, text: &str) {
+        self.hasher.update(text.as_bytes());
+        self.chars += text.chars().count() as u64;
+        self.line_feeds += text.bytes().filter(|&byte| byte == b'\n').count() as u64;
+    }
+}
+
+impl Tally {
+    /// Adds `text`, which follows what was fed before.
+    pub(crate) fn feed(&mut self, text: &str) {
+        self.count_words(text);
+        let text = if self.started { text } else { text.trim_start() };
+        if text.is_empty() {
+            return;
+        }
+        self.started = true;
+        let core = text.trim_end();
+        if !core.is_empty() {
+            self.with_space.feed(core);
+            self.trimmed = self.with_space.clone();
+        }
+        self.with_space.feed(&text[core.len()..]);
+    }
+
+    fn count_words(&mut self, text: &str) {
+        for c in text.chars() {
+            let in_word = !c.is_whitespace();
+            self.words += u64::from(in_word && !self.in_word);
+            self.in_word = in_word;
+        }
+    }
+
+    /// Unicode scalar values fed so far, leading white space not counted.
+    pub(crate) fn chars_so_far(&self) -> u64 {
+        self.with_space.chars
+    }
+
+    pub(crate) fn finish(self) -> TextTotals {
+        let Running { hasher, chars, line_feeds } = self.trimmed;
+        TextTotals {
+            sha256_hex: hex::encode(hasher.finalize()),
+            chars,
+            words: self.words,
+            lines: if chars == 0 { 0 } else { line_feeds + 1 },
+        }
+    }
+}

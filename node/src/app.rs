@@ -1,0 +1,89 @@
+//! Everything a handler needs, in one place.
+
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use metastamp_actors::System;
+use metastamp_store::cache::SharedCache;
+use metastamp_store::documents::SharedDocuments;
+use metastamp_store::objects::Objects;
+
+use crate::auth::passwords::Passwords;
+use crate::auth::tokens::Tokens;
+use crate::config::Config;
+use crate::telemetry::metrics::Metrics;
+
+pub struct App {
+    pub config: Config,
+    pub documents: SharedDocuments,
+    pub cache: SharedCache,
+    pub objects: Objects,
+    pub actors: System,
+    pub tokens: Tokens,
+    pub passwords: Passwords,
+    /// Sessions known to be revoked. Revocation is final, so this may be remembered for as long as we like.
+    pub revoked: moka::sync::Cache<String, ()>,
+    pub metrics: Metrics,
+    /// Where uploads put what does not fit into memory.
+    pub temp_dir: PathBuf,
+    pub upload_time_max: Duration,
+    leaving: AtomicBool,
+}
+
+/// What [`App::new`] puts together.
+pub struct Parts {
+    pub config: Config,
+    pub documents: SharedDocuments,
+    pub cache: SharedCache,
+    pub objects: Objects,
+    pub actors: System,
+    pub metrics: Metrics,
+    pub temp_dir: PathBuf,
+    pub upload_time_max: Duration,
+}
+
+impl App {
+    pub fn new(parts: Parts) -> Self {
+        let Parts { config, documents, cache, objects, actors, metrics, temp_dir, upload_time_max } = parts;
+        let tokens = Tokens::new(&config.jwt_secret, config.token_life);
+        let passwords = Passwords::new(config.threads);
+        let revoked = moka::sync::Cache::new(100_000);
+        let leaving = AtomicBool::new(false);
+        Self {
+            config,
+            documents,
+            cache,
+            objects,
+            actors,
+            tokens,
+            passwords,
+            revoked,
+            metrics,
+            temp_dir,
+            upload_time_max,
+            leaving,
+        }
+    }
+
+    /// From now on `/ready` says no, so that load balancers look elsewhere.
+    pub fn leave(&self) {
+        self.leaving.store(true, Ordering::Relaxed);
+    }
+
+    pub fn is_leaving(&self) -> bool {
+        self.leaving.load(Ordering::Relaxed)
+    }
+
+    /// Removes an object whose row is gone; on failure its garbage row stays and the sweeper tries again.
+    pub async fn remove_object(&self, s3_key: &str) -> bool {
+        if let Err(error) = self.objects.delete(s3_key).await {
+            tracing::warn!(%error, "object not removed yet");
+            return false;
+        }
+        if let Err(error) = self.documents.forget_garbage(s3_key).await {
+            tracing::warn!(%error, "garbage row stays");
+        }
+        true
+    }
+}

@@ -1,0 +1,4 @@
+//! Who is calling: passwords, tokens, sessions.
+
+pub mod passwords;
+pub mod tokens;

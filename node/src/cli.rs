@@ -1,0 +1,42 @@
+//! The command line.
+
+use clap::{Parser, Subcommand};
+
+use crate::client::{AssetsArgs, LoginArgs, UploadArgs};
+use crate::init::InitArgs;
+
+/// A META-STAMP node, and a small client for one.
+///
+/// Without a command it serves. Settings come from the environment and a .env file; see .env.example.
+#[derive(Debug, Parser)]
+#[command(name = "metastamp", version, arg_required_else_help = false)]
+pub struct Cli {
+    #[command(subcommand)]
+    pub command: Option<Command>,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run a node (the default)
+    Serve,
+    /// Create stores, bucket and administrator; safe to run again
+    Init(InitArgs),
+    /// Look at the configuration
+    Config {
+        /// Print every variable with its effective value and where it came from; secrets are masked
+        #[arg(long)]
+        dump: bool,
+    },
+    /// Log in to a node and keep the token
+    Login(LoginArgs),
+    /// Upload files, wait for their fingerprints and print them
+    Upload(UploadArgs),
+    /// List your assets
+    Assets(AssetsArgs),
+    /// Create a demo account with sample works; starts a node if none is running
+    Demo {
+        /// Address of the node
+        #[arg(long, env = "METASTAMP_URL")]
+        url: Option<String>,
+    },
+}

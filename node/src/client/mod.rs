@@ -1,0 +1,38 @@
+//! The command-line client: `metastamp login`, `metastamp upload`, `metastamp assets`.
+//!
+//! It talks to a node over HTTP like any other client, so what works here works for everybody. Results go to stdout,
+//! progress and hints to stderr: output can be piped while a person still sees what is going on.
+
+mod api;
+mod args;
+mod assets;
+mod credentials;
+mod error;
+mod fingerprint;
+mod login;
+mod out;
+mod retry;
+mod screen;
+mod send;
+mod settings;
+mod table;
+mod upload;
+#[cfg(test)]
+mod wire_test;
+
+pub use args::{AssetsArgs, LoginArgs, UploadArgs};
+pub use assets::assets;
+pub use login::login;
+pub use upload::upload;
+
+// The demo is a client too.
+pub(crate) use api::Api;
+pub(crate) use assets::{AssetPage, AssetRow};
+pub(crate) use error::CallError;
+pub(crate) use fingerprint::Fingerprint;
+pub(crate) use login::open_session;
+pub(crate) use out::line;
+pub(crate) use screen::Screen;
+pub(crate) use send::{Parcel, Payload};
+pub(crate) use settings::{is_loopback, normalise_url};
+pub(crate) use table::columns;

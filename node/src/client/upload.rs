@@ -1,0 +1,179 @@
+//! `metastamp upload`.
+
+use std::path::Path;
+
+use serde_json::{Value, json};
+
+use super::api::Api;
+use super::args::UploadArgs;
+use super::error::CallError;
+use super::fingerprint::{Fingerprint, asset_rows};
+use super::out;
+use super::screen::Screen;
+use super::send::{Parcel, Stored};
+use super::table::{pairs, plain};
+
+/// What became of all files together. As an error it is the summary.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, thiserror::Error)]
+#[error("{}", self.summary())]
+pub struct Tally {
+    uploaded: usize,
+    /// Uploaded, but their fingerprint failed or did not come.
+    without_fingerprint: usize,
+    refused: usize,
+    skipped: usize,
+}
+
+impl Tally {
+    fn is_success(&self) -> bool {
+        self.without_fingerprint + self.refused + self.skipped == 0
+    }
+
+    fn total(&self) -> usize {
+        self.uploaded + self.without_fingerprint + self.refused + self.skipped
+    }
+
+    fn summary(&self) -> String {
+        let total = self.total();
+        let mut parts = vec![format!("{} uploaded", self.uploaded + self.without_fingerprint)];
+        for (count, what) in [
+            (self.without_fingerprint, "of them without a fingerprint"),
+            (self.refused, "failed"),
+            (self.skipped, "not tried"),
+        ] {
+            if count > 0 {
+                parts.push(format!("{count} {what}"));
+            }
+        }
+        format!("{total} {}: {}", if total == 1 { "file" } else { "files" }, parts.join(", "))
+    }
+}
+
+/// Uploads all files, one after the other.
+///
+/// # Errors
+/// When not logged in, or with a summary when a file was refused or got no fingerprint. The other files were uploaded.
+pub async fn upload(args: UploadArgs) -> anyhow::Result<()> {
+    let api = Api::open(args.url.as_deref(), Screen::stderr())?;
+    let mut tally = Tally::default();
+    for path in &args.files {
+        // The same token will not do better with the next file.
+        match one(&api, &args, path).await {
+            Ok(Done::Fine) => tally.uploaded += 1,
+            Ok(Done::NoFingerprint) => tally.without_fingerprint += 1,
+            Err(error) => {
+                report_failure(&api, &args, path, &error);
+                tally.refused += 1;
+                if error.needs_login() {
+                    break;
+                }
+            }
+        }
+    }
+    tally.skipped = args.files.len() - tally.total();
+    if !tally.is_success() {
+        return Err(tally.into());
+    }
+    if args.files.len() > 1 {
+        api.screen().note(&tally.summary());
+    }
+    Ok(())
+}
+
+enum Done {
+    Fine,
+    NoFingerprint,
+}
+
+async fn one(api: &Api, args: &UploadArgs, path: &Path) -> Result<Done, CallError> {
+    let mut parcel = Parcel::of_file(path);
+    parcel.title.clone_from(&args.title);
+    parcel.description.clone_from(&args.description);
+    let stored = api.send(&parcel).await?;
+    if args.no_wait {
+        print(args, path, &stored, None, None);
+        return Ok(Done::Fine);
+    }
+    match api.wait_for_fingerprint(&stored.asset).await {
+        Ok(found) => {
+            let failed = found.as_ref().is_some_and(Fingerprint::is_failed);
+            if found.is_none() {
+                api.screen().note(&format!("{}: this node makes no fingerprint of it", plain(&stored.asset.file_name)));
+            }
+            print(args, path, &stored, found.as_ref(), None);
+            Ok(if failed { Done::NoFingerprint } else { Done::Fine })
+        }
+        // The upload is safe; only the waiting failed.
+        Err(error) => {
+            print(args, path, &stored, None, Some(&error));
+            api.screen().note(&format!("{}: {error}", plain(&stored.asset.file_name)));
+            Ok(Done::NoFingerprint)
+        }
+    }
+}
+
+fn print(args: &UploadArgs, path: &Path, stored: &Stored, found: Option<&Fingerprint>, error: Option<&CallError>) {
+    if args.json {
+        out::line(&json_line(path, Some(&stored.raw), found, error).to_string());
+        return;
+    }
+    let lines = match found {
+        Some(fingerprint) => fingerprint.lines(&stored.asset),
+        None => {
+            let mut rows = asset_rows(&stored.asset);
+            rows.push(("status".to_owned(), stored.asset.status.clone()));
+            pairs(&rows)
+        }
+    };
+    for line in lines {
+        out::line(&line);
+    }
+    if args.files.len() > 1 {
+        out::line("");
+    }
+}
+
+fn report_failure(api: &Api, args: &UploadArgs, path: &Path, error: &CallError) {
+    if args.json {
+        out::line(&json_line(path, None, None, Some(error)).to_string());
+    }
+    match error {
+        // Names its file itself.
+        CallError::File { .. } => api.screen().note(&error.to_string()),
+        error => api.screen().note(&format!("{}: {error}", plain(&path.to_string_lossy()))),
+    }
+}
+
+/// One line per file, always with the same members.
+fn json_line(path: &Path, asset: Option<&Value>, found: Option<&Fingerprint>, error: Option<&CallError>) -> Value {
+    json!({
+        "file": path.to_string_lossy(),
+        "asset": asset,
+        "fingerprint": found.map(|fingerprint| &fingerprint.raw),
+        "error": error.map(CallError::as_json),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_summary_counts_every_file() {
+        let tally = Tally { uploaded: 2, without_fingerprint: 1, refused: 1, skipped: 1 };
+        assert_eq!(tally.to_string(), "5 files: 3 uploaded, 1 of them without a fingerprint, 1 failed, 1 not tried");
+        assert!(!tally.is_success());
+        let fine = Tally { uploaded: 1, ..Tally::default() };
+        assert_eq!(fine.to_string(), "1 file: 1 uploaded");
+        assert!(fine.is_success());
+    }
+
+    #[test]
+    fn a_json_line_always_has_the_same_members() {
+        let error = CallError::File { name: "a.exe".to_owned(), reason: "no".to_owned() };
+        let line = json_line(Path::new("a.exe"), None, None, Some(&error));
+        let members: Vec<_> = line.as_object().unwrap().keys().cloned().collect();
+        assert_eq!(members, ["asset", "error", "file", "fingerprint"]);
+        assert_eq!(line["error"]["message"], "a.exe: no");
+    }
+}

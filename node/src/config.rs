@@ -1,0 +1,359 @@
+//! Configuration: read once, checked once, typed from there on. Every variable is documented in `.env.example`.
+
+mod reader;
+
+use std::net::{IpAddr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use metastamp_protocol::files::ALLOWED_EXTENSIONS;
+pub use reader::{Entry, Problem, Reader};
+
+/// Signs tokens on a newcomer's machine; refused in production.
+const DEVELOPMENT_SECRET: &str = "metastamp-development-secret-not-for-production";
+const DEVELOPMENT_S3_KEY: &str = "minioadmin";
+const MIB: u64 = 1 << 20;
+/// The word that asks for an embedded store by name.
+const EMBEDDED: &str = "embedded";
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AppEnv {
+    Development,
+    Staging,
+    Production,
+    Testing,
+}
+
+/// Where objects are kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ObjectStore {
+    /// The S3 service inside this process.
+    Embedded,
+    External {
+        /// `None` means AWS.
+        endpoint: Option<String>,
+        access_key: String,
+        secret_key: String,
+    },
+}
+
+#[derive(Debug, Clone)]
+pub struct Config {
+    pub app_name: String,
+    pub app_env: AppEnv,
+    pub log_level: String,
+    pub log_json: bool,
+    pub address: SocketAddr,
+    pub cors_origins: Vec<String>,
+    pub data_dir: PathBuf,
+    pub objects: ObjectStore,
+    pub s3_public_endpoint: Option<String>,
+    pub bucket: String,
+    pub region: String,
+    pub jwt_secret: String,
+    pub token_life: Duration,
+    pub allow_registration: bool,
+    pub upload_bytes_max: u64,
+    pub direct_bytes_below: u64,
+    pub allowed_extensions: Vec<String>,
+    pub fingerprinting: bool,
+    pub threads: usize,
+    pub fingerprint_workers: usize,
+    pub drain_time_max: Duration,
+    pub admin_email: String,
+    pub admin_password: Option<String>,
+    /// What `config --dump` prints.
+    pub entries: Vec<Entry>,
+    /// Set variables that this version knows and does not use yet.
+    pub unused: Vec<&'static str>,
+}
+
+impl Config {
+    /// Reads `.env` of `dir` and the environment.
+    ///
+    /// # Errors
+    /// All that is wrong, each with the variable's name and what is accepted.
+    pub fn load(dir: &Path) -> Result<Self, Vec<Problem>> {
+        Self::read(Reader::from_environment(dir), dir)
+    }
+
+    fn read(mut r: Reader, dir: &Path) -> Result<Self, Vec<Problem>> {
+        let app_name = r.text(&["APP_NAME"]).unwrap_or_else(|| "META-STAMP V3".to_owned());
+        let app_env = match r
+            .choice(&["APP_ENV"], "development", &["development", "staging", "production", "testing"])
+            .as_str()
+        {
+            "production" => AppEnv::Production,
+            "staging" => AppEnv::Staging,
+            "testing" => AppEnv::Testing,
+            _ => AppEnv::Development,
+        };
+        let debug = r.flag(&["DEBUG"], false);
+        let level = if debug { "debug" } else { "info" };
+        let log_level = r.choice(&["LOG_LEVEL"], level, &["debug", "info", "warning", "error", "critical"]);
+        let terminal = std::io::IsTerminal::is_terminal(&std::io::stdout());
+        let format = if terminal && app_env == AppEnv::Development { "pretty" } else { "json" };
+        let log_json = r.choice(&["LOG_FORMAT"], format, &["json", "pretty"]) == "json";
+        let host = r.parse(&["HOST"], IpAddr::from([0, 0, 0, 0]), "an IP address", |_| true);
+        let port = r.parse(&["PORT"], 8_000_u16, "0 to 65535 (0 takes a free one)", |_| true);
+        let cors_origins = cors_origins(&mut r);
+        let data_dir = dir.join(r.text(&["DATA_DIR"]).unwrap_or_else(|| "data".to_owned()));
+        let production = app_env == AppEnv::Production;
+        embedded_documents(&mut r, production);
+        embedded_cache(&mut r, production);
+        let (objects, s3_public_endpoint) = object_store(&mut r, production);
+        let bucket = required(&mut r, &["S3_BUCKET_NAME"], "metastamp-assets", production);
+        let region = r.text(&["S3_REGION"]).unwrap_or_else(|| "us-east-1".to_owned());
+        let jwt_secret = jwt_secret(&mut r, production);
+        let hours = r.parse(&["JWT_EXPIRATION_HOURS"], 24_u64, "1 to 168", |h| (1..=168).contains(h));
+        let max_mb = r.parse(&["MAX_UPLOAD_SIZE_MB"], 500_u64, "1 to 500", |n| (1..=500).contains(n));
+        let direct_mb = r.parse(&["DIRECT_UPLOAD_THRESHOLD_MB"], 10_u64, "1 to 100", |n| (1..=100).contains(n));
+        let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        let threads = r.parse(&["WORKERS"], cores, "1 to 256", |n| (1..=256).contains(n));
+        let workers = cores.saturating_sub(1).max(1);
+        let fingerprint_workers = r.parse(&["FINGERPRINT_WORKERS"], workers, "1 to 256", |n| (1..=256).contains(n));
+        let drain_s = r.parse(&["DRAIN_TIMEOUT_SECONDS"], 20_u64, "0 to 600", |n| *n <= 600);
+        let config = Self {
+            app_name,
+            app_env,
+            log_level,
+            log_json,
+            address: SocketAddr::new(host, port),
+            cors_origins,
+            data_dir,
+            objects,
+            s3_public_endpoint,
+            bucket,
+            region,
+            jwt_secret,
+            token_life: Duration::from_secs(hours * 3_600),
+            allow_registration: r.flag(&["ALLOW_REGISTRATION"], true),
+            upload_bytes_max: max_mb * MIB,
+            direct_bytes_below: direct_mb * MIB,
+            allowed_extensions: allowed_extensions(&mut r),
+            fingerprinting: r.flag(&["ENABLE_FINGERPRINTING"], true),
+            threads,
+            fingerprint_workers,
+            drain_time_max: Duration::from_secs(drain_s),
+            admin_email: r.text(&["ADMIN_EMAIL"]).unwrap_or_else(|| "admin@metastamp.local".to_owned()),
+            admin_password: r.secret(&["ADMIN_PASSWORD"]),
+            unused: unused(&mut r),
+            entries: Vec::new(),
+        };
+        equity_factor(&mut r);
+        if r.problems.is_empty() { Ok(Self { entries: r.entries, ..config }) } else { Err(r.problems) }
+    }
+}
+
+/// A variable that production must set; elsewhere `default` stands in.
+fn required(r: &mut Reader, names: &[&'static str], default: &str, production: bool) -> String {
+    r.text(names).unwrap_or_else(|| {
+        if production {
+            r.problem(names[0], "is required when APP_ENV=production");
+        }
+        default.to_owned()
+    })
+}
+
+fn cors_origins(r: &mut Reader) -> Vec<String> {
+    let origins = r.list(&["CORS_ORIGINS"], &["http://localhost:3000"]);
+    for origin in &origins {
+        if origin != "*" && !origin.starts_with("http://") && !origin.starts_with("https://") {
+            r.problem(
+                "CORS_ORIGINS",
+                format!("holds {origin:?}, accepted: origins like https://app.example.org, or *"),
+            );
+        }
+    }
+    origins.into_iter().map(|origin| origin.trim_end_matches('/').to_owned()).collect()
+}
+
+/// This version keeps documents in the embedded store only.
+fn embedded_documents(r: &mut Reader, production: bool) {
+    let url = required(r, &["MONGODB_URL", "MONGODB_URI"], EMBEDDED, production);
+    if url != EMBEDDED {
+        r.problem("MONGODB_URL", "accepted by this version: embedded (MongoDB is not spoken yet)");
+    }
+    required(r, &["MONGODB_DATABASE", "MONGODB_DB_NAME"], "metastamp", production);
+}
+
+fn embedded_cache(r: &mut Reader, production: bool) {
+    let url = required(r, &["REDIS_URL"], EMBEDDED, production);
+    if url != EMBEDDED {
+        r.problem("REDIS_URL", "accepted by this version: embedded (Redis is not spoken yet)");
+    }
+}
+
+fn object_store(r: &mut Reader, production: bool) -> (ObjectStore, Option<String>) {
+    let endpoint = required(r, &["S3_ENDPOINT_URL"], EMBEDDED, production);
+    let public = r.text(&["S3_PUBLIC_ENDPOINT_URL"]);
+    let access_key = r.secret(&["S3_ACCESS_KEY", "S3_ACCESS_KEY_ID"]);
+    let secret_key = r.secret(&["S3_SECRET_KEY", "S3_SECRET_ACCESS_KEY"]);
+    for (name, url) in [("S3_ENDPOINT_URL", Some(&endpoint)), ("S3_PUBLIC_ENDPOINT_URL", public.as_ref())] {
+        let Some(url) = url else { continue };
+        let web = url.starts_with("http://") || url.starts_with("https://");
+        if !web && !["aws", EMBEDDED].contains(&url.as_str()) {
+            r.problem(name, format!("is {url:?}, accepted: embedded, aws, or an http(s) URL"));
+        }
+    }
+    if endpoint == EMBEDDED {
+        return (ObjectStore::Embedded, public);
+    }
+    let mut key = |name: &str, value: Option<String>| {
+        if production && value.as_deref().is_none_or(|v| v == DEVELOPMENT_S3_KEY) {
+            r.problem(name, "is required when APP_ENV=production, and may not be the default");
+        }
+        value.unwrap_or_else(|| DEVELOPMENT_S3_KEY.to_owned())
+    };
+    let (access_key, secret_key) = (key("S3_ACCESS_KEY", access_key), key("S3_SECRET_KEY", secret_key));
+    let endpoint = (endpoint != "aws").then_some(endpoint);
+    (ObjectStore::External { endpoint, access_key, secret_key }, public)
+}
+
+fn jwt_secret(r: &mut Reader, production: bool) -> String {
+    let secret = r.secret(&["JWT_SECRET_KEY", "SECRET_KEY"]);
+    r.choice(&["JWT_ALGORITHM"], "hs256", &["hs256", "rs256"]);
+    match secret {
+        Some(secret) if secret.len() < 32 => {
+            r.problem("JWT_SECRET_KEY", "is too short, accepted: at least 32 characters");
+            secret
+        }
+        Some(secret) if production && secret == DEVELOPMENT_SECRET => {
+            r.problem("JWT_SECRET_KEY", "is the built-in development value, which APP_ENV=production refuses");
+            secret
+        }
+        Some(secret) => secret,
+        None if production => {
+            r.problem("JWT_SECRET_KEY", "is required when APP_ENV=production (at least 32 characters)");
+            String::new()
+        }
+        None => DEVELOPMENT_SECRET.to_owned(),
+    }
+}
+
+fn allowed_extensions(r: &mut Reader) -> Vec<String> {
+    let list = r.list(&["ALLOWED_FILE_EXTENSIONS"], &ALLOWED_EXTENSIONS);
+    let list: Vec<_> = list.iter().map(|e| e.trim_start_matches('.').to_lowercase()).collect();
+    for extension in &list {
+        if !ALLOWED_EXTENSIONS.contains(&extension.as_str()) {
+            let message = format!("holds {extension:?}, accepted: {}", ALLOWED_EXTENSIONS.join(", "));
+            r.problem("ALLOWED_FILE_EXTENSIONS", message);
+        }
+    }
+    list
+}
+
+/// Exists as a setting in the guide, but no calculation may read it: the factor is fixed.
+fn equity_factor(r: &mut Reader) {
+    r.parse(&["EQUITY_FACTOR"], 0.25_f64, "0.25 (the factor is fixed)", |f| (f - 0.25).abs() < f64::EPSILON);
+}
+
+/// Variables of the guide that this version reads, checks where it can, and has no use for yet.
+fn unused(r: &mut Reader) -> Vec<&'static str> {
+    r.parse(&["PRESIGNED_URL_EXPIRATION_SECONDS", "PRESIGNED_URL_EXPIRY_SECONDS"], 900_u32, "60 to 3600", |n| {
+        (60..=3_600).contains(n)
+    });
+    r.parse(&["REDIS_CACHE_TTL_SECONDS"], 300_u32, "1 or more", |n| *n > 0);
+    r.parse(&["FINGERPRINT_CACHE_TTL_SECONDS"], 3_600_u32, "1 or more", |n| *n > 0);
+    r.parse(&["MONGODB_MIN_POOL_SIZE"], 10_u32, "0 or more", |_| true);
+    r.parse(&["MONGODB_MAX_POOL_SIZE"], 100_u32, "1 or more", |n| *n > 0);
+    r.choice(&["DEFAULT_AI_PROVIDER"], "openai", &["openai", "anthropic", "google", "local"]);
+    let plain: [&'static str; 8] = [
+        "SENTRY_DSN",
+        "MONGODB_REPLICA_SET",
+        "AUTH0_DOMAIN",
+        "AUTH0_CLIENT_ID",
+        "AUTH0_AUDIENCE",
+        "OLLAMA_BASE_URL",
+        "DEFAULT_AI_MODEL",
+        "AUTH0_API_AUDIENCE",
+    ];
+    let secrets: [&'static str; 5] =
+        ["MONGODB_PASSWORD", "AUTH0_CLIENT_SECRET", "OPENAI_API_KEY", "ANTHROPIC_API_KEY", "GOOGLE_API_KEY"];
+    let mut set = Vec::new();
+    for name in plain {
+        set.extend(r.text(&[name]).map(|_| name));
+    }
+    for name in secrets {
+        set.extend(r.secret(&[name]).map(|_| name));
+    }
+    set
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(pairs: &[(&str, &str)]) -> Result<Config, Vec<Problem>> {
+        Config::read(Reader::from_pairs(pairs), Path::new("/work"))
+    }
+
+    fn problems(pairs: &[(&str, &str)]) -> Vec<String> {
+        read(pairs).err().unwrap_or_default().into_iter().map(|p| p.name).collect()
+    }
+
+    #[test]
+    fn a_newcomer_needs_no_variable() {
+        let config = read(&[]).unwrap();
+        assert_eq!(config.address.port(), 8_000);
+        assert_eq!(config.objects, ObjectStore::Embedded);
+        assert_eq!(config.data_dir, Path::new("/work/data"));
+        assert_eq!((config.upload_bytes_max, config.direct_bytes_below), (524_288_000, 10_485_760));
+    }
+
+    #[test]
+    fn production_names_everything_that_is_missing() {
+        let names = problems(&[("APP_ENV", "production")]);
+        for name in
+            ["MONGODB_URL", "MONGODB_DATABASE", "REDIS_URL", "S3_ENDPOINT_URL", "S3_BUCKET_NAME", "JWT_SECRET_KEY"]
+        {
+            assert!(names.iter().any(|n| n == name), "{name} in {names:?}");
+        }
+    }
+
+    #[test]
+    fn production_takes_embedded_stores_by_name_and_refuses_default_secrets() {
+        let secret = "x".repeat(32);
+        let base = [
+            ("APP_ENV", "production"),
+            ("MONGODB_URL", "embedded"),
+            ("MONGODB_DATABASE", "metastamp"),
+            ("REDIS_URL", "embedded"),
+            ("S3_ENDPOINT_URL", "embedded"),
+            ("S3_BUCKET_NAME", "b"),
+        ];
+        let with = |s: &str| problems(&[&base[..], &[("JWT_SECRET_KEY", s)]].concat());
+        assert_eq!(with(&secret), Vec::<String>::new());
+        assert_eq!(with(&secret[1..]), ["JWT_SECRET_KEY"]);
+        assert_eq!(with(DEVELOPMENT_SECRET), ["JWT_SECRET_KEY"]);
+    }
+
+    #[test]
+    fn wrong_values_are_refused_by_name() {
+        for (name, value) in [
+            ("PORT", "70000"),
+            ("HOST", "here"),
+            ("APP_ENV", "prod"),
+            ("MAX_UPLOAD_SIZE_MB", "0"),
+            ("DIRECT_UPLOAD_THRESHOLD_MB", "101"),
+            ("JWT_EXPIRATION_HOURS", "169"),
+            ("JWT_SECRET_KEY", "short"),
+            ("ALLOWED_FILE_EXTENSIONS", ".txt,exe"),
+            ("CORS_ORIGINS", "example.org"),
+            ("EQUITY_FACTOR", "0.5"),
+            ("MONGODB_URL", "mongodb://localhost"),
+            ("DEBUG", "si"),
+            ("PRESIGNED_URL_EXPIRATION_SECONDS", "59"),
+        ] {
+            assert_eq!(problems(&[(name, value)]), [name], "{value}");
+        }
+    }
+
+    #[test]
+    fn aliases_work() {
+        let secret = "y".repeat(40);
+        let config = read(&[("SECRET_KEY", &secret), ("ALLOWED_FILE_EXTENSIONS", ".TXT, png")]).unwrap();
+        assert_eq!(config.jwt_secret, secret);
+        assert_eq!(config.allowed_extensions, ["txt", "png"]);
+    }
+}

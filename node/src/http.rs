@@ -1,0 +1,23 @@
+//! The HTTP edge: from a connection to a handler and back. Only this folder knows warp.
+//!
+//! The path of a request: [`server`] accepts, [`edge`] does what holds for every request (ids, CORS, errors, logs,
+//! metrics), [`routes`] picks the handler by path and method, the handler talks to stores and actors.
+
+mod assets;
+mod auth;
+mod body;
+mod cors;
+mod docs;
+mod edge;
+mod error;
+mod fingerprints;
+mod multipart;
+mod request;
+mod response;
+mod routes;
+mod server;
+mod system;
+mod upload;
+
+pub use edge::Edge;
+pub use server::Server;

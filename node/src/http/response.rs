@@ -1,0 +1,25 @@
+//! Answers.
+
+use bytes::Bytes;
+use http::header::{CONTENT_TYPE, HeaderValue};
+use serde::Serialize;
+
+pub type Response = http::Response<Bytes>;
+
+/// A JSON answer. A body that can't be encoded would be a defect; it becomes a bare 500.
+pub fn json<T: Serialize>(status: u16, body: &T) -> Response {
+    match serde_json::to_vec(body) {
+        Ok(bytes) => raw(status, "application/json", bytes),
+        Err(error) => {
+            tracing::error!(%error, "answer can't be encoded");
+            raw(500, "application/json", "{}")
+        }
+    }
+}
+
+pub fn raw(status: u16, content_type: &'static str, body: impl Into<Bytes>) -> Response {
+    let mut response = Response::new(body.into());
+    *response.status_mut() = http::StatusCode::from_u16(status).unwrap_or(http::StatusCode::INTERNAL_SERVER_ERROR);
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+    response
+}

@@ -1,0 +1,121 @@
+//! Accepts connections and runs the warp filter on each.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::FutureExt;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto;
+use hyper_util::server::graceful::GracefulShutdown;
+use hyper_util::service::TowerToHyperService;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+use warp::Filter;
+
+use super::body::Body;
+use super::edge::{Edge, Incoming};
+
+/// Connections at once; beyond it new ones wait in the kernel's queue.
+const CONNECTIONS_MAX: usize = 10_000;
+/// Headers must be complete within this time.
+const HEADERS_WITHIN: Duration = Duration::from_secs(15);
+/// Bytes of request line and headers.
+const HEADER_BYTES_MAX: usize = 64 << 10;
+
+/// A bound port, not yet serving.
+pub struct Server {
+    listener: TcpListener,
+}
+
+impl Server {
+    /// Takes the port, so that a taken one fails before anything else is done.
+    pub async fn bind(address: SocketAddr) -> std::io::Result<Self> {
+        Ok(Self { listener: TcpListener::bind(address).await? })
+    }
+
+    pub fn address(&self) -> std::io::Result<SocketAddr> {
+        self.listener.local_addr()
+    }
+
+    /// Serves until `leave` ends, then lets running requests finish for at most `drain`.
+    pub async fn run(self, edge: Arc<Edge>, leave: impl Future<Output = ()>, drain: Duration) {
+        let connections = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+        let graceful = GracefulShutdown::new();
+        tokio::pin!(leave);
+        loop {
+            let accepted = async {
+                let permit = connections.clone().acquire_owned().await;
+                (permit, self.listener.accept().await)
+            };
+            let (permit, stream, peer) = tokio::select! {
+                () = &mut leave => break,
+                accepted = accepted => match accepted {
+                    (Ok(permit), Ok((stream, peer))) => (permit, stream, peer),
+                    // Out of file handles, or a connection that died in the queue: go on after a breath.
+                    (_, Err(error)) => {
+                        tracing::warn!(%error, "can't accept a connection");
+                        tokio::time::sleep(Duration::from_millis(50)).await;
+                        continue;
+                    }
+                    (Err(_), _) => break,
+                },
+            };
+            let connection = graceful.watch(serve(edge.clone(), stream, peer).await);
+            tokio::spawn(async move {
+                // A connection that breaks off is the client's business; its request was logged.
+                let _ = connection.await;
+                drop(permit);
+            });
+        }
+        drop(self.listener);
+        if tokio::time::timeout(drain, graceful.shutdown()).await.is_err() {
+            tracing::warn!("some requests did not finish before the drain deadline");
+        }
+    }
+}
+
+async fn serve(
+    edge: Arc<Edge>,
+    stream: TcpStream,
+    peer: SocketAddr,
+) -> impl hyper_util::server::graceful::GracefulConnection + Send {
+    // Without it small answers wait for the client's delayed acknowledgement.
+    let _ = stream.set_nodelay(true);
+    let service = TowerToHyperService::new(warp::service(filter(edge, peer)));
+    let mut builder = auto::Builder::new(TokioExecutor::new());
+    builder
+        .http1()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEADERS_WITHIN)
+        .max_buf_size(HEADER_BYTES_MAX)
+        .http2()
+        .timer(TokioTimer::new())
+        .max_header_list_size(HEADER_BYTES_MAX as u32)
+        .max_concurrent_streams(256);
+    builder.serve_connection_with_upgrades(TokioIo::new(stream), service).into_owned()
+}
+
+/// Every request, whatever its method and path, goes to the edge.
+fn filter(
+    edge: Arc<Edge>,
+    peer: SocketAddr,
+) -> impl Filter<Extract = (warp::reply::Response,), Error = warp::Rejection> + Clone {
+    warp::method()
+        .and(warp::path::full())
+        .and(warp::query::raw().or(warp::any().map(String::new)).unify())
+        .and(warp::header::headers_cloned())
+        .and(warp::body::stream())
+        .then(move |method, path: warp::path::FullPath, query, headers, stream| {
+            let edge = edge.clone();
+            let incoming = Incoming {
+                method,
+                path: path.as_str().to_owned(),
+                query,
+                headers,
+                body: Body::new(stream),
+                peer: Some(peer.ip()),
+            };
+            async move { warp::Reply::into_response(edge.handle(incoming).await) }.boxed()
+        })
+}

@@ -1,0 +1,96 @@
+//! Liveness, readiness, metrics, banner.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use metastamp_protocol::{ErrorCode, Timestamp, VERSION};
+use serde_json::{Value, json};
+
+use super::error::{ApiError, Result};
+use super::response::{self, Response};
+use crate::app::App;
+
+/// Longest wait for one dependency.
+const PING_WITHIN: Duration = Duration::from_secs(2);
+const SERVICE: &str = "META-STAMP V3 Backend";
+
+pub fn root() -> Response {
+    let body = json!({
+        "name": "META-STAMP V3 API",
+        "version": VERSION,
+        "description": "Fingerprints creative works, values how AI models used them, and keeps what is owed",
+        "docs": "/docs",
+        "documentation": { "swagger": "/docs", "redoc": "/redoc", "openapi": "/openapi.json" },
+        "api_prefix": "/api/v1",
+        "endpoints": {
+            "health": "/health",
+            "ready": "/ready",
+            "metrics": "/metrics",
+            "auth": "/api/v1/auth",
+            "upload": "/api/v1/upload",
+            "fingerprint": "/api/v1/fingerprint",
+            "assets": "/api/v1/assets",
+        },
+    });
+    response::json(200, &body)
+}
+
+/// Touches no dependency.
+pub fn health() -> Response {
+    let body = json!({ "status": "healthy", "timestamp": Timestamp::now(), "version": VERSION, "service": SERVICE });
+    response::json(200, &body)
+}
+
+/// Whether each dependency answers, asked in parallel.
+struct Dependencies {
+    documents: bool,
+    cache: bool,
+    objects: bool,
+}
+
+impl Dependencies {
+    async fn ask(app: &App) -> Self {
+        let (documents, cache, objects) = tokio::join!(
+            tokio::time::timeout(PING_WITHIN, app.documents.ping()),
+            tokio::time::timeout(PING_WITHIN, app.cache.ping()),
+            tokio::time::timeout(PING_WITHIN, app.objects.ping()),
+        );
+        let up = |pinged: std::result::Result<metastamp_store::Result<()>, _>| matches!(pinged, Ok(Ok(())));
+        Self { documents: up(documents), cache: up(cache), objects: up(objects) }
+    }
+}
+
+fn word(up: bool) -> &'static str {
+    if up { "connected" } else { "disconnected" }
+}
+
+/// The cache alone does not decide: the node works without it, slower.
+pub async fn ready(app: &Arc<App>) -> Response {
+    let up = Dependencies::ask(app).await;
+    let ready = up.documents && up.objects && !app.is_leaving();
+    let body = json!({
+        "status": if ready { "ready" } else { "not_ready" },
+        "ready": ready,
+        "timestamp": Timestamp::now(),
+        "dependencies": { "mongodb": word(up.documents), "redis": word(up.cache), "minio": word(up.objects) },
+        "checks": { "mongodb": up.documents, "redis": up.cache, "minio": up.objects },
+    });
+    response::json(if ready { 200 } else { 503 }, &body)
+}
+
+pub async fn api_health(app: &Arc<App>) -> Result<Response> {
+    let up = Dependencies::ask(app).await;
+    let services = json!({ "database": word(up.documents), "redis": word(up.cache), "storage": word(up.objects) });
+    if !(up.documents && up.objects) {
+        let error = ApiError::new(ErrorCode::ServiceUnavailable, "A dependency is not available");
+        return Err(error.detail("services", services).retry_after(5));
+    }
+    let mut body: Value =
+        json!({ "status": "healthy", "version": VERSION, "timestamp": Timestamp::now(), "services": services });
+    body["data"] = body.clone();
+    Ok(response::json(200, &body))
+}
+
+pub fn metrics(app: &Arc<App>) -> Response {
+    response::raw(200, "text/plain; version=0.0.4; charset=utf-8", app.metrics.render())
+}

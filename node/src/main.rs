@@ -1,0 +1,113 @@
+//! The binary `metastamp`: reads the configuration, then runs a node or a client command.
+
+mod app;
+mod auth;
+mod cli;
+mod client;
+mod config;
+mod demo;
+mod http;
+mod identity;
+mod init;
+mod out;
+mod serve;
+mod stores;
+mod telemetry;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Parser;
+use tokio::sync::oneshot;
+
+use crate::cli::{Cli, Command};
+use crate::config::Config;
+
+/// The configuration was refused.
+const EXIT_CONFIG: u8 = 2;
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    match cli.command.unwrap_or(Command::Serve) {
+        Command::Serve => with_config(|config| block_on(config.threads, serve::run(config, None))),
+        Command::Init(args) => {
+            with_config(|config| block_on(config.threads, async move { init::run(&config, args).await }))
+        }
+        Command::Config { dump } => with_config(|config| {
+            if dump {
+                print_config(&config);
+            } else {
+                out::line("configuration is fine; --dump prints it");
+            }
+            Ok(())
+        }),
+        Command::Login(args) => ended(block_on(1, client::login(args))),
+        Command::Upload(args) => ended(block_on(1, client::upload(args))),
+        Command::Assets(args) => ended(block_on(1, client::assets(args))),
+        Command::Demo { url } => with_config(|config| block_on(config.threads, run_demo(config, url))),
+    }
+}
+
+fn with_config(run: impl FnOnce(Config) -> anyhow::Result<()>) -> ExitCode {
+    let dir = std::env::current_dir().unwrap_or_else(|_| PathBuf::from("."));
+    match Config::load(&dir) {
+        Ok(config) => ended(run(config)),
+        Err(problems) => {
+            for problem in problems {
+                complain(&format!("{} {}", problem.name, problem.message));
+            }
+            ExitCode::from(EXIT_CONFIG)
+        }
+    }
+}
+
+fn ended(result: anyhow::Result<()>) -> ExitCode {
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            complain(&format!("{error:#}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn complain(text: &str) {
+    use std::io::Write;
+    let _ = writeln!(std::io::stderr().lock(), "error: {text}");
+}
+
+fn block_on(threads: usize, future: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<()> {
+    tokio::runtime::Builder::new_multi_thread().worker_threads(threads).enable_all().build()?.block_on(future)
+}
+
+fn print_config(config: &Config) {
+    let mut entries = config.entries.clone();
+    entries.sort_by_key(|entry| entry.name);
+    for entry in entries {
+        out::line(&format!("{}={}  # {}", entry.name, entry.value, entry.source));
+    }
+}
+
+/// Seeds the node at `url`; without one, the local node, which is started if nothing answers.
+async fn run_demo(config: Config, url: Option<String>) -> anyhow::Result<()> {
+    if let Some(url) = url {
+        return demo::seed(&url).await;
+    }
+    let local = format!("http://127.0.0.1:{}", config.address.port());
+    if tokio::net::TcpStream::connect(("127.0.0.1", config.address.port())).await.is_ok() {
+        return demo::seed(&local).await;
+    }
+    out::line("no node is running here, starting one");
+    let (started, url) = oneshot::channel::<String>();
+    let seed = async {
+        if let Ok(url) = url.await {
+            demo::seed(&url.replace("localhost", "127.0.0.1")).await?;
+            out::line("the node goes on running; stop it with Ctrl-C");
+        }
+        std::future::pending::<anyhow::Result<()>>().await
+    };
+    tokio::select! {
+        ended = serve::run(config, Some(started)) => ended,
+        failed = seed => failed,
+    }
+}

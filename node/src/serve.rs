@@ -1,0 +1,157 @@
+//! A node from start to end: bind, open, wire, serve, drain. Reads top to bottom.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use metastamp_actors::{Deps, Settings, System};
+use metastamp_cluster::{Members, Router};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::oneshot;
+
+use crate::app::{App, Parts};
+use crate::config::{Config, ObjectStore};
+use crate::http::{Edge, Server};
+use crate::identity::Identity;
+use crate::stores::Stores;
+use crate::telemetry::metrics::Metrics;
+use crate::{out, telemetry};
+
+/// Blobs of crashed writers are removed when they are at least this old.
+const ORPHAN_BLOB_AGE: Duration = Duration::from_secs(3_600);
+const UPKEEP_EVERY: Duration = Duration::from_secs(5);
+
+/// Runs a node until it is told to leave. `started`, if given, gets the base URL once requests are answered.
+///
+/// # Errors
+/// When the port is taken or a store can't be opened.
+pub async fn run(config: Config, started: Option<oneshot::Sender<String>>) -> anyhow::Result<()> {
+    telemetry::logs::install(&config.log_level, config.log_json);
+    let server = Server::bind(config.address).await.with_context(|| format!("can't listen on {}", config.address))?;
+    let address = server.address()?;
+    let metrics = Metrics::install().context("metrics")?;
+    let identity = Identity::take(&config.data_dir)?;
+    let stores = Stores::open(&config).await?;
+    let temp_dir = fresh_temp_dir(&config.data_dir, &identity.node.node_id)?;
+    let settings = Settings {
+        workers: config.fingerprint_workers,
+        fingerprinting: config.fingerprinting,
+        ..Settings::new(temp_dir.clone())
+    };
+    let upload_time_max = settings.upload_time_max;
+    let actors = System::start(Deps {
+        documents: stores.documents.clone(),
+        cache: stores.cache.clone(),
+        objects: stores.objects.clone(),
+        router: Router::new(Members::alone(identity.node.clone())),
+        settings,
+    })
+    .await
+    .context("actors")?;
+    let drain = config.drain_time_max;
+    let app = Arc::new(App::new(Parts {
+        config,
+        documents: stores.documents,
+        cache: stores.cache,
+        objects: stores.objects,
+        actors: actors.clone(),
+        metrics: metrics.clone(),
+        temp_dir: temp_dir.clone(),
+        upload_time_max,
+    }));
+
+    let local_s3 = stores.local_s3.map(Arc::new);
+    let background = tokio::spawn(upkeep(metrics, local_s3.clone()));
+    let url = base_url(address);
+    banner(&app.config, &url);
+    for name in &app.config.unused {
+        tracing::warn!(variable = *name, "is set, and this version has no use for it yet");
+    }
+    tracing::info!(address = %address, node = %identity.node, "listening");
+    if let Some(started) = started {
+        let _ = started.send(url);
+    }
+
+    server.run(Arc::new(Edge::new(app.clone())), leave(app.clone()), drain).await;
+    actors.drain(drain).await;
+    background.abort();
+    if let Some(local_s3) = local_s3 {
+        local_s3.shutdown().await;
+    }
+    let _ = std::fs::remove_dir_all(&temp_dir);
+    tracing::info!("stopped");
+    Ok(())
+}
+
+/// Ends at the first SIGTERM or Ctrl-C; the second one ends the process at once.
+async fn leave(app: Arc<App>) {
+    let wait = || async {
+        match (signal(SignalKind::terminate()), signal(SignalKind::interrupt())) {
+            (Ok(mut terminate), Ok(mut interrupt)) => {
+                tokio::select! { _ = terminate.recv() => {}, _ = interrupt.recv() => {} }
+            }
+            _ => std::future::pending().await,
+        }
+    };
+    wait().await;
+    app.leave();
+    tracing::info!("leaving: finishing what runs");
+    tokio::spawn(async move {
+        wait().await;
+        tracing::warn!("second signal: stopping at once");
+        std::process::exit(130);
+    });
+}
+
+/// A directory of our own for files in transit; what a former life left in it is dropped.
+fn fresh_temp_dir(data_dir: &Path, node_id: &str) -> anyhow::Result<PathBuf> {
+    let dir = data_dir.join("tmp").join(node_id);
+    let _ = std::fs::remove_dir_all(&dir);
+    std::fs::create_dir_all(&dir).with_context(|| format!("can't create {}", dir.display()))?;
+    Ok(dir)
+}
+
+async fn upkeep(metrics: Metrics, local_s3: Option<Arc<metastamp_store::objects::local::LocalS3>>) {
+    let mut ticks = 0_u64;
+    loop {
+        metrics.upkeep();
+        if let (0, Some(local_s3)) = (ticks % 720, &local_s3)
+            && let Err(error) = local_s3.sweep_orphan_blobs(ORPHAN_BLOB_AGE).await
+        {
+            tracing::warn!(%error, "orphan blobs not swept");
+        }
+        ticks += 1;
+        tokio::time::sleep(UPKEEP_EVERY).await;
+    }
+}
+
+fn base_url(address: std::net::SocketAddr) -> String {
+    match address.ip().is_unspecified() {
+        true => format!("http://localhost:{}", address.port()),
+        false => format!("http://{address}"),
+    }
+}
+
+fn banner(config: &Config, url: &str) {
+    if config.log_json {
+        return;
+    }
+    let objects = match &config.objects {
+        ObjectStore::Embedded => "embedded S3".to_owned(),
+        ObjectStore::External { endpoint, .. } => endpoint.clone().unwrap_or_else(|| "AWS S3".to_owned()),
+    };
+    out::line(&format!(
+        "\n  {name} {version}\n\n  \
+         address    {url}\n  \
+         stores     documents: embedded SQLite, cache: embedded SQLite, objects: {objects}\n  \
+         data       {data}\n\n  \
+         try next   {url}/docs in a browser\n             \
+         metastamp demo                        sample works to look at\n             \
+         metastamp login --register you@example.org\n             \
+         metastamp upload FILE...\n",
+        name = config.app_name,
+        version = metastamp_protocol::VERSION,
+        data = config.data_dir.display(),
+    ));
+}

@@ -1,0 +1,78 @@
+//! The metrics of the node, and the recorder behind `/metrics`.
+
+use metrics::{describe_counter, describe_gauge, describe_histogram, gauge};
+use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, PrometheusHandle};
+
+/// Counter, labels `method`, `path` and `route` (the template), `status`.
+pub const HTTP_REQUESTS_TOTAL: &str = "http_requests_total";
+/// Histogram, seconds, same labels.
+pub const HTTP_REQUEST_DURATION_SECONDS: &str = "http_request_duration_seconds";
+/// Gauge: requests being answered.
+pub const HTTP_REQUESTS_IN_FLIGHT: &str = "http_requests_in_flight";
+/// Counter, bytes, label `type`: file bytes stored by uploads.
+pub const UPLOAD_BYTES_TOTAL: &str = "upload_bytes_total";
+/// Gauge, bytes.
+const RESIDENT: &str = "process_resident_memory_bytes";
+
+const BUCKETS: [f64; 14] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0];
+
+/// Renders all metrics. Cheap to clone.
+#[derive(Clone)]
+pub struct Metrics(PrometheusHandle);
+
+impl Metrics {
+    /// Installs the recorder of this process.
+    ///
+    /// # Errors
+    /// When one is installed already.
+    pub fn install() -> Result<Self, BuildError> {
+        let handle = PrometheusBuilder::new()
+            .set_buckets_for_metric(Matcher::Suffix("_seconds".to_owned()), &BUCKETS)?
+            .install_recorder()?;
+        describe();
+        Ok(Self(handle))
+    }
+
+    pub fn render(&self) -> String {
+        if let Some(bytes) = resident_bytes() {
+            gauge!(RESIDENT).set(bytes as f64);
+        }
+        self.0.render()
+    }
+
+    /// Must be called now and then: histograms keep raw samples until it is.
+    pub fn upkeep(&self) {
+        self.0.run_upkeep();
+    }
+}
+
+fn resident_bytes() -> Option<u64> {
+    let pages: u64 = std::fs::read_to_string("/proc/self/statm").ok()?.split(' ').nth(1)?.parse().ok()?;
+    Some(pages * 4_096)
+}
+
+fn describe() {
+    use metastamp_actors::metrics as a;
+    use metastamp_store::metrics as s;
+    describe_counter!(HTTP_REQUESTS_TOTAL, "Requests answered");
+    describe_histogram!(HTTP_REQUEST_DURATION_SECONDS, "Time from request to answer, in seconds");
+    describe_gauge!(HTTP_REQUESTS_IN_FLIGHT, "Requests being answered");
+    describe_counter!(UPLOAD_BYTES_TOTAL, "File bytes stored by uploads");
+    describe_gauge!(RESIDENT, "Resident memory of the process, in bytes");
+    describe_histogram!(s::STORE_CALL_DURATION_SECONDS, "Time of one store call, in seconds");
+    describe_counter!(s::STORE_CALL_ERRORS_TOTAL, "Store calls that failed, by kind");
+    describe_gauge!(a::ACTOR_ENTITIES, "Entities in memory");
+    describe_gauge!(a::ACTOR_MAILBOX_DEPTH, "Messages accepted and not yet answered");
+    describe_counter!(a::ACTOR_REJECTED_TOTAL, "Calls refused because a mailbox or the registry was full");
+    describe_counter!(a::ACTOR_PASSIVATIONS_TOTAL, "Entities that left memory");
+    describe_counter!(a::ACTOR_RESTARTS_TOTAL, "Supervised actors started again");
+    describe_gauge!(a::FINGERPRINT_JOBS, "Unfinished fingerprint jobs, by state");
+    describe_gauge!(a::FINGERPRINT_QUEUE_DEPTH, "Fingerprint jobs waiting for a worker");
+    describe_gauge!(a::FINGERPRINT_WORKERS, "Fingerprint workers of this node");
+    describe_gauge!(a::FINGERPRINT_WORKERS_BUSY, "Fingerprint workers of this node that are busy");
+    describe_histogram!(a::FINGERPRINT_JOB_DURATION_SECONDS, "Time from claim to commit of a job, in seconds");
+    describe_counter!(a::FENCED_WRITES_TOTAL, "Writes refused because someone else had moved on");
+    describe_counter!(a::UPLOAD_SESSIONS_TOTAL, "Upload sessions that ended, by outcome");
+    describe_gauge!(a::GARBAGE_OBJECTS, "Objects waiting to be removed");
+    describe_counter!(a::SWEPT_TOTAL, "What the sweeper cleaned away");
+}

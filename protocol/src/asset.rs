@@ -1,0 +1,154 @@
+//! Assets: the works a creator has given us.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{Object, ObjectId, Timestamp};
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum FileKind {
+    Text,
+    Image,
+    Audio,
+    Video,
+    Url,
+}
+
+impl FileKind {
+    pub const ALL: [FileKind; 5] = [FileKind::Text, FileKind::Image, FileKind::Audio, FileKind::Video, FileKind::Url];
+
+    pub fn as_str(self) -> &'static str {
+        match self {
+            FileKind::Text => "text",
+            FileKind::Image => "image",
+            FileKind::Audio => "audio",
+            FileKind::Video => "video",
+            FileKind::Url => "url",
+        }
+    }
+
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.as_str() == text)
+    }
+}
+
+/// Life of an asset: `queued` or `uploading` until the bytes are in, `processing` while fingerprinted, then `ready` or `failed`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum UploadStatus {
+    Queued,
+    Uploading,
+    Processing,
+    Ready,
+    #[serde(alias = "processing_failed")]
+    Failed,
+}
+
+impl UploadStatus {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            UploadStatus::Queued => "queued",
+            UploadStatus::Uploading => "uploading",
+            UploadStatus::Processing => "processing",
+            UploadStatus::Ready => "ready",
+            UploadStatus::Failed => "failed",
+        }
+    }
+
+    /// Accepts the synonyms that older clients send: `pending`, `completed`, `processing_failed`.
+    pub fn parse(text: &str) -> Option<Self> {
+        Some(match text {
+            "queued" | "pending" => UploadStatus::Queued,
+            "uploading" => UploadStatus::Uploading,
+            "processing" => UploadStatus::Processing,
+            "ready" | "completed" => UploadStatus::Ready,
+            "failed" | "processing_failed" => UploadStatus::Failed,
+            _ => return None,
+        })
+    }
+}
+
+/// State of a fingerprint.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ProcessingStatus {
+    Pending,
+    Processing,
+    Completed,
+    Failed,
+}
+
+impl ProcessingStatus {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            ProcessingStatus::Pending => "pending",
+            ProcessingStatus::Processing => "processing",
+            ProcessingStatus::Completed => "completed",
+            ProcessingStatus::Failed => "failed",
+        }
+    }
+}
+
+/// One work, as stored.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Asset {
+    pub id: ObjectId,
+    pub user_id: ObjectId,
+    pub file_name: String,
+    pub file_type: FileKind,
+    /// Bytes.
+    pub file_size: u64,
+    /// The sniffed type, falling back to the declared one.
+    pub mime_type: String,
+    pub s3_key: String,
+    pub s3_bucket: String,
+    pub upload_status: UploadStatus,
+    /// None before fingerprinting was asked for.
+    #[serde(default)]
+    pub processing_status: Option<ProcessingStatus>,
+    /// Set only when a fingerprint completed: clients read any value as "done".
+    #[serde(default)]
+    pub fingerprint_id: Option<ObjectId>,
+    #[serde(default)]
+    pub error_message: Option<String>,
+    #[serde(default)]
+    pub url_source: Option<String>,
+    #[serde(default)]
+    pub title: Option<String>,
+    #[serde(default)]
+    pub description: Option<String>,
+    /// Hex digest of the stored bytes.
+    pub sha256: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ai_touch_score: Option<f64>,
+    #[serde(default)]
+    pub metadata: Object,
+    pub created_at: Timestamp,
+    pub updated_at: Timestamp,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum AssetSort {
+    #[default]
+    CreatedAt,
+    FileName,
+    FileSize,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum SortDirection {
+    Ascending,
+    #[default]
+    Descending,
+}
+
+/// What `GET /api/v1/assets` asks for, with all synonyms resolved. Ties are broken by id in the same direction.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AssetQuery {
+    pub kind: Option<FileKind>,
+    pub status: Option<UploadStatus>,
+    pub sort: AssetSort,
+    pub direction: SortDirection,
+    pub skip: u64,
+    pub limit: u32,
+}

@@ -1,0 +1,97 @@
+//! File names: what a stranger sends, made safe to store, show and log.
+
+use super::extension;
+use crate::{ObjectId, Timestamp};
+
+/// Longest stored name, in characters.
+const NAME_CHARS_MAX: usize = 255;
+
+/// Reduces a name to its last component with letters, digits, `_`, `-` and `.`, at most 255 characters.
+///
+/// `../../etc/passwd` becomes `passwd`, `My File (1).PNG` becomes `My_File_1.png`, `<>:.pdf` becomes `unnamed_file.pdf`.
+pub fn sanitise(name: &str) -> String {
+    let unix = name.replace('\\', "/");
+    let last = unix.rsplit('/').next().unwrap_or_default();
+    let (stem, ending) = match last.rsplit_once('.') {
+        Some((stem, ending)) if !ending.is_empty() && !stem.is_empty() => (stem, clean(&ending.to_lowercase())),
+        _ => (last, String::new()),
+    };
+    let mut stem = clean(stem);
+    if stem.is_empty() {
+        stem = "unnamed_file".to_owned();
+    }
+    let ending: String = ending.chars().take(20).collect();
+    let room = NAME_CHARS_MAX - if ending.is_empty() { 0 } else { ending.chars().count() + 1 };
+    let stem: String = stem.chars().take(room).collect();
+    if ending.is_empty() { stem } else { format!("{stem}.{ending}") }
+}
+
+/// Blanks become `_`, everything but letters, digits and `_ - .` goes, runs collapse, ends are trimmed.
+fn clean(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        let c = if c.is_whitespace() && !c.is_control() { '_' } else { c };
+        let keep = c.is_alphanumeric() || matches!(c, '_' | '-' | '.');
+        let repeated = matches!(c, '_' | '-' | '.') && out.ends_with(c);
+        if keep && !repeated {
+            out.push(c);
+        }
+    }
+    out.trim_matches(['_', '-', '.']).to_owned()
+}
+
+/// Where the bytes live: `uploads/{user_id}/{YYYY-MM-DD}/{unique}_{safe_name}`, at most 1,024 bytes.
+pub fn object_key(user_id: ObjectId, now: Timestamp, unique: &str, safe_name: &str) -> String {
+    let prefix = format!("uploads/{user_id}/{}/{unique}_", now.day());
+    let room = 1_024 - prefix.len();
+    if safe_name.len() <= room {
+        return prefix + safe_name;
+    }
+    let ending = extension(safe_name).map(|e| format!(".{e}")).unwrap_or_default();
+    let mut stem = safe_name.to_owned();
+    while stem.len() + ending.len() > room {
+        stem.pop();
+    }
+    prefix + &stem + &ending
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_examples_of_the_specification() {
+        for (raw, safe) in [
+            ("../../etc/passwd", "passwd"),
+            ("My File (1).PNG", "My_File_1.png"),
+            ("a  b..c.txt", "a_b.c.txt"),
+            (".hidden.txt", "hidden.txt"),
+            ("<>:.pdf", "unnamed_file.pdf"),
+            ("C:\\work\\x.md", "x.md"),
+            ("tab\tnew\nline.txt", "tabnewline.txt"),
+            ("naïve 画.txt", "naïve_画.txt"),
+            ("", "unnamed_file"),
+            ("nul\0byte.txt", "nulbyte.txt"),
+        ] {
+            assert_eq!(sanitise(raw), safe, "{raw:?}");
+        }
+    }
+
+    #[test]
+    fn long_names_keep_their_extension() {
+        let long = format!("{}.png", "画".repeat(400));
+        let safe = sanitise(&long);
+        assert_eq!(safe.chars().count(), 255);
+        assert!(safe.ends_with(".png"));
+        let key = object_key(ObjectId::generate(), Timestamp(0), "u", &safe);
+        assert!(key.len() <= 1_024 && key.ends_with(".png"), "{}", key.len());
+    }
+
+    #[test]
+    fn sanitising_twice_changes_nothing() {
+        for raw in ["a b.txt", "x..y..z.md", "-._-.pdf", "é (copy) (2).JPG", "a._b.txt", "a-_.-.txt"] {
+            let once = sanitise(raw);
+            assert_eq!(sanitise(&once), once, "{raw:?}");
+        }
+    }
+}

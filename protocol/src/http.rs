@@ -1,0 +1,32 @@
+//! Bodies of the HTTP contract. Success bodies are supersets: the flat payload plus the same under `data`.
+
+mod asset;
+mod error;
+mod fingerprint;
+mod user;
+
+pub use asset::{AssetView, asset_deleted, asset_detail, asset_list, upload_result};
+pub use error::{ErrorBody, FieldErrors};
+pub use fingerprint::{FingerprintView, Progress, fingerprint_queued};
+pub use user::{SessionView, UserView};
+
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use crate::Object;
+
+/// `payload` with `data` added: what most endpoints answer.
+pub fn enveloped<T: Serialize>(payload: &T) -> Value {
+    let flat = object(payload);
+    let mut body = flat.clone();
+    body.insert("data".to_owned(), Value::Object(flat));
+    Value::Object(body)
+}
+
+/// Any struct as a JSON object. Our views always are one.
+pub(crate) fn object<T: Serialize>(payload: &T) -> Object {
+    match serde_json::to_value(payload) {
+        Ok(Value::Object(object)) => object,
+        other => Object::from_iter([("value".to_owned(), json!(other.ok()))]),
+    }
+}

@@ -1,0 +1,79 @@
+//! Fingerprint jobs, as stored. The queue is the store: any node may claim a job, one claim holds at a time.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{Asset, FileKind, NodeRef, ObjectId, Timestamp};
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum JobState {
+    Queued,
+    Running,
+}
+
+impl JobState {
+    pub const ALL: [JobState; 2] = [JobState::Queued, JobState::Running];
+
+    pub fn as_str(self) -> &'static str {
+        match self {
+            JobState::Queued => "queued",
+            JobState::Running => "running",
+        }
+    }
+}
+
+/// The right to run a job and to commit its result, until it expires.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Claim {
+    /// Fresh for each claim: a result is accepted only under the token that is stored.
+    pub token: ObjectId,
+    pub by: NodeRef,
+    pub expires_at: Timestamp,
+}
+
+/// A fingerprint to be made. Its id is the fingerprint's id. It is gone once the result is committed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Job {
+    pub id: ObjectId,
+    pub asset_id: ObjectId,
+    pub user_id: ObjectId,
+    pub kind: FileKind,
+    pub file_name: String,
+    pub file_size: u64,
+    pub mime_type: String,
+    pub s3_key: String,
+    pub state: JobState,
+    /// How often it was claimed.
+    pub attempts: u32,
+    #[serde(default)]
+    pub claim: Option<Claim>,
+    /// Not to be claimed before this instant (pause after a failed attempt).
+    pub not_before: Timestamp,
+    #[serde(default)]
+    pub last_error: Option<String>,
+    pub created_at: Timestamp,
+    pub updated_at: Timestamp,
+}
+
+impl Job {
+    /// A fresh job for an asset, due at once. `id` is the fingerprint's.
+    pub fn queued(id: ObjectId, asset: &Asset, now: Timestamp) -> Self {
+        Self {
+            id,
+            asset_id: asset.id,
+            user_id: asset.user_id,
+            kind: asset.file_type,
+            file_name: asset.file_name.clone(),
+            file_size: asset.file_size,
+            mime_type: asset.mime_type.clone(),
+            s3_key: asset.s3_key.clone(),
+            state: JobState::Queued,
+            attempts: 0,
+            claim: None,
+            not_before: now,
+            last_error: None,
+            created_at: now,
+            updated_at: now,
+        }
+    }
+}

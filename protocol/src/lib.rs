@@ -1,0 +1,32 @@
+//! The words of the system: ids, time, domain types, file rules, error codes and HTTP bodies.
+//!
+//! Pure data and rules. No I/O, no async, no actors: everything here can be tested with a plain `assert_eq!`.
+
+pub mod asset;
+pub mod error;
+pub mod files;
+pub mod fingerprint;
+pub mod http;
+pub mod id;
+pub mod invariants;
+pub mod job;
+pub mod node;
+pub mod time;
+pub mod upload;
+pub mod user;
+
+pub use asset::{Asset, AssetQuery, AssetSort, FileKind, ProcessingStatus, SortDirection, UploadStatus};
+pub use error::ErrorCode;
+pub use fingerprint::Fingerprint;
+pub use id::ObjectId;
+pub use job::{Claim, Job, JobState};
+pub use node::NodeRef;
+pub use time::Timestamp;
+pub use upload::{UploadSession, UploadState};
+pub use user::{Role, User};
+
+/// Version of the service, as `/health` reports it.
+pub const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+/// A JSON object with free members, in insertion order of the writer.
+pub type Object = serde_json::Map<String, serde_json::Value>;

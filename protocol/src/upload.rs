@@ -1,0 +1,32 @@
+//! Upload sessions, as stored: the promise that bytes under a key either become an asset or are cleaned away.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{FileKind, NodeRef, ObjectId, Timestamp};
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum UploadState {
+    /// Bytes are coming in; no asset exists yet.
+    Receiving,
+    /// The asset was committed. Final.
+    Stored,
+    /// Given up, or found to be a repeat; its object is garbage. Final.
+    Discarded,
+}
+
+/// One upload in progress. Its id is the id the asset will have.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UploadSession {
+    pub id: ObjectId,
+    pub user_id: ObjectId,
+    pub file_name: String,
+    pub kind: FileKind,
+    pub s3_key: String,
+    pub state: UploadState,
+    /// Who receives the bytes.
+    pub owner: NodeRef,
+    pub created_at: Timestamp,
+    /// When the sweeper may take it for dead; renewed while bytes arrive.
+    pub expires_at: Timestamp,
+}

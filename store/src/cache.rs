@@ -1,0 +1,46 @@
+//! What may be lost at any time: rate limits, progress of running jobs, login records. Never the truth.
+
+pub mod embedded;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+
+use crate::Result;
+
+pub type SharedCache = Arc<dyn Cache>;
+
+/// A bucket of tokens that refills evenly.
+#[derive(Debug, Clone, Copy)]
+pub struct RateLimit {
+    /// Tokens in a full bucket.
+    pub capacity: u32,
+    /// How long an empty bucket takes to fill.
+    pub refill: Duration,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Admission {
+    Allowed,
+    /// Empty; the next token comes after this time.
+    Refused {
+        retry_after: Duration,
+    },
+}
+
+#[async_trait]
+pub trait Cache: Send + Sync + 'static {
+    async fn ping(&self) -> Result<()>;
+    async fn get(&self, key: &str) -> Result<Option<String>>;
+    async fn set(&self, key: &str, value: &str, ttl: Duration) -> Result<()>;
+    async fn delete(&self, key: &str) -> Result<()>;
+    /// Takes one token from the bucket under `key`.
+    async fn take_token(&self, key: &str, limit: RateLimit) -> Result<Admission>;
+    /// Takes or renews the lock `name` for `holder`; false when someone else has it.
+    async fn lock(&self, name: &str, holder: &str, ttl: Duration) -> Result<bool>;
+    /// Gives the lock back if `holder` has it.
+    async fn unlock(&self, name: &str, holder: &str) -> Result<()>;
+    /// Drops what has run out; backends that do it by themselves do nothing.
+    async fn sweep(&self) -> Result<()>;
+}

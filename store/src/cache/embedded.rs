@@ -1,0 +1,153 @@
+//! The cache in a SQLite file that all node processes of one data directory share. No fsync: it may be lost.
+
+use std::path::Path;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use metastamp_protocol::Timestamp;
+use rusqlite::{OptionalExtension, params};
+
+use super::{Admission, Cache, RateLimit};
+use crate::Result;
+use crate::sqlite::{Durability, Sqlite, failed};
+
+const SCHEMA: &str = "
+CREATE TABLE IF NOT EXISTS entries (key TEXT PRIMARY KEY, value TEXT NOT NULL, expires_at INTEGER NOT NULL) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS entries_expires ON entries(expires_at);
+CREATE TABLE IF NOT EXISTS buckets (key TEXT PRIMARY KEY, tokens REAL NOT NULL, at INTEGER NOT NULL, full_at INTEGER NOT NULL) WITHOUT ROWID;
+";
+
+#[derive(Clone)]
+pub struct EmbeddedCache {
+    db: Sqlite,
+}
+
+impl EmbeddedCache {
+    /// Opens `cache.db` in `dir`. Blocks on file I/O.
+    pub fn open(dir: &Path) -> Result<Self> {
+        Ok(Self { db: Sqlite::open("cache", &dir.join("cache.db"), Durability::Process, SCHEMA)? })
+    }
+}
+
+#[async_trait]
+impl Cache for EmbeddedCache {
+    async fn ping(&self) -> Result<()> {
+        self.db.read("ping", |c| c.query_row("SELECT 1", [], |_| Ok(())).map_err(failed)).await
+    }
+
+    async fn get(&self, key: &str) -> Result<Option<String>> {
+        let key = key.to_owned();
+        self.db
+            .read("get", move |c| {
+                let mut query =
+                    c.prepare_cached("SELECT value FROM entries WHERE key=?1 AND expires_at>?2").map_err(failed)?;
+                query.query_row(params![key, Timestamp::now().millis()], |row| row.get(0)).optional().map_err(failed)
+            })
+            .await
+    }
+
+    async fn set(&self, key: &str, value: &str, ttl: Duration) -> Result<()> {
+        let (key, value) = (key.to_owned(), value.to_owned());
+        self.db
+            .write("set", move |c| {
+                let mut insert =
+                    c.prepare_cached("INSERT OR REPLACE INTO entries VALUES (?1,?2,?3)").map_err(failed)?;
+                insert.execute(params![key, value, Timestamp::now().plus(ttl).millis()]).map_err(failed)?;
+                Ok(())
+            })
+            .await
+    }
+
+    async fn delete(&self, key: &str) -> Result<()> {
+        let key = key.to_owned();
+        self.db
+            .write("delete", move |c| {
+                c.execute("DELETE FROM entries WHERE key=?1", [key]).map_err(failed)?;
+                Ok(())
+            })
+            .await
+    }
+
+    async fn take_token(&self, key: &str, limit: RateLimit) -> Result<Admission> {
+        let key = key.to_owned();
+        self.db
+            .write("take_token", move |c| {
+                let now = Timestamp::now().millis();
+                let stored = c
+                    .query_row("SELECT tokens, at FROM buckets WHERE key=?1", [&key], |r| Ok((r.get(0)?, r.get(1)?)))
+                    .optional()
+                    .map_err(failed)?;
+                let (admission, tokens) = spend(stored, limit, now);
+                let full_at = now + limit.refill.as_millis() as i64;
+                c.execute("INSERT OR REPLACE INTO buckets VALUES (?1,?2,?3,?4)", params![key, tokens, now, full_at])
+                    .map_err(failed)?;
+                Ok(admission)
+            })
+            .await
+    }
+
+    async fn lock(&self, name: &str, holder: &str, ttl: Duration) -> Result<bool> {
+        let (key, holder) = (format!("lock:{name}"), holder.to_owned());
+        self.db
+            .write("lock", move |c| {
+                let now = Timestamp::now();
+                let taken = c.execute(
+                    "INSERT INTO entries VALUES (?1,?2,?3) ON CONFLICT(key) DO UPDATE \
+                     SET value=excluded.value, expires_at=excluded.expires_at WHERE value=?2 OR expires_at<=?4",
+                    params![key, holder, now.plus(ttl).millis(), now.millis()],
+                );
+                Ok(taken.map_err(failed)? == 1)
+            })
+            .await
+    }
+
+    async fn unlock(&self, name: &str, holder: &str) -> Result<()> {
+        let (key, holder) = (format!("lock:{name}"), holder.to_owned());
+        self.db
+            .write("unlock", move |c| {
+                c.execute("DELETE FROM entries WHERE key=?1 AND value=?2", params![key, holder]).map_err(failed)?;
+                Ok(())
+            })
+            .await
+    }
+
+    async fn sweep(&self) -> Result<()> {
+        self.db
+            .write("sweep", |c| {
+                let now = Timestamp::now().millis();
+                c.execute("DELETE FROM entries WHERE expires_at<=?1", [now]).map_err(failed)?;
+                c.execute("DELETE FROM buckets WHERE full_at<=?1", [now]).map_err(failed)?;
+                Ok(())
+            })
+            .await
+    }
+}
+
+/// Token bucket: `stored` is (tokens, milliseconds) of the last visit. Answers the verdict and the tokens left.
+fn spend(stored: Option<(f64, i64)>, limit: RateLimit, now: i64) -> (Admission, f64) {
+    let capacity = f64::from(limit.capacity);
+    let per_ms = capacity / limit.refill.as_millis().max(1) as f64;
+    let tokens = stored.map_or(capacity, |(tokens, at)| (tokens + (now - at).max(0) as f64 * per_ms).min(capacity));
+    if tokens >= 1.0 {
+        return (Admission::Allowed, tokens - 1.0);
+    }
+    let wait_ms = ((1.0 - tokens) / per_ms).ceil() as u64;
+    (Admission::Refused { retry_after: Duration::from_millis(wait_ms) }, tokens)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bucket_empties_and_refills_evenly() {
+        let limit = RateLimit { capacity: 2, refill: Duration::from_secs(10) };
+        let (first, left) = spend(None, limit, 0);
+        assert_eq!((first, left), (Admission::Allowed, 1.0));
+        let (_, left) = spend(Some((left, 0)), limit, 0);
+        let (third, left) = spend(Some((left, 0)), limit, 0);
+        assert_eq!(third, Admission::Refused { retry_after: Duration::from_secs(5) });
+        assert_eq!(spend(Some((left, 0)), limit, 5_000).0, Admission::Allowed);
+        assert_eq!(spend(Some((0.0, 0)), limit, 1_000_000).1, 1.0, "never above capacity");
+    }
+}

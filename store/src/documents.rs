@@ -1,0 +1,166 @@
+//! The truth: users, assets, fingerprints, jobs, upload sessions, revoked logins.
+//!
+//! Methods are whole domain steps, so that each backend can make them atomic in its own way. Placement of actors is a
+//! hint: every step that must not happen twice is conditional on what the caller last read, and the loser learns it
+//! as `Fenced` or as an outcome.
+
+pub mod embedded;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use metastamp_protocol::fingerprint::FingerprintContent;
+use metastamp_protocol::{
+    Asset, AssetQuery, Fingerprint, Job, JobState, NodeRef, Object, ObjectId, Timestamp, UploadSession, User,
+};
+
+use crate::Result;
+
+/// Shared handle to the chosen backend.
+pub type SharedDocuments = Arc<dyn Documents>;
+
+/// Who a token speaks for, read in one step.
+#[derive(Debug, Clone)]
+pub struct Principal {
+    pub user: Option<User>,
+    /// The login session was revoked.
+    pub revoked: bool,
+}
+
+/// Everything that becomes true when an upload is complete.
+#[derive(Debug, Clone)]
+pub struct UploadCommit {
+    pub asset: Asset,
+    /// The pending fingerprint and its queued job; `None` when fingerprinting is switched off.
+    pub fingerprint: Option<(Fingerprint, Job)>,
+    /// The same user, name, size and digest after this instant is a repeat of the same upload.
+    pub repeat_since: Timestamp,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub enum UploadOutcome {
+    /// The asset is stored, now or by an earlier call for the same session.
+    Stored(Asset),
+    /// A repeat: the asset that the first upload made. The new object has become garbage.
+    Repeat(Asset),
+}
+
+/// One page of a listing.
+#[derive(Debug, Clone)]
+pub struct AssetPage {
+    pub items: Vec<Asset>,
+    /// All that match, not only this page.
+    pub total: u64,
+}
+
+#[derive(Debug, Clone)]
+pub struct DeletedAsset {
+    pub asset: Asset,
+    pub fingerprint_removed: bool,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub enum FingerprintRequest {
+    Queued(Fingerprint),
+    /// Pending, running or completed: nothing was changed.
+    Exists(Fingerprint),
+}
+
+/// How a job ended.
+#[derive(Debug, Clone)]
+pub enum JobResult {
+    Completed {
+        content: Box<FingerprintContent>,
+        /// Merged into the asset's metadata.
+        asset_metadata: Object,
+        duration_s: f64,
+    },
+    Failed {
+        message: String,
+        asset_metadata: Object,
+        duration_s: f64,
+    },
+}
+
+/// An object that has no row any more (or never got one) and is to be removed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Garbage {
+    pub s3_key: String,
+    pub since: Timestamp,
+}
+
+#[async_trait]
+pub trait Documents: Send + Sync + 'static {
+    /// Answers when the store does.
+    async fn ping(&self) -> Result<()>;
+
+    // ---- users and logins
+    /// `Conflict { "users.email" }` when the address is taken.
+    async fn insert_user(&self, user: &User) -> Result<()>;
+    async fn user(&self, id: ObjectId) -> Result<Option<User>>;
+    async fn user_by_email(&self, email: &str) -> Result<Option<User>>;
+    /// Sets `last_login` and, when given, a renewed password hash.
+    async fn record_login(&self, id: ObjectId, at: Timestamp, new_hash: Option<String>) -> Result<()>;
+    async fn set_role(&self, id: ObjectId, role: metastamp_protocol::Role) -> Result<()>;
+    /// The user and whether login session `sid` is revoked.
+    async fn principal(&self, user_id: ObjectId, sid: &str) -> Result<Principal>;
+    /// Final. Kept until `until`, the last instant at which a token of the session could be valid.
+    async fn revoke_session(&self, sid: &str, until: Timestamp) -> Result<()>;
+    /// Drops revocations that ended before `now`; returns how many.
+    async fn forget_revocations(&self, now: Timestamp) -> Result<u64>;
+
+    // ---- uploads
+    /// Promises that the key will become an asset or be cleaned away.
+    async fn open_upload(&self, session: &UploadSession) -> Result<()>;
+    async fn upload(&self, id: ObjectId) -> Result<Option<UploadSession>>;
+    /// `Fenced` when the session is not receiving any more.
+    async fn renew_upload(&self, id: ObjectId, expires_at: Timestamp) -> Result<()>;
+    /// Makes asset, fingerprint and job appear at once. `Fenced` when the session was discarded meanwhile.
+    async fn commit_upload(&self, commit: UploadCommit) -> Result<UploadOutcome>;
+    /// Ends a receiving session; its key becomes garbage. No effect on a final one.
+    async fn discard_upload(&self, id: ObjectId, now: Timestamp) -> Result<()>;
+    /// Receiving sessions that expired before `now`, or belong to an earlier generation of `of`.
+    async fn abandoned_uploads(&self, now: Timestamp, of: &NodeRef, limit: u32) -> Result<Vec<UploadSession>>;
+    /// Forgets final sessions older than `before`.
+    async fn forget_uploads(&self, before: Timestamp) -> Result<u64>;
+
+    // ---- garbage
+    async fn garbage(&self, limit: u32) -> Result<Vec<Garbage>>;
+    /// Called after the object is gone.
+    async fn forget_garbage(&self, s3_key: &str) -> Result<()>;
+    /// Whether an asset or a receiving session refers to the key.
+    async fn key_is_used(&self, s3_key: &str) -> Result<bool>;
+
+    // ---- assets
+    async fn asset(&self, id: ObjectId) -> Result<Option<Asset>>;
+    async fn assets(&self, user_id: ObjectId, query: AssetQuery) -> Result<AssetPage>;
+    /// Removes the asset with its fingerprint and job; its key becomes garbage. `None` when it was not there.
+    async fn delete_asset(&self, id: ObjectId, now: Timestamp) -> Result<Option<DeletedAsset>>;
+
+    // ---- fingerprints
+    async fn fingerprint(&self, id: ObjectId) -> Result<Option<Fingerprint>>;
+    async fn fingerprint_of(&self, asset_id: ObjectId) -> Result<Option<Fingerprint>>;
+    /// Queues a run unless one is pending, running or completed. A failed one is redone under its old id.
+    async fn request_fingerprint(&self, asset_id: ObjectId, now: Timestamp) -> Result<FingerprintRequest>;
+
+    // ---- jobs
+    /// Claims up to `limit` jobs that are queued, whose claim ran out, or whose claim is of an earlier generation of
+    /// `by`. Oldest first. Each claim carries a fresh token and lasts for `lease`.
+    async fn claim_jobs(&self, by: &NodeRef, now: Timestamp, lease: Duration, limit: u32) -> Result<Vec<Job>>;
+    /// `Fenced` when the claim is lost: stop working.
+    async fn renew_claim(&self, job: ObjectId, token: ObjectId, expires_at: Timestamp) -> Result<()>;
+    /// Commits the result under the claim, once, and forgets the job. `Fenced` when the claim is lost or the asset is gone.
+    async fn finish_job(&self, job: ObjectId, token: ObjectId, result: JobResult, now: Timestamp) -> Result<()>;
+    /// Gives a claim back: the job is queued again, not before `not_before`. Without an error (the node is leaving) the
+    /// attempt does not count.
+    async fn release_job(
+        &self,
+        job: ObjectId,
+        token: ObjectId,
+        not_before: Timestamp,
+        error: Option<String>,
+    ) -> Result<()>;
+    /// Unfinished jobs by state.
+    async fn job_counts(&self) -> Result<Vec<(JobState, u64)>>;
+}

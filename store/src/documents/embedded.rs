@@ -1,0 +1,197 @@
+//! Documents in one SQLite file. A row is a JSON document plus the columns that queries and unique indexes need.
+
+mod assets;
+mod jobs;
+mod schema;
+mod uploads;
+mod users;
+
+use std::path::Path;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use metastamp_protocol::{
+    Asset, AssetQuery, Fingerprint, Job, JobState, NodeRef, ObjectId, Role, Timestamp, UploadSession, User,
+};
+use rusqlite::{Connection, OptionalExtension, Params};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::{
+    AssetPage, DeletedAsset, Documents, FingerprintRequest, Garbage, JobResult, Principal, UploadCommit, UploadOutcome,
+};
+use crate::sqlite::{Durability, Sqlite, failed};
+use crate::{Result, StoreError};
+
+#[derive(Clone)]
+pub struct EmbeddedDocuments {
+    db: Sqlite,
+}
+
+impl EmbeddedDocuments {
+    /// Opens `metastamp.db` in `dir` and brings its tables up to date. Blocks on file I/O.
+    pub fn open(dir: &Path) -> Result<Self> {
+        Ok(Self { db: Sqlite::open("documents", &dir.join("metastamp.db"), Durability::Full, schema::SCHEMA)? })
+    }
+}
+
+// Each method is one line: the statement lives in the file of its domain.
+#[async_trait]
+impl Documents for EmbeddedDocuments {
+    async fn ping(&self) -> Result<()> {
+        self.db.read("ping", |c| c.query_row("SELECT 1", [], |_| Ok(())).map_err(failed)).await
+    }
+
+    async fn insert_user(&self, user: &User) -> Result<()> {
+        let user = user.clone();
+        self.db.write("insert_user", move |c| users::insert(c, &user)).await
+    }
+    async fn user(&self, id: ObjectId) -> Result<Option<User>> {
+        self.db.read("user", move |c| users::by_id(c, id)).await
+    }
+    async fn user_by_email(&self, email: &str) -> Result<Option<User>> {
+        let email = metastamp_protocol::user::normalise_email(email);
+        self.db.read("user_by_email", move |c| users::by_email(c, &email)).await
+    }
+    async fn record_login(&self, id: ObjectId, at: Timestamp, new_hash: Option<String>) -> Result<()> {
+        self.db.write("record_login", move |c| users::record_login(c, id, at, new_hash)).await
+    }
+    async fn set_role(&self, id: ObjectId, role: Role) -> Result<()> {
+        self.db.write("set_role", move |c| users::set_role(c, id, role)).await
+    }
+    async fn principal(&self, user_id: ObjectId, sid: &str) -> Result<Principal> {
+        let sid = sid.to_owned();
+        self.db.read("principal", move |c| users::principal(c, user_id, &sid)).await
+    }
+    async fn revoke_session(&self, sid: &str, until: Timestamp) -> Result<()> {
+        let sid = sid.to_owned();
+        self.db.write("revoke_session", move |c| users::revoke(c, &sid, until)).await
+    }
+    async fn forget_revocations(&self, now: Timestamp) -> Result<u64> {
+        self.db.write("forget_revocations", move |c| users::forget_revocations(c, now)).await
+    }
+
+    async fn open_upload(&self, session: &UploadSession) -> Result<()> {
+        let session = session.clone();
+        self.db.write("open_upload", move |c| uploads::open(c, &session)).await
+    }
+    async fn upload(&self, id: ObjectId) -> Result<Option<UploadSession>> {
+        self.db.read("upload", move |c| uploads::by_id(c, id)).await
+    }
+    async fn renew_upload(&self, id: ObjectId, expires_at: Timestamp) -> Result<()> {
+        self.db.write("renew_upload", move |c| uploads::renew(c, id, expires_at)).await
+    }
+    async fn commit_upload(&self, commit: UploadCommit) -> Result<UploadOutcome> {
+        self.db.write("commit_upload", move |c| uploads::commit(c, commit)).await
+    }
+    async fn discard_upload(&self, id: ObjectId, now: Timestamp) -> Result<()> {
+        self.db.write("discard_upload", move |c| uploads::discard(c, id, now)).await
+    }
+    async fn abandoned_uploads(&self, now: Timestamp, of: &NodeRef, limit: u32) -> Result<Vec<UploadSession>> {
+        let of = of.clone();
+        self.db.read("abandoned_uploads", move |c| uploads::abandoned(c, now, &of, limit)).await
+    }
+    async fn forget_uploads(&self, before: Timestamp) -> Result<u64> {
+        self.db.write("forget_uploads", move |c| uploads::forget(c, before)).await
+    }
+    async fn garbage(&self, limit: u32) -> Result<Vec<Garbage>> {
+        self.db.read("garbage", move |c| uploads::garbage(c, limit)).await
+    }
+    async fn forget_garbage(&self, s3_key: &str) -> Result<()> {
+        let key = s3_key.to_owned();
+        self.db.write("forget_garbage", move |c| uploads::forget_garbage(c, &key)).await
+    }
+    async fn key_is_used(&self, s3_key: &str) -> Result<bool> {
+        let key = s3_key.to_owned();
+        self.db.read("key_is_used", move |c| uploads::key_is_used(c, &key)).await
+    }
+
+    async fn asset(&self, id: ObjectId) -> Result<Option<Asset>> {
+        self.db.read("asset", move |c| assets::by_id(c, id)).await
+    }
+    async fn assets(&self, user_id: ObjectId, query: AssetQuery) -> Result<AssetPage> {
+        self.db.read("assets", move |c| assets::page(c, user_id, &query)).await
+    }
+    async fn delete_asset(&self, id: ObjectId, now: Timestamp) -> Result<Option<DeletedAsset>> {
+        self.db.write("delete_asset", move |c| assets::delete(c, id, now)).await
+    }
+    async fn fingerprint(&self, id: ObjectId) -> Result<Option<Fingerprint>> {
+        self.db.read("fingerprint", move |c| assets::fingerprint(c, id)).await
+    }
+    async fn fingerprint_of(&self, asset_id: ObjectId) -> Result<Option<Fingerprint>> {
+        self.db.read("fingerprint_of", move |c| assets::fingerprint_of(c, asset_id)).await
+    }
+
+    async fn request_fingerprint(&self, asset_id: ObjectId, now: Timestamp) -> Result<FingerprintRequest> {
+        self.db.write("request_fingerprint", move |c| jobs::request(c, asset_id, now)).await
+    }
+    async fn claim_jobs(&self, by: &NodeRef, now: Timestamp, lease: Duration, limit: u32) -> Result<Vec<Job>> {
+        // Looking is cheap and shared; the write lock is taken only when there is something to claim.
+        let of = by.clone();
+        if !self.db.read("claimable", move |c| jobs::any_claimable(c, &of, now)).await? {
+            return Ok(Vec::new());
+        }
+        let by = by.clone();
+        self.db.write("claim_jobs", move |c| jobs::claim(c, &by, now, lease, limit)).await
+    }
+    async fn renew_claim(&self, job: ObjectId, token: ObjectId, expires_at: Timestamp) -> Result<()> {
+        self.db.write("renew_claim", move |c| jobs::renew(c, job, token, expires_at)).await
+    }
+    async fn finish_job(&self, job: ObjectId, token: ObjectId, result: JobResult, now: Timestamp) -> Result<()> {
+        self.db.write("finish_job", move |c| jobs::finish(c, job, token, result, now)).await
+    }
+    async fn release_job(
+        &self,
+        job: ObjectId,
+        token: ObjectId,
+        not_before: Timestamp,
+        error: Option<String>,
+    ) -> Result<()> {
+        self.db.write("release_job", move |c| jobs::release(c, job, token, not_before, error)).await
+    }
+    async fn job_counts(&self) -> Result<Vec<(JobState, u64)>> {
+        self.db.read("job_counts", jobs::counts).await
+    }
+}
+
+fn encode<T: Serialize>(document: &T) -> Result<String> {
+    serde_json::to_string(document).map_err(|e| StoreError::Internal(format!("can't encode a document: {e}")))
+}
+
+fn decode<T: DeserializeOwned>(document: &str) -> Result<T> {
+    serde_json::from_str(document).map_err(|e| StoreError::Internal(format!("can't decode a document: {e}")))
+}
+
+/// The one document a query selects in its first column.
+fn one<T: DeserializeOwned>(c: &Connection, sql: &str, params: impl Params) -> Result<Option<T>> {
+    let mut query = c.prepare_cached(sql).map_err(failed)?;
+    let text: Option<String> = query.query_row(params, |row| row.get(0)).optional().map_err(failed)?;
+    text.map(|t| decode(&t)).transpose()
+}
+
+/// All documents a query selects in its first column.
+fn many<T: DeserializeOwned>(c: &Connection, sql: &str, params: impl Params) -> Result<Vec<T>> {
+    let mut query = c.prepare_cached(sql).map_err(failed)?;
+    let mut rows = query.query(params).map_err(failed)?;
+    let mut documents = Vec::new();
+    while let Some(row) = rows.next().map_err(failed)? {
+        let text = row.get_ref(0).map_err(failed)?;
+        documents.push(decode(text.as_str().map_err(|e| StoreError::Internal(e.to_string()))?)?);
+    }
+    Ok(documents)
+}
+
+fn execute(c: &Connection, sql: &str, params: impl Params) -> Result<usize> {
+    c.prepare_cached(sql).map_err(failed)?.execute(params).map_err(failed)
+}
+
+/// Like [`execute`], with a broken unique index told apart by its name.
+fn insert(c: &Connection, sql: &str, params: impl Params, index: &'static str) -> Result<()> {
+    match c.prepare_cached(sql).map_err(failed)?.execute(params) {
+        Ok(_) => Ok(()),
+        Err(rusqlite::Error::SqliteFailure(e, _)) if e.code == rusqlite::ErrorCode::ConstraintViolation => {
+            Err(StoreError::Conflict { index })
+        }
+        Err(error) => Err(failed(error)),
+    }
+}

@@ -1,0 +1,104 @@
+//! Assets and fingerprints.
+
+use metastamp_protocol::{Asset, AssetQuery, AssetSort, Fingerprint, ObjectId, SortDirection, Timestamp};
+use rusqlite::types::Value;
+use rusqlite::{Connection, params, params_from_iter};
+
+use super::{encode, execute, insert, many, one, uploads};
+use crate::Result;
+use crate::documents::{AssetPage, DeletedAsset};
+use crate::sqlite::failed;
+
+pub(super) fn insert_asset(c: &Connection, asset: &Asset) -> Result<()> {
+    let params = params![
+        asset.id.to_hex(),
+        asset.user_id.to_hex(),
+        asset.file_type.as_str(),
+        asset.upload_status.as_str(),
+        asset.file_name,
+        asset.file_size as i64,
+        asset.sha256,
+        asset.s3_key,
+        asset.created_at.millis(),
+        encode(asset)?
+    ];
+    insert(c, "INSERT INTO assets VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10)", params, "assets.s3_key")
+}
+
+/// Writes back what may change: state and document.
+pub(super) fn save_asset(c: &Connection, asset: &Asset) -> Result<()> {
+    let params = params![asset.id.to_hex(), asset.upload_status.as_str(), encode(asset)?];
+    execute(c, "UPDATE assets SET upload_status=?2, doc=?3 WHERE id=?1", params)?;
+    Ok(())
+}
+
+pub(super) fn by_id(c: &Connection, id: ObjectId) -> Result<Option<Asset>> {
+    one(c, "SELECT doc FROM assets WHERE id=?1", [id.to_hex()])
+}
+
+pub(super) fn page(c: &Connection, user_id: ObjectId, query: &AssetQuery) -> Result<AssetPage> {
+    let mut filter = "user_id=?".to_owned();
+    let mut values = vec![Value::from(user_id.to_hex())];
+    if let Some(kind) = query.kind {
+        filter.push_str(" AND file_type=?");
+        values.push(Value::from(kind.as_str().to_owned()));
+    }
+    if let Some(status) = query.status {
+        filter.push_str(" AND upload_status=?");
+        values.push(Value::from(status.as_str().to_owned()));
+    }
+    let total: i64 = c
+        .prepare_cached(&format!("SELECT count(*) FROM assets WHERE {filter}"))
+        .and_then(|mut count| count.query_row(params_from_iter(&values), |row| row.get(0)))
+        .map_err(failed)?;
+    let column = match query.sort {
+        AssetSort::CreatedAt => "created_at",
+        AssetSort::FileName => "file_name",
+        AssetSort::FileSize => "file_size",
+    };
+    let direction = match query.direction {
+        SortDirection::Ascending => "ASC",
+        SortDirection::Descending => "DESC",
+    };
+    values.push(Value::from(i64::from(query.limit)));
+    values.push(Value::from(i64::try_from(query.skip).unwrap_or(i64::MAX)));
+    let sql =
+        format!("SELECT doc FROM assets WHERE {filter} ORDER BY {column} {direction}, id {direction} LIMIT ? OFFSET ?");
+    Ok(AssetPage { items: many(c, &sql, params_from_iter(&values))?, total: total as u64 })
+}
+
+pub(super) fn delete(c: &Connection, id: ObjectId, now: Timestamp) -> Result<Option<DeletedAsset>> {
+    let Some(asset) = by_id(c, id)? else { return Ok(None) };
+    let removed = execute(c, "DELETE FROM fingerprints WHERE asset_id=?1", [id.to_hex()])?;
+    execute(c, "DELETE FROM jobs WHERE asset_id=?1", [id.to_hex()])?;
+    execute(c, "DELETE FROM assets WHERE id=?1", [id.to_hex()])?;
+    uploads::add_garbage(c, &asset.s3_key, now)?;
+    Ok(Some(DeletedAsset { asset, fingerprint_removed: removed > 0 }))
+}
+
+pub(super) fn insert_fingerprint(c: &Connection, fingerprint: &Fingerprint) -> Result<()> {
+    let params = params![
+        fingerprint.id.to_hex(),
+        fingerprint.asset_id.to_hex(),
+        fingerprint.user_id.to_hex(),
+        fingerprint.created_at.millis(),
+        encode(fingerprint)?
+    ];
+    insert(c, "INSERT INTO fingerprints VALUES (?1,?2,?3,NULL,?4,?5)", params, "fingerprints.asset_id")
+}
+
+pub(super) fn save_fingerprint(c: &Connection, fingerprint: &Fingerprint) -> Result<()> {
+    let hashes = fingerprint.content.perceptual_hashes.as_ref();
+    let phash = hashes.and_then(|h| h.get("phash")).and_then(|v| v.as_str());
+    let params = params![fingerprint.id.to_hex(), phash, encode(fingerprint)?];
+    execute(c, "UPDATE fingerprints SET phash=?2, doc=?3 WHERE id=?1", params)?;
+    Ok(())
+}
+
+pub(super) fn fingerprint(c: &Connection, id: ObjectId) -> Result<Option<Fingerprint>> {
+    one(c, "SELECT doc FROM fingerprints WHERE id=?1", [id.to_hex()])
+}
+
+pub(super) fn fingerprint_of(c: &Connection, asset_id: ObjectId) -> Result<Option<Fingerprint>> {
+    one(c, "SELECT doc FROM fingerprints WHERE asset_id=?1", [asset_id.to_hex()])
+}

@@ -1,0 +1,199 @@
+//! The job queue: claims, results, redo.
+
+use std::time::Duration;
+
+use metastamp_protocol::fingerprint::{FingerprintContent, bounded_message};
+use metastamp_protocol::{
+    Asset, Claim, Fingerprint, Job, JobState, NodeRef, ObjectId, ProcessingStatus, Timestamp, UploadStatus,
+};
+use rusqlite::{Connection, OptionalExtension, params};
+
+use super::{assets, encode, execute, insert, many, one};
+use crate::documents::{FingerprintRequest, JobResult};
+use crate::sqlite::failed;
+use crate::{Result, StoreError};
+
+/// Queued and due, or running under a claim that ran out or belongs to a former life of the claimant.
+const CLAIMABLE: &str = "(state='queued' AND not_before<=?1) OR \
+    (state='running' AND (claim_expires_at<=?1 OR (claim_node=?2 AND claim_generation<?3)))";
+
+pub(super) fn insert_job(c: &Connection, job: &Job) -> Result<()> {
+    let params = params![
+        job.id.to_hex(),
+        job.asset_id.to_hex(),
+        job.state.as_str(),
+        job.not_before.millis(),
+        job.created_at.millis(),
+        encode(job)?
+    ];
+    insert(c, "INSERT INTO jobs VALUES (?1,?2,?3,?4,NULL,NULL,NULL,NULL,?5,?6)", params, "jobs.asset_id")
+}
+
+fn save(c: &Connection, job: &Job) -> Result<()> {
+    let claim = job.claim.as_ref();
+    let params = params![
+        job.id.to_hex(),
+        job.state.as_str(),
+        job.not_before.millis(),
+        claim.map(|claim| claim.token.to_hex()),
+        claim.map(|claim| claim.by.node_id.clone()),
+        claim.map(|claim| claim.by.generation),
+        claim.map(|claim| claim.expires_at.millis()),
+        encode(job)?
+    ];
+    let sql = "UPDATE jobs SET state=?2, not_before=?3, claim_token=?4, claim_node=?5, claim_generation=?6, \
+               claim_expires_at=?7, doc=?8 WHERE id=?1";
+    execute(c, sql, params)?;
+    Ok(())
+}
+
+pub(super) fn any_claimable(c: &Connection, by: &NodeRef, now: Timestamp) -> Result<bool> {
+    let sql = format!("SELECT 1 FROM jobs WHERE {CLAIMABLE} LIMIT 1");
+    let mut query = c.prepare_cached(&sql).map_err(failed)?;
+    let found = query.query_row(params![now.millis(), by.node_id, by.generation], |_| Ok(())).optional();
+    Ok(found.map_err(failed)?.is_some())
+}
+
+pub(super) fn claim(c: &Connection, by: &NodeRef, now: Timestamp, lease: Duration, limit: u32) -> Result<Vec<Job>> {
+    let sql = format!("SELECT doc FROM jobs WHERE {CLAIMABLE} ORDER BY created_at, id LIMIT ?4");
+    let mut jobs: Vec<Job> = many(c, &sql, params![now.millis(), by.node_id, by.generation, limit])?;
+    for job in &mut jobs {
+        job.state = JobState::Running;
+        job.attempts += 1;
+        job.updated_at = now;
+        job.claim = Some(Claim { token: ObjectId::generate(), by: by.clone(), expires_at: now.plus(lease) });
+        save(c, job)?;
+        if let Some(mut fingerprint) = assets::fingerprint(c, job.id)? {
+            fingerprint.processing_status = ProcessingStatus::Processing;
+            fingerprint.updated_at = now;
+            assets::save_fingerprint(c, &fingerprint)?;
+        }
+        if let Some(mut asset) = assets::by_id(c, job.asset_id)? {
+            asset.processing_status = Some(ProcessingStatus::Processing);
+            asset.updated_at = now;
+            assets::save_asset(c, &asset)?;
+        }
+    }
+    Ok(jobs)
+}
+
+/// The job, if it still runs under this claim.
+fn claimed(c: &Connection, id: ObjectId, token: ObjectId) -> Result<Job> {
+    let sql = "SELECT doc FROM jobs WHERE id=?1 AND state='running' AND claim_token=?2";
+    one(c, sql, [id.to_hex(), token.to_hex()])?.ok_or(StoreError::Fenced { what: "job" })
+}
+
+pub(super) fn renew(c: &Connection, id: ObjectId, token: ObjectId, expires_at: Timestamp) -> Result<()> {
+    let mut job = claimed(c, id, token)?;
+    if let Some(claim) = &mut job.claim {
+        claim.expires_at = expires_at;
+    }
+    save(c, &job)
+}
+
+pub(super) fn release(
+    c: &Connection,
+    id: ObjectId,
+    token: ObjectId,
+    not_before: Timestamp,
+    error: Option<String>,
+) -> Result<()> {
+    let mut job = claimed(c, id, token)?;
+    job.state = JobState::Queued;
+    job.claim = None;
+    job.not_before = not_before;
+    match error {
+        Some(error) => job.last_error = Some(bounded_message(&error)),
+        None => job.attempts = job.attempts.saturating_sub(1),
+    }
+    save(c, &job)?;
+    if let Some(mut fingerprint) = assets::fingerprint(c, id)? {
+        fingerprint.processing_status = ProcessingStatus::Pending;
+        assets::save_fingerprint(c, &fingerprint)?;
+    }
+    Ok(())
+}
+
+pub(super) fn finish(c: &Connection, id: ObjectId, token: ObjectId, result: JobResult, now: Timestamp) -> Result<()> {
+    let job = claimed(c, id, token)?;
+    let mut asset = assets::by_id(c, job.asset_id)?.ok_or(StoreError::Fenced { what: "asset" })?;
+    let mut fingerprint = assets::fingerprint(c, id)?.ok_or(StoreError::Fenced { what: "fingerprint" })?;
+    apply(&mut asset, &mut fingerprint, result, now);
+    assets::save_asset(c, &asset)?;
+    assets::save_fingerprint(c, &fingerprint)?;
+    execute(c, "DELETE FROM jobs WHERE id=?1", [id.to_hex()])?;
+    Ok(())
+}
+
+/// What a result means for asset and fingerprint.
+fn apply(asset: &mut Asset, fingerprint: &mut Fingerprint, result: JobResult, now: Timestamp) {
+    let duration = match result {
+        JobResult::Completed { content, asset_metadata, duration_s } => {
+            fingerprint.content = *content;
+            fingerprint.processing_status = ProcessingStatus::Completed;
+            fingerprint.error_message = None;
+            asset.upload_status = UploadStatus::Ready;
+            asset.fingerprint_id = Some(fingerprint.id);
+            asset.error_message = None;
+            asset.metadata.extend(asset_metadata);
+            duration_s
+        }
+        JobResult::Failed { message, asset_metadata, duration_s } => {
+            let message = bounded_message(&message);
+            fingerprint.processing_status = ProcessingStatus::Failed;
+            fingerprint.error_message = Some(message.clone());
+            asset.upload_status = UploadStatus::Failed;
+            asset.error_message = Some(message);
+            asset.metadata.extend(asset_metadata);
+            duration_s
+        }
+    };
+    asset.processing_status = Some(fingerprint.processing_status);
+    asset.updated_at = now;
+    fingerprint.processing_duration = Some((duration * 1_000.0).round() / 1_000.0);
+    fingerprint.updated_at = now;
+    fingerprint.completed_at = Some(now);
+}
+
+pub(super) fn request(c: &Connection, asset_id: ObjectId, now: Timestamp) -> Result<FingerprintRequest> {
+    let mut asset = assets::by_id(c, asset_id)?.ok_or(StoreError::NotFound { what: "asset" })?;
+    let existing = assets::fingerprint_of(c, asset_id)?;
+    let fingerprint = match existing {
+        Some(existing) if existing.processing_status != ProcessingStatus::Failed => {
+            return Ok(FingerprintRequest::Exists(existing));
+        }
+        Some(mut failed) => {
+            failed.processing_status = ProcessingStatus::Pending;
+            failed.content = FingerprintContent::default();
+            failed.error_message = None;
+            failed.completed_at = None;
+            failed.updated_at = now;
+            assets::save_fingerprint(c, &failed)?;
+            failed
+        }
+        None => {
+            let fresh = Fingerprint::pending(ObjectId::generate(), asset_id, asset.user_id, asset.file_type, now);
+            assets::insert_fingerprint(c, &fresh)?;
+            fresh
+        }
+    };
+    execute(c, "DELETE FROM jobs WHERE asset_id=?1", [asset_id.to_hex()])?;
+    insert_job(c, &Job::queued(fingerprint.id, &asset, now))?;
+    asset.upload_status = UploadStatus::Processing;
+    asset.processing_status = Some(ProcessingStatus::Pending);
+    asset.error_message = None;
+    asset.updated_at = now;
+    assets::save_asset(c, &asset)?;
+    Ok(FingerprintRequest::Queued(fingerprint))
+}
+
+pub(super) fn counts(c: &Connection) -> Result<Vec<(JobState, u64)>> {
+    let mut query = c.prepare_cached("SELECT count(*) FROM jobs WHERE state=?1").map_err(failed)?;
+    JobState::ALL
+        .into_iter()
+        .map(|state| {
+            let count: i64 = query.query_row([state.as_str()], |row| row.get(0)).map_err(failed)?;
+            Ok((state, count as u64))
+        })
+        .collect()
+}

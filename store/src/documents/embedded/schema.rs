@@ -1,0 +1,45 @@
+//! Tables and indexes. Every statement is idempotent; `doc` is the JSON of the domain type, the columns repeat what is
+//! searched or must be unique.
+
+pub(super) const SCHEMA: &str = "
+CREATE TABLE IF NOT EXISTS users (
+  id TEXT PRIMARY KEY, email TEXT NOT NULL, auth0_id TEXT, role TEXT NOT NULL, created_at INTEGER NOT NULL, doc TEXT NOT NULL
+) WITHOUT ROWID;
+CREATE UNIQUE INDEX IF NOT EXISTS users_email ON users(email);
+CREATE UNIQUE INDEX IF NOT EXISTS users_auth0_id ON users(auth0_id) WHERE auth0_id IS NOT NULL;
+
+CREATE TABLE IF NOT EXISTS revoked_sessions (sid TEXT PRIMARY KEY, until INTEGER NOT NULL) WITHOUT ROWID;
+
+CREATE TABLE IF NOT EXISTS uploads (
+  id TEXT PRIMARY KEY, state TEXT NOT NULL, s3_key TEXT NOT NULL, owner TEXT NOT NULL, generation INTEGER NOT NULL,
+  expires_at INTEGER NOT NULL, doc TEXT NOT NULL
+) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS uploads_open ON uploads(state, expires_at);
+CREATE INDEX IF NOT EXISTS uploads_s3_key ON uploads(s3_key);
+
+CREATE TABLE IF NOT EXISTS garbage (s3_key TEXT PRIMARY KEY, since INTEGER NOT NULL) WITHOUT ROWID;
+
+CREATE TABLE IF NOT EXISTS assets (
+  id TEXT PRIMARY KEY, user_id TEXT NOT NULL, file_type TEXT NOT NULL, upload_status TEXT NOT NULL,
+  file_name TEXT NOT NULL, file_size INTEGER NOT NULL, sha256 TEXT NOT NULL, s3_key TEXT NOT NULL,
+  created_at INTEGER NOT NULL, doc TEXT NOT NULL
+);
+CREATE UNIQUE INDEX IF NOT EXISTS assets_s3_key ON assets(s3_key);
+CREATE INDEX IF NOT EXISTS assets_user_created ON assets(user_id, created_at, id);
+CREATE INDEX IF NOT EXISTS assets_user_name ON assets(user_id, file_name, id);
+CREATE INDEX IF NOT EXISTS assets_user_size ON assets(user_id, file_size, id);
+CREATE INDEX IF NOT EXISTS assets_repeat ON assets(user_id, sha256, created_at);
+
+CREATE TABLE IF NOT EXISTS fingerprints (
+  id TEXT PRIMARY KEY, asset_id TEXT NOT NULL, user_id TEXT NOT NULL, phash TEXT, created_at INTEGER NOT NULL, doc TEXT NOT NULL
+);
+CREATE UNIQUE INDEX IF NOT EXISTS fingerprints_asset ON fingerprints(asset_id);
+CREATE INDEX IF NOT EXISTS fingerprints_phash ON fingerprints(phash) WHERE phash IS NOT NULL;
+
+CREATE TABLE IF NOT EXISTS jobs (
+  id TEXT PRIMARY KEY, asset_id TEXT NOT NULL, state TEXT NOT NULL, not_before INTEGER NOT NULL,
+  claim_token TEXT, claim_node TEXT, claim_generation INTEGER, claim_expires_at INTEGER, created_at INTEGER NOT NULL, doc TEXT NOT NULL
+) WITHOUT ROWID;
+CREATE UNIQUE INDEX IF NOT EXISTS jobs_asset ON jobs(asset_id);
+CREATE INDEX IF NOT EXISTS jobs_state ON jobs(state, not_before);
+";

@@ -1,0 +1,144 @@
+//! Upload sessions, the commit of an upload, and garbage.
+
+use metastamp_protocol::{Asset, NodeRef, ObjectId, Timestamp, UploadSession, UploadState};
+use rusqlite::{Connection, OptionalExtension, params};
+
+use super::{assets, encode, execute, insert, jobs, many, one};
+use crate::documents::{Garbage, UploadCommit, UploadOutcome};
+use crate::sqlite::failed;
+use crate::{Result, StoreError};
+
+fn state_word(state: UploadState) -> &'static str {
+    match state {
+        UploadState::Receiving => "receiving",
+        UploadState::Stored => "stored",
+        UploadState::Discarded => "discarded",
+    }
+}
+
+pub(super) fn open(c: &Connection, session: &UploadSession) -> Result<()> {
+    let params = params![
+        session.id.to_hex(),
+        state_word(session.state),
+        session.s3_key,
+        session.owner.node_id,
+        session.owner.generation,
+        session.expires_at.millis(),
+        encode(session)?
+    ];
+    insert(c, "INSERT INTO uploads VALUES (?1,?2,?3,?4,?5,?6,?7)", params, "uploads.id")
+}
+
+pub(super) fn by_id(c: &Connection, id: ObjectId) -> Result<Option<UploadSession>> {
+    one(c, "SELECT doc FROM uploads WHERE id=?1", [id.to_hex()])
+}
+
+fn save(c: &Connection, session: &UploadSession) -> Result<()> {
+    let params = params![session.id.to_hex(), state_word(session.state), session.expires_at.millis(), encode(session)?];
+    execute(c, "UPDATE uploads SET state=?2, expires_at=?3, doc=?4 WHERE id=?1", params)?;
+    Ok(())
+}
+
+/// The session, if it is still receiving.
+fn receiving(c: &Connection, id: ObjectId) -> Result<UploadSession> {
+    let session = by_id(c, id)?.ok_or(StoreError::NotFound { what: "upload session" })?;
+    match session.state {
+        UploadState::Receiving => Ok(session),
+        _ => Err(StoreError::Fenced { what: "upload session" }),
+    }
+}
+
+pub(super) fn renew(c: &Connection, id: ObjectId, expires_at: Timestamp) -> Result<()> {
+    let mut session = receiving(c, id)?;
+    session.expires_at = expires_at;
+    save(c, &session)
+}
+
+pub(super) fn commit(c: &Connection, commit: UploadCommit) -> Result<UploadOutcome> {
+    let UploadCommit { asset, fingerprint, repeat_since } = commit;
+    let mut session = by_id(c, asset.id)?.ok_or(StoreError::NotFound { what: "upload session" })?;
+    match session.state {
+        UploadState::Receiving => {}
+        // The answer to an earlier commit was lost on the way: tell it again.
+        UploadState::Stored => {
+            let stored = assets::by_id(c, asset.id)?.ok_or(StoreError::NotFound { what: "asset" })?;
+            return Ok(UploadOutcome::Stored(stored));
+        }
+        UploadState::Discarded => return Err(StoreError::Fenced { what: "upload session" }),
+    }
+    if let Some(first) = repeat_of(c, &asset, repeat_since)? {
+        end(c, session, UploadState::Discarded, asset.created_at)?;
+        return Ok(UploadOutcome::Repeat(first));
+    }
+    assets::insert_asset(c, &asset)?;
+    if let Some((fingerprint, job)) = &fingerprint {
+        assets::insert_fingerprint(c, fingerprint)?;
+        jobs::insert_job(c, job)?;
+    }
+    session.state = UploadState::Stored;
+    save(c, &session)?;
+    Ok(UploadOutcome::Stored(asset))
+}
+
+fn repeat_of(c: &Connection, asset: &Asset, since: Timestamp) -> Result<Option<Asset>> {
+    one(
+        c,
+        "SELECT doc FROM assets WHERE user_id=?1 AND sha256=?2 AND created_at>=?3 AND file_name=?4 AND file_size=?5 \
+         ORDER BY created_at LIMIT 1",
+        params![asset.user_id.to_hex(), asset.sha256, since.millis(), asset.file_name, asset.file_size as i64],
+    )
+}
+
+pub(super) fn discard(c: &Connection, id: ObjectId, now: Timestamp) -> Result<()> {
+    match receiving(c, id) {
+        Ok(session) => end(c, session, UploadState::Discarded, now),
+        Err(StoreError::Fenced { .. } | StoreError::NotFound { .. }) => Ok(()),
+        Err(error) => Err(error),
+    }
+}
+
+fn end(c: &Connection, mut session: UploadSession, state: UploadState, now: Timestamp) -> Result<()> {
+    session.state = state;
+    save(c, &session)?;
+    add_garbage(c, &session.s3_key, now)
+}
+
+pub(super) fn abandoned(c: &Connection, now: Timestamp, of: &NodeRef, limit: u32) -> Result<Vec<UploadSession>> {
+    many(
+        c,
+        "SELECT doc FROM uploads WHERE state='receiving' AND (expires_at<=?1 OR (owner=?2 AND generation<?3)) LIMIT ?4",
+        params![now.millis(), of.node_id, of.generation, limit],
+    )
+}
+
+pub(super) fn forget(c: &Connection, before: Timestamp) -> Result<u64> {
+    Ok(execute(c, "DELETE FROM uploads WHERE state<>'receiving' AND expires_at<?1", [before.millis()])? as u64)
+}
+
+pub(super) fn add_garbage(c: &Connection, s3_key: &str, now: Timestamp) -> Result<()> {
+    execute(c, "INSERT OR IGNORE INTO garbage VALUES (?1,?2)", params![s3_key, now.millis()])?;
+    Ok(())
+}
+
+pub(super) fn garbage(c: &Connection, limit: u32) -> Result<Vec<Garbage>> {
+    let mut query = c.prepare_cached("SELECT s3_key, since FROM garbage ORDER BY since LIMIT ?1").map_err(failed)?;
+    let rows = query
+        .query_map([limit], |row| Ok(Garbage { s3_key: row.get(0)?, since: Timestamp(row.get(1)?) }))
+        .map_err(failed)?;
+    rows.collect::<rusqlite::Result<_>>().map_err(failed)
+}
+
+pub(super) fn forget_garbage(c: &Connection, s3_key: &str) -> Result<()> {
+    execute(c, "DELETE FROM garbage WHERE s3_key=?1", [s3_key])?;
+    Ok(())
+}
+
+pub(super) fn key_is_used(c: &Connection, s3_key: &str) -> Result<bool> {
+    let mut query = c
+        .prepare_cached(
+            "SELECT 1 FROM assets WHERE s3_key=?1 UNION ALL \
+             SELECT 1 FROM uploads WHERE s3_key=?1 AND state='receiving' LIMIT 1",
+        )
+        .map_err(failed)?;
+    Ok(query.query_row([s3_key], |_| Ok(())).optional().map_err(failed)?.is_some())
+}

@@ -1,0 +1,14 @@
+//! What the system remembers. Domain-level traits with backends beside each other: [`documents`] (the truth),
+//! [`cache`] (what may be lost at any time) and [`objects`] (bytes, always through the S3 client). Only this crate
+//! knows the engines behind them.
+
+pub mod cache;
+pub mod documents;
+pub mod error;
+pub mod metrics;
+pub mod objects;
+mod sqlite;
+
+pub use cache::Cache;
+pub use documents::Documents;
+pub use error::{Result, StoreError};

@@ -1,0 +1,20 @@
+//! Names of the metrics of this crate, and how each store call is recorded.
+
+use std::time::Instant;
+
+use metrics::{counter, histogram};
+
+use crate::Result;
+
+/// Histogram, seconds, labels `store` (documents, cache, objects) and `op`.
+pub const STORE_CALL_DURATION_SECONDS: &str = "store_call_duration_seconds";
+/// Counter, labels `store`, `op` and `kind` (the word of the error).
+pub const STORE_CALL_ERRORS_TOTAL: &str = "store_call_errors_total";
+
+/// Records one finished call.
+pub fn observe<T>(store: &'static str, op: &'static str, started: Instant, result: &Result<T>) {
+    histogram!(STORE_CALL_DURATION_SECONDS, "store" => store, "op" => op).record(started.elapsed().as_secs_f64());
+    if let Err(error) = result {
+        counter!(STORE_CALL_ERRORS_TOTAL, "store" => store, "op" => op, "kind" => error.kind()).increment(1);
+    }
+}

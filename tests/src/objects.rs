@@ -1,0 +1,62 @@
+//! Looks into a node's object store from beside it.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use metastamp_store::objects::{LocalS3, Objects, ObjectsConfig};
+use sha2::{Digest, Sha256};
+
+/// More than any file of the tests.
+const BYTES_MAX: u64 = 64 << 20;
+
+/// A second view of the embedded object store of a data directory; the node may be running.
+pub struct ObjectStore {
+    _service: LocalS3,
+    objects: Objects,
+}
+
+impl ObjectStore {
+    pub async fn open(data_dir: &Path, bucket: &str) -> Self {
+        let dir = directory(data_dir).unwrap_or_else(|| panic!("no object store under {}", data_dir.display()));
+        let service = LocalS3::start(&dir).await.unwrap();
+        let objects = Objects::new(ObjectsConfig {
+            endpoint: Some(service.endpoint().to_owned()),
+            public_endpoint: None,
+            region: "us-east-1".to_owned(),
+            access_key: service.access_key().to_owned(),
+            secret_key: service.secret_key().to_owned(),
+            bucket: bucket.to_owned(),
+            op_timeout: Duration::from_secs(10),
+        });
+        Self { _service: service, objects }
+    }
+
+    /// All keys, sorted.
+    pub async fn keys(&self) -> Vec<String> {
+        let (mut keys, mut next) = (Vec::new(), None::<String>);
+        loop {
+            let page = self.objects.list("", next.as_deref(), 1000).await.unwrap();
+            keys.extend(page.objects.into_iter().map(|object| object.key));
+            next = page.next;
+            if next.is_none() {
+                keys.sort();
+                return keys;
+            }
+        }
+    }
+
+    /// Digest of the bytes really stored.
+    pub async fn sha256(&self, key: &str) -> String {
+        let bytes = self.objects.get_range(key, 0..BYTES_MAX).await.unwrap();
+        hex::encode(Sha256::digest(&bytes))
+    }
+}
+
+/// The directory that holds the store's metadata.
+fn directory(below: &Path) -> Option<PathBuf> {
+    if below.join("objects.sqlite").is_file() {
+        return Some(below.to_owned());
+    }
+    let entries = std::fs::read_dir(below).ok()?;
+    entries.flatten().filter(|e| e.path().is_dir()).find_map(|entry| directory(&entry.path()))
+}

@@ -1,0 +1,176 @@
+//! kill -9 at the moments that matter. Afterwards nothing acknowledged is lost and nothing is left over.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use metastamp_chaos::check;
+use metastamp_chaos::scenario::kill;
+use metastamp_protocol::{ProcessingStatus, UploadStatus};
+use metastamp_tests::objects::ObjectStore;
+use metastamp_tests::raw::{self, Connection};
+use metastamp_tests::{
+    AssetInfo, Client, DONE_WITHIN, NodeOptions, NodeProcess, UploadFile, accepted, eventually, media, member, start,
+};
+
+/// By then the sweeper has passed.
+const SWEPT_WITHIN: Duration = Duration::from_secs(45);
+const BUCKET: &str = "metastamp-assets";
+
+fn restart_after_kill(node: &mut NodeProcess) {
+    node.kill();
+    node.restart().unwrap();
+}
+
+/// Every row has its object with the right bytes, and in the end there is no other object.
+async fn rows_and_objects_agree(node: &NodeProcess, clients: &[&Client]) {
+    let mut rows = BTreeMap::new();
+    for client in clients {
+        rows.extend(client.all_assets().await.unwrap().into_iter().map(|asset| (asset.s3_key.clone(), asset)));
+    }
+    let bucket = rows.values().next().map_or(BUCKET, |asset| asset.s3_bucket.as_str()).to_owned();
+    let store = ObjectStore::open(&node.data_dir(), &bucket).await;
+    for (key, asset) in &rows {
+        assert_eq!(store.sha256(key).await, asset.sha256, "the object of {}", asset.file_name);
+    }
+    let wanted: Vec<_> = rows.into_keys().collect();
+    let agreed = || async { Ok((store.keys().await == wanted).then_some(())) };
+    if let Err(error) = eventually("no orphan objects", SWEPT_WITHIN, agreed).await {
+        panic!("{error}: {:?} instead of {wanted:?}", store.keys().await);
+    }
+}
+
+async fn is_intact(client: &Client, asset: &AssetInfo, file: &UploadFile) {
+    let fingerprint = client.fingerprint_when_done(&asset.id, DONE_WITHIN).await.unwrap();
+    assert_eq!(fingerprint.status, ProcessingStatus::Completed, "{:?}", fingerprint.error_message);
+    let after = client.asset(&asset.id).await.unwrap().expect(200).unwrap().as_asset().unwrap();
+    assert_eq!((after.sha256, after.file_size), (file.sha256(), file.size()));
+    assert_eq!((after.upload_status, after.fingerprint_id), (UploadStatus::Ready, Some(fingerprint.id)));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn half_a_body_leaves_nothing() {
+    let mut node = start(NodeOptions::new());
+    let client = member(&node).await;
+    // with an asset before, the bucket is there
+    let kept = media::text("kept.txt", "kept");
+    let kept_asset = accepted(&client, &kept).await;
+    let (head, body) = raw::upload_request(client.token().unwrap(), &media::large_png("half.png", 1));
+    let halves: Vec<_> = [body.len() / 4, body.len() / 2, body.len() - 1]
+        .into_iter()
+        .map(|share| {
+            let mut connection = Connection::open(node.socket().unwrap());
+            connection.send(&head).unwrap();
+            connection.send(&body[..share]).unwrap();
+            connection
+        })
+        .collect();
+    restart_after_kill(&mut node);
+    drop(halves);
+    is_intact(&client, &kept_asset, &kept).await;
+    let assets = client.all_assets().await.unwrap();
+    assert_eq!(assets.len(), 1, "{assets:?}");
+    rows_and_objects_agree(&node, &[&client]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_kill_between_the_last_byte_and_the_answer_is_all_or_nothing() {
+    let mut node = start(NodeOptions::new());
+    let client = member(&node).await;
+    // the pause before the kill reaches from before the commit to after the answer
+    for (round, pause_ms) in [0u64, 1, 3, 6, 10, 20].into_iter().enumerate() {
+        let file = UploadFile::text(&format!("last-byte-{round}.txt"), &format!("round {round}"));
+        let (head, body) = raw::upload_request(client.token().unwrap(), &file);
+        let mut connection = Connection::open(node.socket().unwrap());
+        connection.send(&head).unwrap();
+        connection.send(&body).unwrap();
+        tokio::time::sleep(Duration::from_millis(pause_ms)).await;
+        restart_after_kill(&mut node);
+        let acknowledged = raw::status(&connection.read_to_end()) == 201;
+        let found = client.all_assets().await.unwrap().into_iter().find(|asset| asset.file_name == file.name);
+        assert!(found.is_some() || !acknowledged, "round {round}: acknowledged and gone");
+        // what the web client does next gives one asset either way
+        let retried = accepted(&client, &file).await;
+        assert!(found.is_none_or(|found| found.id == retried.id), "round {round}: two assets for one file");
+        is_intact(&client, &retried, &file).await;
+    }
+    assert_eq!(client.all_assets().await.unwrap().len(), 6);
+    rows_and_objects_agree(&node, &[&client]).await;
+}
+
+#[tokio::test]
+async fn a_kill_right_after_the_answer_loses_nothing() {
+    let mut node = start(NodeOptions::new());
+    let client = member(&node).await;
+    for round in 0..4u64 {
+        let file = UploadFile::png(&format!("acknowledged-{round}.png"), round);
+        let asset = accepted(&client, &file).await;
+        restart_after_kill(&mut node);
+        is_intact(&client, &asset, &file).await;
+    }
+    rows_and_objects_agree(&node, &[&client]).await;
+}
+
+#[tokio::test]
+async fn a_job_that_was_killed_runs_again() {
+    let mut node = start(NodeOptions::new());
+    let client = member(&node).await;
+    let mut files = Vec::new();
+    for i in 0..4 {
+        let file = media::large_png(&format!("job-{i}.png"), i);
+        files.push((accepted(&client, &file).await, file));
+    }
+    let any_running = || async {
+        let assets = client.all_assets().await?;
+        let running = assets.iter().any(|asset| asset.fingerprint_status == ProcessingStatus::Processing);
+        Ok((running || assets.iter().all(AssetInfo::is_settled)).then_some(()))
+    };
+    eventually("a job runs", DONE_WITHIN, any_running).await.unwrap();
+    restart_after_kill(&mut node);
+    // and once more, right at the start
+    restart_after_kill(&mut node);
+    for (asset, file) in &files {
+        is_intact(&client, asset, file).await;
+    }
+    rows_and_objects_agree(&node, &[&client]).await;
+}
+
+#[tokio::test]
+async fn a_kill_after_a_deletion_does_not_bring_it_back() {
+    let mut node = start(NodeOptions::new());
+    let client = member(&node).await;
+    let kept = media::text("kept.txt", "kept");
+    let kept_asset = accepted(&client, &kept).await;
+    let gone = accepted(&client, &media::text("gone.txt", "gone")).await;
+    client.delete(&format!("/api/v1/assets/{}", gone.id)).send().await.unwrap().expect(200).unwrap();
+    restart_after_kill(&mut node);
+    client.asset(&gone.id).await.unwrap().expect(404).unwrap();
+    is_intact(&client, &kept_asset, &kept).await;
+    rows_and_objects_agree(&node, &[&client]).await;
+}
+
+#[tokio::test]
+async fn a_drained_node_ends_with_0_and_finishes_what_it_answered() {
+    let mut node = start(NodeOptions::new());
+    let client = member(&node).await;
+    let file = media::large_png("drain.png", 77);
+    let asset = accepted(&client, &file).await;
+    let status = node.terminate(Duration::from_secs(30)).unwrap();
+    assert_eq!(status.code(), Some(0));
+    node.restart().unwrap();
+    is_intact(&client, &asset, &file).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn random_kills_under_load_break_no_promise() {
+    let plan = kill::Plan {
+        seed: 20_260_101,
+        uploaders: 3,
+        kills: 6,
+        time_max: Duration::from_secs(40),
+        life_max: Duration::from_millis(900),
+    };
+    let events = kill::run(&plan, NodeOptions::new(), |_| {}).await.unwrap();
+    let verdict = check::judge(&events);
+    assert!(verdict.holds(), "seed {}: {verdict}", plan.seed);
+    assert!(verdict.acknowledged > 0 && verdict.faults > 0, "nothing was tried: {verdict}");
+}

@@ -1,0 +1,253 @@
+//! The HTTP edge: what holds whatever the endpoint.
+
+use metastamp_tests::raw::{self, Connection};
+use metastamp_tests::{NodeOptions, SharedNode, anonymous, contract, member, unique_email};
+use reqwest::Method;
+use serde_json::json;
+
+const ORIGIN: &str = "http://web.example.test:3000";
+
+static NODE: SharedNode = SharedNode::new(|| NodeOptions::new().env("CORS_ORIGINS", ORIGIN));
+
+#[tokio::test]
+async fn unknown_paths_get_the_contracts_body() {
+    let node = NODE.get();
+    let client = anonymous(&node);
+    for path in ["/nothing", "/api/v1/nothing", "/api/v1", "/api/v1/ws", "/health/deeper"] {
+        let answer = client.get(path).send().await.unwrap();
+        assert_eq!((answer.status, answer.code().as_str()), (404, "NOT_FOUND"), "{answer}");
+        assert_eq!(answer.text("/path").unwrap(), path);
+    }
+}
+
+#[tokio::test]
+async fn wrong_methods_are_405_with_allow() {
+    let node = NODE.get();
+    let client = member(&node).await;
+    let cases = [
+        (Method::POST, "/health", "GET"),
+        (Method::GET, "/api/v1/auth/login", "POST"),
+        (Method::PUT, "/api/v1/assets/507f1f77bcf86cd799439011", "DELETE"),
+        (Method::PATCH, "/api/v1/assets", "GET"),
+        (Method::GET, "/api/v1/upload/text", "POST"),
+    ];
+    for (method, path, allowed) in cases {
+        let answer = client.call(method, path).send().await.unwrap();
+        assert_eq!((answer.status, answer.code().as_str()), (405, "METHOD_NOT_ALLOWED"), "{answer}");
+        assert!(answer.header("allow").is_some_and(|allow| allow.contains(allowed)), "{:?}", answer.headers);
+    }
+}
+
+#[tokio::test]
+async fn a_trailing_slash_and_a_doubled_prefix_are_answered_directly() {
+    let node = NODE.get();
+    let client = member(&node).await;
+    let paths = [
+        "/health/",
+        "/ready/",
+        "/metrics/",
+        "/api/v1/health/",
+        "/api/v1/auth/me/",
+        "/api/v1/assets/",
+        "/api/v1/assets/?page=1",
+        "/api/v1/api/v1/health",
+        "/api/v1/api/v1/auth/me",
+        "/api/v1/api/v1/assets/?page=1&limit=12",
+    ];
+    for path in paths {
+        client.get(path).send().await.unwrap().expect(200).unwrap();
+    }
+    let login = json!({ "email": unique_email(), "password": "wrong-1-wrong" });
+    let answer = client.post("/api/v1/api/v1/auth/login/json").json(&login).send().await.unwrap();
+    assert_eq!(answer.code(), "INVALID_CREDENTIALS", "{answer}");
+    // only /api/v1 paths are doubled
+    client.get("/api/v1/ready").send().await.unwrap().expect(404).unwrap();
+}
+
+#[tokio::test]
+async fn request_ids_are_kept_when_they_are_well_formed() {
+    let node = NODE.get();
+    let client = anonymous(&node);
+    let longest = "x".repeat(128);
+    for id in ["abc-1.2_3", longest.as_str()] {
+        let answer = client.get("/health").header("x-request-id", id).send().await.unwrap();
+        assert_eq!(answer.header("x-request-id"), Some(id));
+        let answer = client.get("/nothing").header("x-request-id", id).send().await.unwrap();
+        assert_eq!(answer.text("/request_id").unwrap(), id);
+    }
+    let too_long = "x".repeat(129);
+    for id in ["with space", "semi;colon", "<script>", "", too_long.as_str()] {
+        let answer = client.get("/health").header("x-request-id", id).send().await.unwrap();
+        assert_ne!(answer.header("x-request-id"), Some(id), "{id:?}");
+    }
+    let one = client.get("/health").send().await.unwrap();
+    let two = client.get("/health").send().await.unwrap();
+    assert_ne!(one.header("x-request-id"), two.header("x-request-id"));
+}
+
+#[tokio::test]
+async fn head_is_get_without_a_body() {
+    let node = NODE.get();
+    let client = member(&node).await;
+    let paths = ["/", "/health", "/ready", "/api/v1/auth/me", "/api/v1/assets", "/nothing", "/api/v1/assets/zz"];
+    for path in paths {
+        let get = client.get(path).send().await.unwrap();
+        let head = client.call(Method::HEAD, path).send().await.unwrap();
+        assert_eq!(get.status, head.status, "{path}");
+        assert!(head.body.is_empty(), "{path}");
+        assert_eq!(get.header("content-type"), head.header("content-type"), "{path}");
+    }
+}
+
+#[tokio::test]
+async fn preflights_are_answered_for_allowed_origins() {
+    let node = NODE.get();
+    let client = anonymous(&node);
+    for path in ["/api/v1/auth/login/json", "/api/v1/upload/image", "/api/v1/assets/507f1f77bcf86cd799439011"] {
+        let answer = client
+            .call(Method::OPTIONS, path)
+            .header("origin", ORIGIN)
+            .header("access-control-request-method", "POST")
+            .header("access-control-request-headers", "authorization, content-type, cache-control, x-anything")
+            .send()
+            .await
+            .unwrap();
+        assert!(matches!(answer.status, 200 | 204), "{answer}");
+        assert_eq!(answer.header("access-control-allow-origin"), Some(ORIGIN));
+        assert_eq!(answer.header("access-control-allow-credentials"), Some("true"));
+        let methods = answer.header("access-control-allow-methods").unwrap();
+        for method in ["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"] {
+            assert!(methods.contains(method), "{methods}");
+        }
+        let headers = answer.header("access-control-allow-headers").unwrap().to_lowercase();
+        for header in ["authorization", "content-type", "cache-control", "x-anything"] {
+            assert!(headers == "*" || headers.contains(header), "{headers}");
+        }
+    }
+    let foreign = client
+        .call(Method::OPTIONS, "/api/v1/assets")
+        .header("origin", "http://evil.example.test")
+        .header("access-control-request-method", "GET")
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(foreign.header("access-control-allow-origin"), None);
+}
+
+#[tokio::test]
+async fn cors_headers_are_on_errors_too() {
+    let node = NODE.get();
+    let client = anonymous(&node);
+    let cases = [
+        (Method::GET, "/health"),
+        (Method::GET, "/api/v1/assets"),
+        (Method::GET, "/nothing"),
+        (Method::PUT, "/health"),
+    ];
+    for (method, path) in cases {
+        let answer = client.call(method.clone(), path).header("origin", ORIGIN).send().await.unwrap();
+        assert_eq!(answer.header("access-control-allow-origin"), Some(ORIGIN), "{answer}");
+        let exposed = answer.header("access-control-expose-headers").unwrap().to_lowercase();
+        assert!(exposed.contains("x-request-id") && exposed.contains("x-process-time"), "{exposed}");
+        assert!(answer.header("vary").is_some_and(|vary| vary.to_lowercase().contains("origin")), "no Vary: Origin");
+        let foreign = client.call(method, path).header("origin", "http://evil.test").send().await.unwrap();
+        assert_eq!(foreign.header("access-control-allow-origin"), None, "{path}");
+    }
+    let answer = client
+        .post("/api/v1/auth/login/json")
+        .header("origin", ORIGIN)
+        .body("application/json", "{")
+        .send()
+        .await
+        .unwrap();
+    assert_eq!((answer.status, answer.header("access-control-allow-origin")), (422, Some(ORIGIN)));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rubbish_on_the_wire_does_not_hurt_the_node() {
+    let node = NODE.get();
+    let socket = node.socket().unwrap();
+    let long_header = format!("GET /health HTTP/1.1\r\nHost: x\r\nX-Long: {}\r\n\r\n", "a".repeat(2 << 20));
+    let many_headers: String = (0..5_000).map(|i| format!("X-{i}: 1\r\n")).collect();
+    let many_headers = format!("GET /health HTTP/1.1\r\nHost: x\r\n{many_headers}\r\n");
+    let long_path = format!("GET /{} HTTP/1.1\r\nHost: x\r\n\r\n", "p".repeat(1 << 20));
+    let requests: [&[u8]; 9] = [
+        b"\x16\x03\x01\x02\0\x01\0\x01\xfc\x03\x03 this is TLS",
+        b"rubbish\r\n\r\n",
+        b"GET\r\n\r\n",
+        b"GET / HTTP/9.9\r\nHost: x\r\n\r\n",
+        b"POST /api/v1/auth/login HTTP/1.1\r\nHost: x\r\nContent-Length: minus\r\n\r\n",
+        b"POST /api/v1/auth/login HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\nContent-Type: application/json\r\n\r\nzz\r\n",
+        long_header.as_bytes(),
+        many_headers.as_bytes(),
+        long_path.as_bytes(),
+    ];
+    for request in requests {
+        let answer = tokio::task::block_in_place(|| {
+            let mut connection = Connection::open(socket);
+            _ = connection.send(request);
+            connection.finish_sending();
+            connection.read_to_end()
+        });
+        let status = raw::status(&answer);
+        assert!(
+            status == 0 || (400..500).contains(&status) || status == 505,
+            "{}: {answer}",
+            &answer[..answer.len().min(80)]
+        );
+    }
+    anonymous(&node).get("/health").send().await.unwrap().expect(200).unwrap();
+}
+
+#[tokio::test]
+async fn metrics_name_what_the_alerts_need() {
+    let node = NODE.get();
+    let client = member(&node).await;
+    client.get("/api/v1/assets/507f1f77bcf86cd799439011").send().await.unwrap().expect(404).unwrap();
+    let answer = client.get("/metrics").send().await.unwrap();
+    let text = String::from_utf8_lossy(&answer.expect(200).unwrap().body).into_owned();
+    let counted = |line: &&str| line.starts_with("http_requests_total{") && line.contains("status=\"404\"");
+    assert!(text.lines().any(|line| counted(&line)), "{text}");
+    assert!(!text.contains("507f1f77bcf86cd799439011"), "a raw path is a label");
+    assert!(!text.lines().any(|line| line.starts_with("http_requests_total") && line.contains("\"/metrics\"")));
+    for bucket in ["0.5", "1", "2", "5"] {
+        let name = format!("le=\"{bucket}\"");
+        let found = |line: &str| line.starts_with("http_request_duration_seconds_bucket") && line.contains(&name);
+        assert!(text.lines().any(found), "no bucket {bucket}");
+    }
+}
+
+#[tokio::test]
+async fn the_api_page_is_served_from_here() {
+    let node = NODE.get();
+    let client = anonymous(&node);
+    let page = client.get("/docs").send().await.unwrap();
+    let html = String::from_utf8_lossy(&page.expect(200).unwrap().body).into_owned();
+    assert!(page.header("content-type").is_some_and(|t| t.starts_with("text/html")));
+    for attribute in ["src=", "href="] {
+        for (at, _) in html.match_indices(attribute) {
+            let target = html[at + attribute.len()..].trim_start_matches(['"', '\'']);
+            assert!(
+                !target.starts_with("http") && !target.starts_with("//"),
+                "foreign: {}",
+                &target[..target.len().min(60)]
+            );
+            let target = target.split(['"', '\'', ' ', '>']).next().unwrap();
+            let path = if target.starts_with('/') {
+                target.to_owned()
+            } else {
+                format!("/docs/{}", target.trim_start_matches("./"))
+            };
+            client.get(&path).send().await.unwrap().expect(200).unwrap();
+        }
+    }
+    client.get("/redoc").send().await.unwrap().expect(200).unwrap();
+}
+
+#[tokio::test]
+async fn the_served_document_is_the_projects_own() {
+    let node = NODE.get();
+    let answer = anonymous(&node).get("/openapi.json").send().await.unwrap();
+    let served = answer.expect(200).unwrap().json().unwrap();
+    assert_eq!(&served, contract::Contract::get().unwrap().document());
+}

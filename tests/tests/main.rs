@@ -1,0 +1,14 @@
+//! Tests of the whole: real node processes, spoken to over HTTP, judged by the contract and by what they acknowledged.
+#![allow(clippy::unwrap_used, reason = "a failure here is the test's failure")]
+
+mod assets;
+mod auth;
+mod bad_input;
+mod config;
+mod crash;
+mod edge;
+mod fingerprints;
+mod logs;
+mod openapi;
+mod shared_dir;
+mod upload;

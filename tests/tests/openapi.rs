@@ -1,0 +1,122 @@
+//! Every operation of `docs/openapi.yaml`, exercised on a running node and held against the document.
+
+use metastamp_tests::contract::{Contract, Operation, Recorder};
+use metastamp_tests::{
+    Client, DONE_WITHIN, NodeOptions, NodeProcess, PASSWORD, UploadFile, media, start, unique_email,
+};
+use reqwest::Method;
+use serde_json::json;
+
+const UNKNOWN: &str = "507f1f77bcf86cd799439011";
+
+#[tokio::test]
+async fn every_operation_answers_as_documented() {
+    let contract = Contract::get().unwrap_or_else(|why| panic!("no contract to test against: {why}"));
+    let recorder = Recorder::default();
+    let node = start(NodeOptions::new());
+    exercise(&node, &recorder, contract).await;
+    let lacking: Vec<_> = contract.operations().filter_map(|operation| lack(contract, &recorder, operation)).collect();
+    assert!(lacking.is_empty(), "{}", lacking.join("\n"));
+}
+
+/// What is missing for an operation to count as exercised.
+fn lack(contract: &Contract, recorder: &Recorder, operation: &Operation) -> Option<String> {
+    let Operation { path, method } = operation;
+    let documented = contract.statuses(operation);
+    let seen = recorder.statuses(path, method);
+    if !seen.iter().any(|status| documented.contains(status.to_string().as_str()) && *status < 300) {
+        return Some(format!("{method} {path}: no success among {seen:?}"));
+    }
+    // some can't be made to fail: then the path must at least refuse another method
+    let refusable = documented.iter().any(|status| status.starts_with('4'));
+    let failed = if refusable { seen } else { recorder.statuses(path, "") };
+    let error_seen = failed.iter().any(|status| *status >= 400);
+    (!error_seen).then(|| format!("{method} {path}: no error among {failed:?}"))
+}
+
+async fn exercise(node: &NodeProcess, recorder: &Recorder, contract: &'static Contract) {
+    let anyone = Client::new(node.address()).unwrap().with_observer(recorder.observer(contract));
+    for path in ["/", "/health", "/ready", "/metrics", "/api/v1/health"] {
+        anyone.get(path).send().await.unwrap().expect(200).unwrap();
+        anyone.call(Method::DELETE, path).send().await.unwrap().expect(405).unwrap();
+    }
+    let client = accounts(&anyone).await;
+    uploads(&client).await;
+    assets(&anyone, &client).await;
+    fingerprints(&anyone, &client).await;
+    let session = client.post("/api/v1/auth/refresh").send().await.unwrap();
+    session.expect(200).unwrap();
+    client.post("/api/v1/auth/logout").send().await.unwrap().expect(200).unwrap();
+    for path in ["/api/v1/auth/logout", "/api/v1/auth/refresh"] {
+        client.post(path).send().await.unwrap().expect(401).unwrap();
+    }
+}
+
+async fn accounts(anyone: &Client) -> Client {
+    let email = unique_email();
+    let account = json!({ "email": email, "password": PASSWORD, "name": "Contract", "username": "contract-1" });
+    let register = |body| anyone.post("/api/v1/auth/register").json(&body).send();
+    let answer = register(account.clone()).await.unwrap();
+    let client = anyone.clone().with_token(&answer.expect(201).unwrap().text("/token").unwrap());
+    register(account).await.unwrap().expect(409).unwrap();
+    register(json!({ "email": "x" })).await.unwrap().expect(422).unwrap();
+    for path in ["/api/v1/auth/login", "/api/v1/auth/login/json"] {
+        let login = |password: &str| anyone.post(path).json(&json!({ "email": email, "password": password })).send();
+        login(PASSWORD).await.unwrap().expect(200).unwrap();
+        login("wrong-word-1").await.unwrap().expect(401).unwrap();
+        anyone.post(path).body("application/json", "{").send().await.unwrap().expect(422).unwrap();
+    }
+    client.get("/api/v1/auth/me").send().await.unwrap().expect(200).unwrap();
+    anyone.get("/api/v1/auth/me").send().await.unwrap().expect(401).unwrap();
+    client
+}
+
+async fn uploads(client: &Client) {
+    for file in [media::text("c.txt", "contract"), media::png("c.png", 1), media::wav("c.wav"), media::mp4("c.mp4")] {
+        client.upload(&file).await.unwrap().expect(201).unwrap();
+        let stranger = client.clone().without_token();
+        stranger.upload(&file).await.unwrap().expect(401).unwrap();
+        let blocked = UploadFile { name: "c.exe".to_owned(), ..file.clone() };
+        client.upload(&blocked).await.unwrap().expect(415).unwrap();
+        let empty = UploadFile { bytes: Vec::new().into(), ..file.clone() };
+        client.upload(&empty).await.unwrap().expect(400).unwrap();
+        let untitled = UploadFile { name: format!("t-{}", file.name), ..file }.field("title", &"t".repeat(256));
+        client.upload(&untitled).await.unwrap().expect(422).unwrap();
+    }
+}
+
+async fn assets(anyone: &Client, client: &Client) {
+    client.get("/api/v1/assets?page=1&limit=12&sort=created_at:desc").send().await.unwrap().expect(200).unwrap();
+    client.get("/api/v1/assets?limit=0").send().await.unwrap().expect(422).unwrap();
+    anyone.get("/api/v1/assets").send().await.unwrap().expect(401).unwrap();
+    let asset = client.upload(&media::text("d.txt", "to delete")).await.unwrap().as_asset().unwrap();
+    client.asset(&asset.id).await.unwrap().expect(200).unwrap();
+    client.fingerprint_when_done(&asset.id, DONE_WITHIN).await.unwrap();
+    client.asset(&asset.id).await.unwrap().expect(200).unwrap();
+    for method in [Method::GET, Method::DELETE] {
+        for (id, status) in [(UNKNOWN, 404), ("zz", 400)] {
+            let path = format!("/api/v1/assets/{id}");
+            client.call(method.clone(), &path).send().await.unwrap().expect(status).unwrap();
+        }
+    }
+    client.delete(&format!("/api/v1/assets/{}", asset.id)).send().await.unwrap().expect(200).unwrap();
+}
+
+async fn fingerprints(anyone: &Client, client: &Client) {
+    let good = client.upload(&media::jpeg("f.jpg", 2)).await.unwrap().as_asset().unwrap();
+    let fingerprint = client.fingerprint_when_done(&good.id, DONE_WITHIN).await.unwrap();
+    client.get(&format!("/api/v1/fingerprint/{}", fingerprint.id)).send().await.unwrap().expect(200).unwrap();
+    client.post(&format!("/api/v1/fingerprint/{}", good.id)).send().await.unwrap().expect(409).unwrap();
+    let by_body = |id: &str| client.post("/api/v1/fingerprint").json(&json!({ "asset_id": id })).send();
+    by_body(&good.id).await.unwrap().expect(409).unwrap();
+    by_body(UNKNOWN).await.unwrap().expect(404).unwrap();
+    let bad = client.upload(&media::wav("f.wav")).await.unwrap().as_asset().unwrap();
+    client.fingerprint_when_done(&bad.id, DONE_WITHIN).await.unwrap();
+    by_body(&bad.id).await.unwrap().expect(202).unwrap();
+    client.fingerprint_when_done(&bad.id, DONE_WITHIN).await.unwrap();
+    client.post(&format!("/api/v1/fingerprint/{}", bad.id)).send().await.unwrap().expect(202).unwrap();
+    for path in ["/api/v1/fingerprint/", "/api/v1/fingerprint/asset/"] {
+        client.get(&format!("{path}{UNKNOWN}")).send().await.unwrap().expect(404).unwrap();
+        anyone.get(&format!("{path}{UNKNOWN}")).send().await.unwrap().expect(401).unwrap();
+    }
+}
