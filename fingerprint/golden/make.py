@@ -73,6 +73,10 @@ def make():
     save("rgb_256.png", Image.fromarray(scene(256, 256, 3)).quantize(32).convert("RGB"))
     save("rgb_wide.png", Image.fromarray(scene(700, 9, 4)))
     save("rgb_tall.png", Image.fromarray(scene(5, 600, 5)))
+    # Pillow shrinks vertically first above 1:100.
+    save("tall_100.png", Image.fromarray(scene(6, 600, 30)))
+    save("tall_101.png", Image.fromarray(scene(6, 601, 30)))
+    save("portrait.png", Image.fromarray(scene(90, 300, 31)).quantize(32))
     save("rgb_1x1.png", Image.new("RGB", (1, 1), (12, 200, 99)))
     save("rgb_noise.png", Image.fromarray(noise(70, 50, 6)))
     save("rgb_colour_key.png", Image.fromarray(scene(50, 40, 7)), transparency=(0, 0, 0))

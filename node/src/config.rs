@@ -40,7 +40,6 @@ pub enum ObjectStore {
 #[derive(Debug, Clone)]
 pub struct Config {
     pub app_name: String,
-    pub app_env: AppEnv,
     pub log_level: String,
     pub log_json: bool,
     pub address: SocketAddr,
@@ -78,7 +77,7 @@ impl Config {
     }
 
     fn read(mut r: Reader, dir: &Path) -> Result<Self, Vec<Problem>> {
-        let app_name = r.text(&["APP_NAME"]).unwrap_or_else(|| "META-STAMP V3".to_owned());
+        let app_name = r.text_or(&["APP_NAME"], "META-STAMP V3");
         let app_env = match r
             .choice(&["APP_ENV"], "development", &["development", "staging", "production", "testing"])
             .as_str()
@@ -97,13 +96,13 @@ impl Config {
         let host = r.parse(&["HOST"], IpAddr::from([0, 0, 0, 0]), "an IP address", |_| true);
         let port = r.parse(&["PORT"], 8_000_u16, "0 to 65535 (0 takes a free one)", |_| true);
         let cors_origins = cors_origins(&mut r);
-        let data_dir = dir.join(r.text(&["DATA_DIR"]).unwrap_or_else(|| "data".to_owned()));
+        let data_dir = dir.join(r.text_or(&["DATA_DIR"], "./data"));
         let production = app_env == AppEnv::Production;
         embedded_documents(&mut r, production);
         embedded_cache(&mut r, production);
         let (objects, s3_public_endpoint) = object_store(&mut r, production);
         let bucket = required(&mut r, &["S3_BUCKET_NAME"], "metastamp-assets", production);
-        let region = r.text(&["S3_REGION"]).unwrap_or_else(|| "us-east-1".to_owned());
+        let region = r.text_or(&["S3_REGION"], "us-east-1");
         let jwt_secret = jwt_secret(&mut r, production);
         let hours = r.parse(&["JWT_EXPIRATION_HOURS"], 24_u64, "1 to 168", |h| (1..=168).contains(h));
         let max_mb = r.parse(&["MAX_UPLOAD_SIZE_MB"], 500_u64, "1 to 500", |n| (1..=500).contains(n));
@@ -115,7 +114,6 @@ impl Config {
         let drain_s = r.parse(&["DRAIN_TIMEOUT_SECONDS"], 20_u64, "0 to 600", |n| *n <= 600);
         let config = Self {
             app_name,
-            app_env,
             log_level,
             log_json,
             address: SocketAddr::new(host, port),
@@ -135,7 +133,7 @@ impl Config {
             threads,
             fingerprint_workers,
             drain_time_max: Duration::from_secs(drain_s),
-            admin_email: r.text(&["ADMIN_EMAIL"]).unwrap_or_else(|| "admin@metastamp.local".to_owned()),
+            admin_email: r.text_or(&["ADMIN_EMAIL"], "admin@metastamp.local"),
             admin_password: r.secret(&["ADMIN_PASSWORD"]),
             unused: unused(&mut r),
             entries: Vec::new(),
@@ -147,12 +145,11 @@ impl Config {
 
 /// A variable that production must set; elsewhere `default` stands in.
 fn required(r: &mut Reader, names: &[&'static str], default: &str, production: bool) -> String {
-    r.text(names).unwrap_or_else(|| {
-        if production {
-            r.problem(names[0], "is required when APP_ENV=production");
-        }
-        default.to_owned()
-    })
+    let value = r.text_or(names, default);
+    if production && r.entries.last().is_some_and(|entry| entry.source == "default") {
+        r.problem(names[0], "is required when APP_ENV=production");
+    }
+    value
 }
 
 fn cors_origins(r: &mut Reader) -> Vec<String> {
@@ -258,22 +255,15 @@ fn unused(r: &mut Reader) -> Vec<&'static str> {
     r.parse(&["MONGODB_MIN_POOL_SIZE"], 10_u32, "0 or more", |_| true);
     r.parse(&["MONGODB_MAX_POOL_SIZE"], 100_u32, "1 or more", |n| *n > 0);
     r.choice(&["DEFAULT_AI_PROVIDER"], "openai", &["openai", "anthropic", "google", "local"]);
-    let plain: [&'static str; 8] = [
-        "SENTRY_DSN",
-        "MONGODB_REPLICA_SET",
-        "AUTH0_DOMAIN",
-        "AUTH0_CLIENT_ID",
-        "AUTH0_AUDIENCE",
-        "OLLAMA_BASE_URL",
-        "DEFAULT_AI_MODEL",
-        "AUTH0_API_AUDIENCE",
-    ];
+    let plain: [&'static str; 6] =
+        ["SENTRY_DSN", "MONGODB_REPLICA_SET", "AUTH0_DOMAIN", "AUTH0_CLIENT_ID", "OLLAMA_BASE_URL", "DEFAULT_AI_MODEL"];
     let secrets: [&'static str; 5] =
         ["MONGODB_PASSWORD", "AUTH0_CLIENT_SECRET", "OPENAI_API_KEY", "ANTHROPIC_API_KEY", "GOOGLE_API_KEY"];
     let mut set = Vec::new();
     for name in plain {
         set.extend(r.text(&[name]).map(|_| name));
     }
+    set.extend(r.text(&["AUTH0_AUDIENCE", "AUTH0_API_AUDIENCE"]).map(|_| "AUTH0_AUDIENCE"));
     for name in secrets {
         set.extend(r.secret(&[name]).map(|_| name));
     }

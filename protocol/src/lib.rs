@@ -28,5 +28,5 @@ pub use user::{Role, User};
 /// Version of the service, as `/health` reports it.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");
 
-/// A JSON object with free members, in insertion order of the writer.
+/// A JSON object with free members.
 pub type Object = serde_json::Map<String, serde_json::Value>;

@@ -6,7 +6,6 @@
 //! departure: 16-bit greyscale is scaled (`>> 8`) where Pillow clips at 255, because clipped
 //! images are white and would all match each other.
 
-mod dct;
 mod decode;
 mod exif;
 mod hash;

@@ -1,7 +1,7 @@
 //! Pillow's 8-bit Lanczos resampling.
 //!
-//! Two passes, horizontal then vertical, each rounding to 8 bits; a pass that would not change the
-//! size is left out. Coefficients are normalised in f64 and rounded to integers of 22 fractional
+//! Two passes, horizontal then vertical (the other way round for very tall images), each rounding
+//! to 8 bits; a pass that would not change the size is left out. Coefficients are normalised in f64 and rounded to integers of 22 fractional
 //! bits. Written after the documented behaviour of Pillow's `Resample` (version 12), and bit-equal
 //! to it.
 
@@ -24,6 +24,9 @@ pub(super) struct Raster {
     pub(super) values: Vec<u8>,
 }
 
+/// Images this many times as tall as wide are shrunk vertically first.
+const TALL_RATIO: usize = 100;
+
 /// What one output position takes: `weights[i]` times the input at `first + i`.
 struct Taps {
     first: usize,
@@ -33,6 +36,9 @@ struct Taps {
 /// Resizes decoded pixels to `side` x `side`, reading them row by row.
 pub(super) fn to_square(pixels: &Pixels, side: usize) -> Raster {
     let (width, height, channels) = (pixels.width(), pixels.height(), pixels.channels());
+    if height > width * TALL_RATIO && side < height {
+        return horizontal(&vertical(copy(pixels), side), side);
+    }
     let taps = (width != side).then(|| taps(width, side));
     let mut row = vec![0; width * channels];
     let mut values = vec![0; side * height * channels];
@@ -46,6 +52,15 @@ pub(super) fn to_square(pixels: &Pixels, side: usize) -> Raster {
         }
     }
     vertical(Raster { width: side, height, channels, values }, side)
+}
+
+fn copy(pixels: &Pixels) -> Raster {
+    let (width, height, channels) = (pixels.width(), pixels.height(), pixels.channels());
+    let mut values = vec![0; width * height * channels];
+    for (y, row) in values.chunks_exact_mut(width * channels).enumerate() {
+        pixels.row(y, row);
+    }
+    Raster { width, height, channels, values }
 }
 
 /// Resizes `raster` to `width` x `height`.

@@ -119,6 +119,17 @@ impl Reader {
         self.entries.push(Entry { name, value, source: source.to_owned() });
     }
 
+    /// A text with a default.
+    pub fn text_or(&mut self, names: &[&'static str], default: &str) -> String {
+        let found = self.text(names);
+        if found.is_none()
+            && let Some(entry) = self.entries.last_mut()
+        {
+            entry.value = default.to_owned();
+        }
+        found.unwrap_or_else(|| default.to_owned())
+    }
+
     /// A text, or `None`. `names` begins with the name of the documentation.
     pub fn text(&mut self, names: &[&'static str]) -> Option<String> {
         let found = self.find(names);

@@ -84,6 +84,7 @@ impl ApiError {
         Self::new(ErrorCode::InternalError, "An internal error occurred")
     }
 
+    #[cfg(test)]
     pub fn status_code(&self) -> u16 {
         self.status
     }

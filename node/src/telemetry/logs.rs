@@ -52,33 +52,48 @@ where
     N: for<'a> FormatFields<'a> + 'static,
 {
     fn format_event(&self, _: &FmtContext<'_, S, N>, mut writer: Writer<'_>, event: &Event<'_>) -> fmt::Result {
-        let fields = fields_of(event);
+        let mut fields = fields_of(event);
         let meta = event.metadata();
-        let mut line = Map::new();
-        line.insert("timestamp".into(), json!(Timestamp::now()));
-        line.insert("level".into(), json!(word(meta.level())));
-        line.insert("logger".into(), json!(meta.target().replace("::", ".")));
-        line.insert("message".into(), fields.get("message").cloned().unwrap_or_default());
+        let mut line = Line(Vec::with_capacity(16));
+        line.add("timestamp", json!(Timestamp::now()));
+        line.add("level", json!(word(meta.level())));
+        line.add("logger", json!(meta.target().replace("::", ".")));
+        line.add("message", fields.remove("message").unwrap_or_default());
         if let Some((request_id, user_id)) = context::current() {
-            line.insert("request_id".into(), json!(request_id));
+            line.add("request_id", json!(request_id));
             if let Some(user_id) = user_id {
-                line.insert("user_id".into(), json!(user_id));
+                line.add("user_id", json!(user_id));
             }
         }
         if *meta.level() == Level::ERROR && fields.contains_key("error") {
-            let kind = fields.get("exception_type").cloned().unwrap_or_else(|| json!("error"));
-            let traceback = fields.get("traceback").cloned().unwrap_or_else(|| json!(""));
-            let exception = json!({ "type": kind, "message": fields["error"], "traceback": traceback });
-            line.insert("exception".into(), exception);
+            let kind = fields.remove("exception_type").unwrap_or_else(|| json!("error"));
+            let traceback = fields.remove("traceback").unwrap_or_else(|| json!(""));
+            line.add("exception", json!({ "type": kind, "message": fields["error"], "traceback": traceback }));
         }
         if *meta.level() == Level::DEBUG {
             let source = json!({ "filename": meta.file(), "lineno": meta.line(), "function": meta.module_path() });
-            line.insert("source".into(), source);
+            line.add("source", source);
         }
         for (name, value) in fields {
-            line.entry(name).or_insert(value);
+            line.add(&name, value);
         }
-        writeln!(writer, "{}", Value::Object(line))
+        writeln!(writer, "{}", line.render())
+    }
+}
+
+/// Members in the order they were added; the first of a name stays.
+struct Line(Vec<(String, Value)>);
+
+impl Line {
+    fn add(&mut self, name: &str, value: Value) {
+        if !self.0.iter().any(|(known, _)| known == name) {
+            self.0.push((name.to_owned(), value));
+        }
+    }
+
+    fn render(&self) -> String {
+        let members: Vec<_> = self.0.iter().map(|(name, value)| format!("{}:{value}", json!(name))).collect();
+        format!("{{{}}}", members.join(","))
     }
 }
 
