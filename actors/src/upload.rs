@@ -42,7 +42,7 @@ impl Uploads {
 
     /// Keeps the session alive while bytes arrive. `Refused` or `Fenced` means: stop, it was given up.
     pub async fn renew(&self, id: ObjectId) -> Result<()> {
-        self.ask(id, |reply| Message::Renew(reply)).await
+        self.ask(id, Message::Renew).await
     }
 
     /// Commits the asset. Safe to repeat: the same session has one outcome.
@@ -52,7 +52,7 @@ impl Uploads {
 
     /// Gives the session up; its object becomes garbage.
     pub async fn abort(&self, id: ObjectId) -> Result<()> {
-        self.ask(id, |reply| Message::Abort(reply)).await
+        self.ask(id, Message::Abort).await
     }
 
     async fn ask<T, F>(&self, id: ObjectId, message: F) -> Result<T>

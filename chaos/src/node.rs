@@ -8,6 +8,7 @@ use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::sync::Arc;
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, anyhow, bail, ensure};
@@ -60,6 +61,7 @@ pub struct NodeProcess {
 struct Running {
     child: Child,
     socket: SocketAddr,
+    readers: Vec<JoinHandle<()>>,
     _watchdog: Watchdog,
 }
 
@@ -81,12 +83,14 @@ impl NodeProcess {
         command.env("DATA_DIR", self.data_dir()).envs(self.options.env.iter().cloned());
         let mut child = command.spawn().context("can't start the node")?;
         let watchdog = Watchdog::over(child.id())?;
-        self.log.follow(Stream::Out, child.stdout.take());
-        self.log.follow(Stream::Err, child.stderr.take());
-        let mut running = Running { child, socket: SocketAddr::from(([127, 0, 0, 1], 0)), _watchdog: watchdog };
+        let (out, err) = (child.stdout.take(), child.stderr.take());
+        let readers = vec![self.log.follow(Stream::Out, out), self.log.follow(Stream::Err, err)];
+        let socket = SocketAddr::from(([127, 0, 0, 1], 0));
+        let mut running = Running { child, socket, readers, _watchdog: watchdog };
         let deadline = Instant::now() + READY_WITHIN;
         while running.socket.port() == 0 {
             if let Some(status) = running.child.try_wait()? {
+                running.end();
                 bail!("the node ended at start with {status}; its last words:\n{}", self.log.tail(20));
             }
             if let Some(address) = self.log.find_from(seen, listening) {
@@ -137,6 +141,7 @@ impl NodeProcess {
         let deadline = Instant::now() + within;
         while Instant::now() < deadline {
             if let Some(status) = running.child.try_wait()? {
+                running.end();
                 return Ok(status);
             }
             std::thread::sleep(POLL);
@@ -190,10 +195,14 @@ impl Running {
         i32::try_from(self.child.id()).ok().and_then(Pid::from_raw).context("no process id")
     }
 
+    /// Ends the process unless it has ended, and reads what it wrote to the last line.
     fn end(&mut self) {
         // fails only when the process has ended, which is what is wanted
         _ = self.child.kill();
         _ = self.child.wait();
+        for reader in self.readers.drain(..) {
+            _ = reader.join();
+        }
     }
 }
 

@@ -4,14 +4,14 @@
 use metastamp_protocol::{NodeRef, ObjectId};
 
 /// The members in order of preference for `id`; the first one owns it. Ties can't happen between different ids.
-pub fn ranking<'a>(id: ObjectId, members: &'a [NodeRef]) -> Vec<&'a NodeRef> {
+pub fn ranking(id: ObjectId, members: &[NodeRef]) -> Vec<&NodeRef> {
     let mut ranked: Vec<_> = members.iter().map(|member| (weight(id, &member.node_id), member)).collect();
     ranked.sort_by(|a, b| b.0.cmp(&a.0).then_with(|| a.1.cmp(b.1)));
     ranked.into_iter().map(|(_, member)| member).collect()
 }
 
 /// The owner of `id`; `None` only when there are no members.
-pub fn owner<'a>(id: ObjectId, members: &'a [NodeRef]) -> Option<&'a NodeRef> {
+pub fn owner(id: ObjectId, members: &[NodeRef]) -> Option<&NodeRef> {
     members.iter().max_by(|a, b| weight(id, &a.node_id).cmp(&weight(id, &b.node_id)).then_with(|| b.cmp(a)))
 }
 

@@ -6,8 +6,8 @@ use std::time::Duration;
 use metastamp_store::objects::{LocalS3, Objects, ObjectsConfig};
 use sha2::{Digest, Sha256};
 
-/// More than any file of the tests.
-const BYTES_MAX: u64 = 64 << 20;
+/// More than any file of the tests, and as much as the store gives at once.
+const BYTES_MAX: u64 = 16 << 20;
 
 /// A second view of the embedded object store of a data directory; the node may be running.
 pub struct ObjectStore {

@@ -10,6 +10,15 @@ use serde_json::json;
 
 const WITHIN: Duration = Duration::from_secs(20);
 const LONG_SECRET: &str = "a-production-secret-of-more-than-32-characters";
+/// What production wants to be told by name, beside the signing secret.
+const PRODUCTION: [(&str, &str); 6] = [
+    ("APP_ENV", "production"),
+    ("MONGODB_URL", "embedded"),
+    ("REDIS_URL", "embedded"),
+    ("S3_ENDPOINT_URL", "embedded"),
+    ("MONGODB_DATABASE", "metastamp"),
+    ("S3_BUCKET_NAME", "metastamp-assets"),
+];
 
 struct Run {
     code: Option<i32>,
@@ -71,24 +80,15 @@ fn empty_means_unset() {
 
 #[test]
 fn production_refuses_what_is_only_good_for_development() {
-    let embedded = [("MONGODB_URL", "embedded"), ("REDIS_URL", "embedded"), ("S3_ENDPOINT_URL", "embedded")];
-    let with = |extra: &[(&'static str, &'static str)]| {
-        let mut env = vec![("APP_ENV", "production")];
-        env.extend_from_slice(extra);
-        env
-    };
-    is_refused(&with(&embedded), "JWT_SECRET_KEY");
-    let short = [&embedded[..], &[("JWT_SECRET_KEY", "only-31-characters-are-too-few!")]].concat();
-    is_refused(&with(&short), "JWT_SECRET_KEY");
+    let with_secret = |secret: &'static str| [&PRODUCTION[..], &[("JWT_SECRET_KEY", secret)]].concat();
+    is_refused(&PRODUCTION, "JWT_SECRET_KEY");
+    is_refused(&with_secret("only-31-characters-are-too-few!"), "JWT_SECRET_KEY");
     for missing in ["MONGODB_URL", "REDIS_URL", "S3_ENDPOINT_URL"] {
-        let mut env: Vec<_> = embedded.into_iter().filter(|(name, _)| *name != missing).collect();
-        env.push(("JWT_SECRET_KEY", LONG_SECRET));
-        is_refused(&with(&env), missing);
+        let mut env = with_secret(LONG_SECRET);
+        env.retain(|(name, _)| *name != missing);
+        is_refused(&env, missing);
     }
-    let mut options = NodeOptions::new().env("APP_ENV", "production").env("JWT_SECRET_KEY", LONG_SECRET);
-    for (name, value) in embedded {
-        options = options.env(name, value);
-    }
+    let options = with_secret(LONG_SECRET).into_iter().fold(NodeOptions::new(), |o, (name, value)| o.env(name, value));
     assert!(start(options).socket().is_ok());
 }
 
@@ -97,9 +97,7 @@ fn secrets_may_come_from_files() {
     let home = tempfile::tempdir().unwrap();
     let file = home.path().join("jwt");
     std::fs::write(&file, format!("{LONG_SECRET}\n")).unwrap();
-    let file = file.to_str().unwrap();
-    let mut env = vec![("APP_ENV", "production"), ("JWT_SECRET_KEY_FILE", file)];
-    env.extend([("MONGODB_URL", "embedded"), ("REDIS_URL", "embedded"), ("S3_ENDPOINT_URL", "embedded")]);
+    let env = [&PRODUCTION[..], &[("JWT_SECRET_KEY_FILE", file.to_str().unwrap())]].concat();
     let run = run(&["config", "--dump"], &env);
     assert_eq!(run.code, Some(0), "{}", run.text);
     is_refused(&[("JWT_SECRET_KEY_FILE", "/nowhere/at/all")], "JWT_SECRET_KEY_FILE");

@@ -2,6 +2,7 @@
 
 use std::io::{BufRead, BufReader, Read};
 use std::sync::Arc;
+use std::thread::JoinHandle;
 
 use parking_lot::Mutex;
 
@@ -19,14 +20,14 @@ pub struct LogBook {
 
 impl LogBook {
     /// Reads a pipe to its end on a thread of its own.
-    pub(super) fn follow(self: &Arc<Self>, stream: Stream, pipe: Option<impl Read + Send + 'static>) {
+    pub(super) fn follow(self: &Arc<Self>, stream: Stream, pipe: Option<impl Read + Send + 'static>) -> JoinHandle<()> {
         let book = Arc::clone(self);
         std::thread::spawn(move || {
             let pipe = pipe.map(BufReader::new);
             for line in pipe.into_iter().flat_map(|pipe| pipe.split(b'\n')).map_while(Result::ok) {
                 book.lines.lock().push((stream, String::from_utf8_lossy(&line).into_owned()));
             }
-        });
+        })
     }
 
     pub fn len(&self) -> usize {

@@ -1,9 +1,9 @@
 //! Pillow's 8-bit Lanczos resampling.
 //!
 //! Two passes, horizontal then vertical (the other way round for very tall images), each rounding
-//! to 8 bits; a pass that would not change the size is left out. Coefficients are normalised in f64 and rounded to integers of 22 fractional
-//! bits. Written after the documented behaviour of Pillow's `Resample` (version 12), and bit-equal
-//! to it.
+//! to 8 bits; a pass that would not change the size is left out. Coefficients are normalised in f64
+//! and rounded to integers of 22 fractional bits. Written after the documented behaviour of
+//! Pillow's `Resample` (version 12), and bit-equal to it.
 
 use std::f64::consts::PI;
 

@@ -1,10 +1,14 @@
 //! Hash of the text of a PDF document, and its information dictionary.
 //!
 //! The parser (lopdf) is kept on a short leash, because a PDF of a few kilobytes can ask for
-//! terabytes: [`structure`] counts the tokens of all objects before anything is parsed, [`load`]
-//! charges each object to a budget while it is loaded and unpacks object streams itself, and
-//! [`extract`] runs the pages' operators under limits. All of it happens on a thread with a deep
-//! stack, and a panic becomes an error.
+//! terabytes: `structure` counts the tokens of all objects before anything is parsed, `load`
+//! charges each object to a budget while it is loaded and unpacks object streams under it, `font`
+//! reads character maps without expanding them, and `extract` runs the pages' operators under
+//! limits. All of it happens on a thread with a deep stack, and a panic becomes an error.
+//!
+//! Memory is bounded, time less so: a file of megabytes whose cross-reference table points many
+//! times at one broken object makes lopdf read it as often. Callers that must have a deadline run
+//! the job where it can be abandoned.
 
 mod date;
 mod extract;

@@ -1,0 +1,69 @@
+# What people run here. `just` lists it; each line also works typed by hand.
+
+# show this list
+default:
+    @just --list
+
+# build and run a node on the embedded stores
+run:
+    cargo run --release
+
+# a node with a demo account and sample works
+demo:
+    cargo run --release -- demo
+
+# make the stores and the administrator
+init *ARGS:
+    cargo run --release -- init {{ARGS}}
+
+# the effective configuration, secrets masked
+config:
+    cargo run --release -- config --dump
+
+# set up and pass everything: formatting, lint, all tests
+test:
+    scripts/test.sh
+
+# tests without formatting and lint
+quick:
+    scripts/test.sh --quick
+
+# one crate's tests, for example `just crate fingerprint`
+crate NAME *ARGS:
+    cargo test --package metastamp-{{NAME}} {{ARGS}}
+
+# clippy as the tests run it
+lint:
+    cargo clippy --workspace --all-targets -- -D warnings
+
+# format all code
+fmt:
+    cargo fmt --all
+
+# licences, advisories and bans of the dependencies (needs cargo-deny)
+deny:
+    cargo deny check
+
+# time of each fingerprint against bare decoding
+bench:
+    cargo bench --package metastamp-fingerprint
+
+# kill -9 a node again and again while clients upload, then judge it
+chaos MINUTES="1" *ARGS:
+    cargo build --release --workspace --bins
+    target/release/chaos run --minutes {{MINUTES}} --out target/chaos-history.jsonl {{ARGS}}
+
+# the crates' documentation, in a browser
+doc:
+    cargo doc --workspace --no-deps --document-private-items --open
+
+# hold the golden image hashes against the reference implementation (needs Python)
+golden:
+    python3 -m venv target/golden-venv
+    target/golden-venv/bin/pip install --quiet 'pillow==12.*' 'imagehash==4.3.2'
+    target/golden-venv/bin/python fingerprint/golden/make.py --check
+
+# remove the data directory of the default configuration: all accounts and works in it are gone
+[confirm("Remove ./data with all accounts and works in it?")]
+clean-data:
+    rm -rf -- data

@@ -1,0 +1,37 @@
+//! The contract of the document store, case by case. All instants are made up: the store is told what time it is.
+
+mod assets;
+mod claims;
+mod fingerprints;
+mod fixtures;
+mod results;
+mod shared;
+mod uploads;
+mod users;
+mod sweeping;
+
+use metastamp_store::Documents;
+use std::sync::Arc;
+
+use crate::harness::{self, Case};
+
+pub async fn contract(open: impl AsyncFn(&str) -> Arc<dyn Documents>) {
+    harness::run(cases(), &open).await;
+    shared::what_was_written_is_there_after_reopening(&open).await;
+}
+
+fn cases() -> Vec<Case<dyn Documents>> {
+    [
+        users::cases(),
+        uploads::cases(),
+        sweeping::cases(),
+        assets::cases(),
+        claims::cases(),
+        results::cases(),
+        fingerprints::cases(),
+        shared::cases(),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
+}

@@ -1,0 +1,32 @@
+//! What every document store and every cache must do, whichever engine is behind it.
+//!
+//! Each suite takes a function that opens a store by name: an unknown name is a store that is empty, the same name
+//! again is one more handle on the same store, as a second process would have it.
+
+#![allow(clippy::unwrap_used)]
+
+mod cache;
+mod documents;
+mod harness;
+
+use std::sync::Arc;
+
+use metastamp_store::cache::embedded::EmbeddedCache;
+use metastamp_store::documents::embedded::EmbeddedDocuments;
+use metastamp_store::{Cache, Documents};
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn embedded_documents_keep_the_contract() {
+    let root = tempfile::tempdir().unwrap();
+    let open = async |name: &str| -> Arc<dyn Documents> {
+        Arc::new(EmbeddedDocuments::open(&root.path().join(name)).unwrap())
+    };
+    documents::contract(open).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn embedded_cache_keeps_the_contract() {
+    let root = tempfile::tempdir().unwrap();
+    let open = async |name: &str| -> Arc<dyn Cache> { Arc::new(EmbeddedCache::open(&root.path().join(name)).unwrap()) };
+    cache::contract(open).await;
+}
