@@ -15,6 +15,8 @@ use crate::{Deps, Settings};
 
 /// Rows handled in one pass.
 const PASS_MAX: u32 = 500;
+/// A row may become visible this long after the time it carries.
+const COMMIT_SLACK: Duration = Duration::from_secs(15);
 /// Ended sessions are kept this long, for late repeats of their commit.
 const ENDED_KEPT: Duration = Duration::from_secs(24 * 3_600);
 
@@ -45,31 +47,33 @@ impl Sweeper {
 
 impl Actor for Sweeper {
     type Msg = Message;
-    type State = ();
+    /// When the last pass began.
+    type State = Timestamp;
     type Arguments = ();
 
-    async fn pre_start(&self, myself: ActorRef<Message>, (): ()) -> std::result::Result<(), ActorProcessingErr> {
+    async fn pre_start(&self, myself: ActorRef<Message>, (): ()) -> std::result::Result<Timestamp, ActorProcessingErr> {
         myself.cast(Message::Sweep)?;
         drop(myself.send_interval(self.settings.sweep_every, || Message::Sweep));
-        Ok(())
+        Ok(Timestamp(0))
     }
 
     async fn handle(
         &self,
         _: ActorRef<Message>,
         Message::Sweep: Message,
-        (): &mut (),
+        last: &mut Timestamp,
     ) -> std::result::Result<(), ActorProcessingErr> {
-        if let Err(error) = self.sweep().await {
-            tracing::warn!(%error, "sweep broke off, the next one goes on");
+        let now = Timestamp::now();
+        match self.sweep(*last, now).await {
+            Ok(()) => *last = now,
+            Err(error) => tracing::warn!(%error, "sweep broke off, the next one goes on"),
         }
         Ok(())
     }
 }
 
 impl Sweeper {
-    async fn sweep(&self) -> Result<()> {
-        let now = Timestamp::now();
+    async fn sweep(&self, last: Timestamp, now: Timestamp) -> Result<()> {
         // Our own former life left these; nobody else may wait for them, so no lock is needed.
         self.discard_abandoned(now).await?;
         // One node at a time does the rest. The lock only saves work: every step is safe to do twice.
@@ -77,7 +81,7 @@ impl Sweeper {
         if !self.cache.lock("sweeper", &self.node.to_string(), ttl).await.unwrap_or(true) {
             return Ok(());
         }
-        self.remove_garbage(now).await?;
+        self.remove_garbage(last, now).await?;
         self.documents.forget_revocations(now).await?;
         self.documents.forget_uploads(now.minus(ENDED_KEPT)).await?;
         self.cache.sweep().await?;
@@ -93,16 +97,21 @@ impl Sweeper {
         Ok(())
     }
 
-    async fn remove_garbage(&self, now: Timestamp) -> Result<()> {
+    /// Each object is removed when it is first seen here, and once more when no upload can be that old: a writer that
+    /// was taken for dead may still have been at it.
+    async fn remove_garbage(&self, last: Timestamp, now: Timestamp) -> Result<()> {
         let garbage = self.documents.garbage(PASS_MAX).await?;
         gauge!(GARBAGE_OBJECTS).set(garbage.len() as f64);
         for item in garbage {
+            let final_look = item.since <= now.minus(self.settings.upload_time_max);
+            if !final_look && item.since < last.minus(COMMIT_SLACK) {
+                continue;
+            }
             if !self.documents.key_is_used(&item.s3_key).await? {
                 self.objects.abort_multiparts(&item.s3_key).await?;
                 self.objects.delete(&item.s3_key).await?;
             }
-            // A writer that was taken for dead may still be at it: look again until no upload can be that old.
-            if item.since <= now.minus(self.settings.upload_time_max) {
+            if final_look {
                 self.documents.forget_garbage(&item.s3_key).await?;
                 counter!(SWEPT_TOTAL, "what" => "object").increment(1);
             }

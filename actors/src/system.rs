@@ -47,7 +47,7 @@ impl Settings {
             temp_dir,
             claim_lease: Duration::from_secs(15),
             job_time_max: Duration::from_secs(300),
-            upload_lease: Duration::from_secs(30),
+            upload_lease: Duration::from_secs(60),
             upload_time_max: Duration::from_secs(300),
             repeat_window: Duration::from_secs(120),
             sweep_every: Duration::from_secs(5),

@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use metastamp_protocol::invariants::{
-    ACKNOWLEDGED_UPLOAD_EXISTS, EVERY_JOB_ENDS, ONE_RESULT_PER_CLAIM, RETRY_IS_ONE_ASSET, ROWS_AND_OBJECTS_AGREE,
+    ACKNOWLEDGED_UPLOAD_EXISTS, EVERY_JOB_ENDS, ONE_RESULT_PER_CLAIM, RETRY_IS_ONE_ASSET, REVOKED_STAYS_REVOKED,
+    ROWS_AND_OBJECTS_AGREE,
 };
 use metastamp_protocol::{ProcessingStatus, UploadStatus};
 
@@ -91,6 +92,7 @@ pub fn judge(events: &[Event]) -> Verdict {
     retries_are_one(&run, &mut report);
     assets_were_asked_for(&run, &mut report);
     assets_settled(&run, &mut report);
+    revoked_stay_revoked(events, &mut report);
     verdict.refusals = run.refused.iter().map(|(op, why)| format!("{}: {why}", run.asked[op].name)).collect();
     verdict
 }
@@ -189,6 +191,19 @@ fn assets_settled(run: &Run, report: &mut impl FnMut(&'static str, String)) {
         if (fingerprint == ProcessingStatus::Completed) != ready || asset.fingerprint_id.is_some() != ready {
             let (upload, fingerprint) = (upload.as_str(), fingerprint.as_str());
             report(ONE_RESULT_PER_CLAIM, format!("asset {id} is {upload} with a fingerprint that is {fingerprint}"));
+        }
+    }
+}
+
+fn revoked_stay_revoked(events: &[Event], report: &mut impl FnMut(&'static str, String)) {
+    let mut revoked = BTreeSet::new();
+    for event in events {
+        match &event.what {
+            What::Revoked { session } => _ = revoked.insert(session),
+            What::Accepted { session } if revoked.contains(session) => {
+                report(REVOKED_STAYS_REVOKED, format!("a token of session {session} was accepted after its logout"));
+            }
+            _ => {}
         }
     }
 }

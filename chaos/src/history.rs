@@ -44,6 +44,10 @@ pub enum What {
     Fail { op: u64, status: u16, code: String },
     /// Nobody knows.
     Unknown { op: u64, why: String },
+    /// A logout was acknowledged: no token of the session may be accepted again.
+    Revoked { session: String },
+    /// A token of the session was accepted.
+    Accepted { session: String },
     /// The harness did something to the node.
     Fault { action: String },
     /// What the node shows of one user in the end.

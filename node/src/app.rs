@@ -47,7 +47,7 @@ impl App {
     pub fn new(parts: Parts) -> Self {
         let Parts { config, documents, cache, objects, actors, metrics, temp_dir, upload_time_max } = parts;
         let tokens = Tokens::new(&config.jwt_secret, config.token_life);
-        let passwords = Passwords::new(config.threads);
+        let passwords = Passwords::new(config.threads.div_ceil(2));
         let revoked = moka::sync::Cache::new(100_000);
         let leaving = AtomicBool::new(false);
         Self {

@@ -16,6 +16,7 @@ mod telemetry;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::Parser;
 use tokio::sync::oneshot;
@@ -77,7 +78,11 @@ fn complain(text: &str) {
 }
 
 fn block_on(threads: usize, future: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<()> {
-    tokio::runtime::Builder::new_multi_thread().worker_threads(threads).enable_all().build()?.block_on(future)
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(threads).enable_all().build()?;
+    let result = runtime.block_on(future);
+    // A decoder that can't be interrupted must not hold up the exit: its job was handed back.
+    runtime.shutdown_timeout(Duration::from_secs(1));
+    result
 }
 
 fn print_config(config: &Config) {

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use metastamp_chaos::check;
+use metastamp_chaos::client::Retries;
+use metastamp_chaos::node::Signal;
 use metastamp_chaos::scenario::kill;
 use metastamp_protocol::{ProcessingStatus, UploadStatus};
 use metastamp_tests::objects::ObjectStore;
@@ -158,6 +160,77 @@ async fn a_drained_node_ends_with_0_and_finishes_what_it_answered() {
     assert_eq!(status.code(), Some(0));
     node.restart().unwrap();
     is_intact(&client, &asset, &file).await;
+}
+
+/// Sends the first half of an upload and gives the connection and the rest.
+fn half_sent(node: &NodeProcess, client: &Client, file: &UploadFile) -> (Connection, Vec<u8>) {
+    let (head, body) = raw::upload_request(client.token().unwrap(), file);
+    let mut connection = Connection::open(node.socket().unwrap());
+    connection.send(&head).unwrap();
+    connection.send(&body[..body.len() / 2]).unwrap();
+    (connection, body[body.len() / 2..].to_vec())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_draining_node_finishes_the_uploads_it_has_begun() {
+    let mut node = start(NodeOptions::new());
+    let client = member(&node).await;
+    let file = media::large_png("begun.png", 78);
+    let (mut connection, rest) = half_sent(&node, &client, &file);
+    begun_uploads(&node, 1).await;
+    node.signal(Signal::TERM).unwrap();
+    let draining = || async { Ok(client.get("/health").send().await.is_err().then_some(())) };
+    eventually("no new connections", Duration::from_secs(10), draining).await.unwrap();
+    connection.send(&rest).unwrap();
+    let answer = connection.read_to_end();
+    assert_eq!(raw::status(&answer), 201, "{answer}");
+    assert_eq!(node.wait(Duration::from_secs(30)).unwrap().code(), Some(0));
+    node.restart().unwrap();
+    let asset = client.all_assets().await.unwrap().remove(0);
+    is_intact(&client, &asset, &file).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_second_signal_ends_a_draining_node_at_once() {
+    let mut node = start(NodeOptions::new());
+    let client = member(&node).await;
+    let (connection, _) = half_sent(&node, &client, &media::large_png("held.png", 79));
+    begun_uploads(&node, 1).await;
+    node.signal(Signal::TERM).unwrap();
+    let draining = || async { Ok(client.get("/health").send().await.is_err().then_some(())) };
+    eventually("no new connections", Duration::from_secs(10), draining).await.unwrap();
+    node.signal(Signal::TERM).unwrap();
+    node.wait(Duration::from_secs(3)).unwrap();
+    drop(connection);
+    node.restart().unwrap();
+    assert_eq!(client.all_assets().await.unwrap(), []);
+}
+
+/// Waits until the node works on so many requests beside the one that asks.
+async fn begun_uploads(node: &NodeProcess, count: usize) {
+    let client = metastamp_tests::anonymous(node);
+    let begun = || async {
+        let answer = client.get("/metrics").send().await?;
+        let text = String::from_utf8_lossy(&answer.body).into_owned();
+        let in_flight = text.lines().filter(|line| line.starts_with("http_requests_in_flight"));
+        let value: f64 = in_flight.filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok()).sum();
+        Ok((value >= count as f64).then_some(()))
+    };
+    eventually("the upload has begun", Duration::from_secs(10), begun).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_retries_does_not_notice_a_restart() {
+    let mut node = start(NodeOptions::new());
+    let client = member(&node).await.with_retries(Retries::web_client());
+    node.kill();
+    let file = media::png("patient.png", 80);
+    let upload = tokio::spawn({
+        let (client, file) = (client.clone(), file.clone());
+        async move { accepted(&client, &file).await }
+    });
+    node.restart().unwrap();
+    is_intact(&client, &upload.await.unwrap(), &file).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -199,6 +199,21 @@ async fn rubbish_on_the_wire_does_not_hurt_the_node() {
     anonymous(&node).get("/health").send().await.unwrap().expect(200).unwrap();
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn silent_connections_do_not_keep_others_out() {
+    let node = NODE.get();
+    let silent: Vec<_> = (0..300)
+        .map(|i| {
+            let mut connection = Connection::open(node.socket().unwrap());
+            let head: &[u8] = if i % 2 == 0 { b"" } else { b"POST /api/v1/auth/login HTTP/1.1\r\nHost: x\r\nConte" };
+            connection.send(head).unwrap();
+            connection
+        })
+        .collect();
+    anonymous(&node).get("/health").send().await.unwrap().expect(200).unwrap();
+    drop(silent);
+}
+
 #[tokio::test]
 async fn metrics_name_what_the_alerts_need() {
     let node = NODE.get();

@@ -4,6 +4,7 @@
 mod assets;
 mod auth;
 mod bad_input;
+mod cli;
 mod config;
 mod crash;
 mod edge;

@@ -285,3 +285,23 @@ async fn after_a_deletion_the_same_bytes_are_a_new_asset() {
     eventually("the second settles", Duration::from_secs(30), settled).await.unwrap();
     client.asset(&first.id).await.unwrap().expect(404).unwrap();
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn memory_does_not_grow_with_what_passes_through() {
+    let node = start(NodeOptions::new().env("ENABLE_FINGERPRINTING", "false"));
+    let client = member(&node).await;
+    accepted(&client, &media::text("warm.txt", "warm")).await;
+    let before = node.peak_memory_mib().unwrap();
+    let uploads: Vec<_> = (0..16u8)
+        .map(|i| {
+            let file = media::text(&format!("large-{i}.txt"), &char::from(b'a' + i).to_string().repeat(10 * MIB - 1));
+            let client = client.clone();
+            tokio::spawn(async move { accepted(&client, &file).await })
+        })
+        .collect();
+    for upload in uploads {
+        upload.await.unwrap();
+    }
+    let grown = node.peak_memory_mib().unwrap() - before;
+    assert!(grown < 80, "160 MiB at 16 at once took {grown} MiB of memory on top of {before}");
+}

@@ -119,6 +119,16 @@ fn an_asset_of_another_user_is_found() {
 }
 
 #[test]
+fn a_revived_session_is_found() {
+    let (mut events, state) = sound();
+    events.push(What::Accepted { session: "s".into() });
+    events.push(What::Revoked { session: "s".into() });
+    assert!(verdict(events.clone(), state.clone()).holds());
+    events.push(What::Accepted { session: "s".into() });
+    assert_eq!(names(&verdict(events, state)), [REVOKED_STAYS_REVOKED]);
+}
+
+#[test]
 fn a_refusal_and_a_missing_end_state_do_not_pass() {
     let (mut events, state) = sound();
     events.push(What::Fail { op: 5, status: 401, code: "INVALID_TOKEN".into() });

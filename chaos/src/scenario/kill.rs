@@ -57,6 +57,7 @@ pub async fn run(plan: &Plan, options: NodeOptions, mut progress: impl FnMut(Str
         .collect();
 
     let mut random = StdRng::seed_from_u64(plan.seed);
+    let mut leaver = Leaver::new(Client::new(node.address())?, history.clone()).await?;
     let began = Instant::now();
     for round in 1..=plan.kills {
         if began.elapsed() > plan.time_max {
@@ -64,12 +65,14 @@ pub async fn run(plan: &Plan, options: NodeOptions, mut progress: impl FnMut(Str
         }
         let life = random.random_range(Duration::ZERO..plan.life_max);
         tokio::time::sleep(life).await;
+        leaver.log_in_and_out().await;
         history.record(What::Fault { action: format!("kill -9 after {life:?}") });
         let restarted = tokio::task::spawn_blocking(move || {
             node.kill();
             node.restart().map(|()| node)
         });
         node = restarted.await?.context("restart after a kill")?;
+        leaver.knock().await;
         progress(format!("{:.0?}: {round} kills, {} events", began.elapsed(), history.events().len()));
     }
 
@@ -77,6 +80,7 @@ pub async fn run(plan: &Plan, options: NodeOptions, mut progress: impl FnMut(Str
     for uploader in uploaders {
         uploader.await?;
     }
+    leaver.knock().await;
     for (user, client) in &clients {
         record_end_state(&history, user, client).await?;
     }
@@ -98,6 +102,43 @@ async fn record_end_state(history: &History, user: &str, client: &Client) -> Res
     let assets = client.all_assets().await.context("reading the end state")?;
     history.record(What::State { user: user.to_owned(), assets });
     Ok(())
+}
+
+/// Ends its sessions right before the kills, and tries their tokens ever after.
+struct Leaver {
+    client: Client,
+    history: History,
+    tokens: Vec<String>,
+}
+
+impl Leaver {
+    const EMAIL: &str = "leaver@chaos.test";
+
+    async fn new(client: Client, history: History) -> Result<Self> {
+        let client = client.register(Self::EMAIL, PASSWORD).await?.without_token();
+        Ok(Self { client, history, tokens: Vec::new() })
+    }
+
+    async fn log_in_and_out(&mut self) {
+        let login = self.client.login(Self::EMAIL, PASSWORD).await;
+        let Some(token) = login.ok().and_then(|answer| answer.text("/token").ok()) else { return };
+        let session = self.client.clone().with_token(&token);
+        let logout = session.post("/api/v1/auth/logout").send().await;
+        if logout.is_ok_and(|answer| answer.status == 200) {
+            self.history.record(What::Revoked { session: self.tokens.len().to_string() });
+            self.tokens.push(token);
+        }
+    }
+
+    /// Tries every token of an ended session.
+    async fn knock(&self) {
+        for (session, token) in self.tokens.iter().enumerate() {
+            let me = self.client.clone().with_token(token).get("/api/v1/auth/me").send().await;
+            if me.is_ok_and(|answer| answer.status == 200) {
+                self.history.record(What::Accepted { session: session.to_string() });
+            }
+        }
+    }
 }
 
 /// Uploads one new file after another; a file whose outcome is unknown is sent again until the node has answered.

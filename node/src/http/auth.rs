@@ -20,7 +20,7 @@ use crate::auth::tokens::{Claims, new_session_id};
 use crate::telemetry::context;
 
 const PASSWORD_CHARS: std::ops::RangeInclusive<usize> = 8..=128;
-/// Attempts per address; one human attempt may count four times, because the web client retries a 429.
+/// Attempts per account and network address; one human attempt may count four times, because the web client retries a 429.
 const LOGIN_LIMIT: RateLimit = RateLimit { capacity: 60, refill: Duration::from_secs(600) };
 /// New accounts per network address.
 const REGISTER_LIMIT: RateLimit = RateLimit { capacity: 300, refill: Duration::from_secs(600) };
@@ -148,17 +148,19 @@ impl NewAccount {
 
 pub async fn login(app: &Arc<App>, request: &mut Request) -> Result<Response> {
     let body = request.json_or_form().await?;
-    log_in(app, &body).await
+    log_in(app, request, &body).await
 }
 
 pub async fn login_json(app: &Arc<App>, request: &mut Request) -> Result<Response> {
     let body = request.json_object().await?;
-    log_in(app, &body).await
+    log_in(app, request, &body).await
 }
 
-async fn log_in(app: &Arc<App>, body: &Map<String, Value>) -> Result<Response> {
+async fn log_in(app: &Arc<App>, request: &Request, body: &Map<String, Value>) -> Result<Response> {
     let (email, password) = credentials(body)?;
-    admit(app, &format!("rate:login:{email}"), LOGIN_LIMIT).await?;
+    // By account and network address: a stranger who guesses must not lock the owner out.
+    let peer = request.peer.map(|ip| ip.to_string()).unwrap_or_default();
+    admit(app, &format!("rate:login:{email}:{peer}"), LOGIN_LIMIT).await?;
     let user = app.documents.user_by_email(&email).await?;
     let stored = user.as_ref().and_then(|user| user.hashed_password.clone());
     let verdict = app.passwords.verify(password, stored).await.map_err(overloaded)?;

@@ -37,9 +37,14 @@ impl Cors {
         response.insert(ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static(EXPOSED));
     }
 
+    /// A browser asks before it sends the real request.
+    pub fn is_preflight(request: &HeaderMap) -> bool {
+        request.contains_key(ORIGIN) && request.contains_key(ACCESS_CONTROL_REQUEST_METHOD)
+    }
+
     /// Adds the answer to a preflight request: any header may be sent.
     pub fn preflight(&self, request: &HeaderMap, response: &mut HeaderMap) {
-        if self.allowed(request).is_none() || !request.contains_key(ACCESS_CONTROL_REQUEST_METHOD) {
+        if self.allowed(request).is_none() || !Self::is_preflight(request) {
             return;
         }
         response.insert(ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static(METHODS));

@@ -52,20 +52,19 @@ impl Edge {
         let path = normalise(&raw_path);
         let found = routes::find(&path);
         let template = found.as_ref().map_or("unmatched", Route::template);
-        let in_flight = gauge!(HTTP_REQUESTS_IN_FLIGHT);
-        in_flight.increment(1);
+        let watch = InFlight::new(&method, &raw_path, started);
         let request = Request { method: method.clone(), query, headers: headers.clone(), body: body.clone(), peer };
         let mut response = self.dispatch(found, request, context, &raw_path).await;
         if response.status().as_u16() >= 400 {
             body.drain().await;
         }
-        in_flight.decrement(1);
+        watch.done();
 
         self.cors.decorate(&headers, response.headers_mut());
         let elapsed = started.elapsed();
         finish(response.headers_mut(), context, elapsed.as_secs_f64() * 1_000.0);
         record(&method, template, &response, elapsed.as_secs_f64());
-        access_log(&method, &raw_path, &response, elapsed.as_secs_f64() * 1_000.0);
+        access_log(&method, &raw_path, response.status().as_u16(), elapsed.as_secs_f64() * 1_000.0);
         response
     }
 
@@ -76,16 +75,19 @@ impl Edge {
         context: &RequestContext,
         raw_path: &str,
     ) -> Response {
-        let Some(route) = found else {
-            return ApiError::unknown_path().into_response(&context.request_id, raw_path);
-        };
-        if request.method == Method::OPTIONS {
+        // A preflight is answered even for an unknown path, so that the browser gets to see the 404 itself.
+        if request.method == Method::OPTIONS && (found.is_some() || Cors::is_preflight(&request.headers)) {
             let mut response = response::raw(204, "text/plain", "");
             response.headers_mut().remove(http::header::CONTENT_TYPE);
-            response.headers_mut().insert(http::header::ALLOW, HeaderValue::from_static(route.allow()));
+            if let Some(route) = &found {
+                response.headers_mut().insert(http::header::ALLOW, HeaderValue::from_static(route.allow()));
+            }
             self.cors.preflight(&request.headers, response.headers_mut());
             return response;
         }
+        let Some(route) = found else {
+            return ApiError::unknown_path().into_response(&context.request_id, raw_path);
+        };
         let head = request.method == Method::HEAD;
         let handled = AssertUnwindSafe(routes::handle(&self.app, route, request)).catch_unwind().await;
         let result = handled.unwrap_or_else(|_| {
@@ -99,6 +101,34 @@ impl Edge {
             *response.body_mut() = bytes::Bytes::new();
         }
         response
+    }
+}
+
+/// Counts a request while it runs. A client that goes away ends the request without an answer: that gets its line too.
+struct InFlight<'a> {
+    method: &'a Method,
+    path: &'a str,
+    started: Instant,
+    answered: bool,
+}
+
+impl<'a> InFlight<'a> {
+    fn new(method: &'a Method, path: &'a str, started: Instant) -> Self {
+        gauge!(HTTP_REQUESTS_IN_FLIGHT).increment(1);
+        Self { method, path, started, answered: false }
+    }
+
+    fn done(mut self) {
+        self.answered = true;
+    }
+}
+
+impl Drop for InFlight<'_> {
+    fn drop(&mut self) {
+        gauge!(HTTP_REQUESTS_IN_FLIGHT).decrement(1);
+        if !self.answered {
+            access_log(self.method, self.path, 499, self.started.elapsed().as_secs_f64() * 1_000.0);
+        }
     }
 }
 
@@ -190,12 +220,13 @@ fn status_label(status: u16) -> &'static str {
     }
 }
 
-fn access_log(method: &Method, path: &str, response: &Response, duration_ms: f64) {
-    let status = response.status().as_u16();
+/// `status` 499 stands for a client that did not wait.
+fn access_log(method: &Method, path: &str, status: u16, duration_ms: f64) {
     let path: String = path.chars().take(256).collect();
     let duration_ms = (duration_ms * 100.0).round() / 100.0;
     let method = method.as_str();
     match status {
+        499 => tracing::warn!(target: "metastamp.http", method, path, status, duration_ms, "client went away"),
         500.. => tracing::error!(target: "metastamp.http", method, path, status, duration_ms, "request failed"),
         400.. => tracing::warn!(target: "metastamp.http", method, path, status, duration_ms, "request refused"),
         _ => tracing::info!(target: "metastamp.http", method, path, status, duration_ms, "request completed"),

@@ -6,9 +6,9 @@ mod fingerprints;
 mod fixtures;
 mod results;
 mod shared;
+mod sweeping;
 mod uploads;
 mod users;
-mod sweeping;
 
 use metastamp_store::Documents;
 use std::sync::Arc;
