@@ -44,8 +44,9 @@ fmt:
 deny:
     cargo deny check
 
-# time of each fingerprint against bare decoding
+# what a request costs on a real node, and each fingerprint against bare decoding
 bench:
+    cargo bench --package metastamp-node
     cargo bench --package metastamp-fingerprint
 
 # kill -9 a node again and again while clients upload, then judge it

@@ -50,6 +50,8 @@ pub struct Config {
     pub bucket: String,
     pub region: String,
     pub jwt_secret: String,
+    /// The secret is the built-in one that everybody knows.
+    pub jwt_secret_is_public: bool,
     pub token_life: Duration,
     pub allow_registration: bool,
     pub upload_bytes_max: u64,
@@ -123,6 +125,7 @@ impl Config {
             s3_public_endpoint,
             bucket,
             region,
+            jwt_secret_is_public: jwt_secret == DEVELOPMENT_SECRET,
             jwt_secret,
             token_life: Duration::from_secs(hours * 3_600),
             allow_registration: r.flag(&["ALLOW_REGISTRATION"], true),

@@ -68,6 +68,11 @@ pub async fn run(config: Config, started: Option<oneshot::Sender<String>>) -> an
     for name in &app.config.unused {
         tracing::warn!(variable = *name, "is set, and this version has no use for it yet");
     }
+    if app.config.jwt_secret_is_public && !address.ip().is_loopback() {
+        tracing::warn!(
+            "tokens are signed with the built-in development secret: set JWT_SECRET_KEY before others can reach this node"
+        );
+    }
     tracing::info!(address = %address, node = %identity.node, "listening");
     if let Some(started) = started {
         let _ = started.send(url);

@@ -11,7 +11,8 @@ const BYTES_MAX: u64 = 16 << 20;
 
 /// A second view of the embedded object store of a data directory; the node may be running.
 pub struct ObjectStore {
-    _service: LocalS3,
+    dir: PathBuf,
+    service: LocalS3,
     objects: Objects,
 }
 
@@ -28,7 +29,7 @@ impl ObjectStore {
             bucket: bucket.to_owned(),
             op_timeout: Duration::from_secs(10),
         });
-        Self { _service: service, objects }
+        Self { dir, service, objects }
     }
 
     /// All keys, sorted.
@@ -45,6 +46,12 @@ impl ObjectStore {
         }
     }
 
+    /// How many files of bytes are left once those without a row are swept away, whatever their age.
+    pub async fn blobs_after_sweep(&self) -> usize {
+        self.service.sweep_orphan_blobs(Duration::ZERO).await.unwrap();
+        files_below(&self.dir.join("blobs"))
+    }
+
     /// Digest of the bytes really stored.
     pub async fn sha256(&self, key: &str) -> String {
         let bytes = self.objects.get_range(key, 0..BYTES_MAX).await.unwrap();
@@ -59,4 +66,9 @@ fn directory(below: &Path) -> Option<PathBuf> {
     }
     let entries = std::fs::read_dir(below).ok()?;
     entries.flatten().filter(|e| e.path().is_dir()).find_map(|entry| directory(&entry.path()))
+}
+
+fn files_below(dir: &Path) -> usize {
+    let entries = std::fs::read_dir(dir).unwrap().flatten();
+    entries.map(|entry| if entry.path().is_dir() { files_below(&entry.path()) } else { 1 }).sum()
 }

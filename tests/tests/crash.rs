@@ -8,6 +8,7 @@ use metastamp_chaos::client::Retries;
 use metastamp_chaos::node::Signal;
 use metastamp_chaos::scenario::kill;
 use metastamp_protocol::{ProcessingStatus, UploadStatus};
+use metastamp_store::objects::PART_BYTES;
 use metastamp_tests::objects::ObjectStore;
 use metastamp_tests::raw::{self, Connection};
 use metastamp_tests::{
@@ -34,11 +35,14 @@ async fn rows_and_objects_agree(node: &NodeProcess, clients: &[&Client]) {
     for (key, asset) in &rows {
         assert_eq!(store.sha256(key).await, asset.sha256, "the object of {}", asset.file_name);
     }
+    // what is larger than a part lies in several files
+    let blobs: u64 = rows.values().map(|asset| asset.file_size.div_ceil(PART_BYTES)).sum();
     let wanted: Vec<_> = rows.into_keys().collect();
     let agreed = || async { Ok((store.keys().await == wanted).then_some(())) };
     if let Err(error) = eventually("no orphan objects", SWEPT_WITHIN, agreed).await {
         panic!("{error}: {:?} instead of {wanted:?}", store.keys().await);
     }
+    assert_eq!(store.blobs_after_sweep().await as u64, blobs, "bytes that belong to no object");
 }
 
 async fn is_intact(client: &Client, asset: &AssetInfo, file: &UploadFile) {

@@ -1,7 +1,11 @@
 //! The HTTP edge: what holds whatever the endpoint.
 
+use std::time::Duration;
+
 use metastamp_tests::raw::{self, Connection};
-use metastamp_tests::{NodeOptions, SharedNode, anonymous, contract, member, unique_email};
+use metastamp_tests::{
+    DONE_WITHIN, NodeOptions, SharedNode, accepted, anonymous, contract, eventually, media, member, unique_email,
+};
 use reqwest::Method;
 use serde_json::json;
 
@@ -230,6 +234,30 @@ async fn metrics_name_what_the_alerts_need() {
         let found = |line: &str| line.starts_with("http_request_duration_seconds_bucket") && line.contains(&name);
         assert!(text.lines().any(found), "no bucket {bucket}");
     }
+}
+
+#[tokio::test]
+async fn metrics_name_what_operators_need() {
+    let node = NODE.get();
+    let client = member(&node).await;
+    let asset = accepted(&client, &media::text("measured.txt", "measured")).await;
+    client.fingerprint_when_done(&asset.id, DONE_WITHIN).await.unwrap();
+    let wanted = [
+        "http_requests_in_flight",
+        "upload_bytes_total{",
+        "fingerprint_jobs{",
+        "fingerprint_job_duration_seconds_bucket{",
+        "fingerprint_queue_depth",
+        "actor_mailbox_depth",
+        "store_call_duration_seconds_bucket{",
+    ];
+    // gauges of the stores are renewed every few seconds
+    let all_there = || async {
+        let answer = client.get("/metrics").send().await?;
+        let text = String::from_utf8_lossy(&answer.body).into_owned();
+        Ok(wanted.iter().all(|name| text.lines().any(|line| line.starts_with(name))).then_some(()))
+    };
+    eventually(&format!("all of {wanted:?}"), Duration::from_secs(20), all_there).await.unwrap();
 }
 
 #[tokio::test]

@@ -23,7 +23,8 @@ pub fn install(level: &str, json: bool) {
     };
     // Libraries speak only when something is wrong.
     let filter = EnvFilter::new(format!("warn,metastamp={level},metastamp_actors={level},metastamp_store={level}"));
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stdout);
+    let colours = std::io::IsTerminal::is_terminal(&std::io::stdout());
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_ansi(colours).with_writer(std::io::stdout);
     let _ = match json {
         true => builder.event_format(Lines).try_init(),
         false => builder.event_format(ForPeople).try_init(),

@@ -10,8 +10,9 @@ mod sweeping;
 mod uploads;
 mod users;
 
-use metastamp_store::Documents;
 use std::sync::Arc;
+
+use metastamp_store::Documents;
 
 use crate::harness::{self, Case};
 

@@ -1,9 +1,11 @@
 //! Runs lists of cases, each on a store of its own, and names the ones that fail.
 
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use futures_util::future::BoxFuture;
+use futures_util::FutureExt as _;
+use futures_util::future::LocalBoxFuture;
 
 /// Far above what a case needs: reaching it means that the store hangs.
 const CASE_TIME_MAX: Duration = Duration::from_secs(60);
@@ -13,7 +15,7 @@ const POLL_PAUSE: Duration = Duration::from_millis(2);
 /// One promise of the contract. It gets two handles on a store that is its own; most need only the first.
 pub struct Case<S: ?Sized> {
     pub name: &'static str,
-    pub run: fn(Arc<S>, Arc<S>) -> BoxFuture<'static, ()>,
+    pub run: fn(Arc<S>, Arc<S>) -> LocalBoxFuture<'static, ()>,
 }
 
 /// Makes cases of functions that take one handle.
@@ -44,15 +46,12 @@ pub async fn run<S: ?Sized + Send + Sync + 'static>(cases: Vec<Case<S>>, open: i
     for Case { name, run } in cases {
         let store = name.replace("::", "-");
         let (one, two) = (open(&store).await, open(&store).await);
-        let case = tokio::spawn(run(one, two));
-        let abort = case.abort_handle();
+        // The panic itself is printed where it happens, with its place.
+        let case = AssertUnwindSafe(run(one, two)).catch_unwind();
         match tokio::time::timeout(CASE_TIME_MAX, case).await {
             Ok(Ok(())) => {}
-            Ok(Err(error)) => failures.push(format!("{name}: {error}")),
-            Err(_) => {
-                abort.abort();
-                failures.push(format!("{name}: no end after {CASE_TIME_MAX:?}"));
-            }
+            Ok(Err(_)) => failures.push(name.to_owned()),
+            Err(_) => failures.push(format!("{name} (no end after {CASE_TIME_MAX:?})")),
         }
     }
     assert!(failures.is_empty(), "{} broken promises:\n{}", failures.len(), failures.join("\n"));
@@ -68,7 +67,10 @@ pub async fn eventually(what: &str, mut ready: impl AsyncFnMut() -> bool) {
 }
 
 /// Starts all futures at once and answers their results in order.
-pub async fn all_at_once<T: Send + 'static>(work: impl IntoIterator<Item = BoxFuture<'static, T>>) -> Vec<T> {
+pub async fn all_at_once<F>(work: impl IntoIterator<Item = F>) -> Vec<F::Output>
+where
+    F: Future<Output: Send> + Send + 'static,
+{
     let running: Vec<_> = work.into_iter().map(tokio::spawn).collect();
     let mut results = Vec::with_capacity(running.len());
     for task in running {

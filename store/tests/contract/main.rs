@@ -18,8 +18,9 @@ use metastamp_store::{Cache, Documents};
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn embedded_documents_keep_the_contract() {
     let root = tempfile::tempdir().unwrap();
-    let open = async |name: &str| -> Arc<dyn Documents> {
-        Arc::new(EmbeddedDocuments::open(&root.path().join(name)).unwrap())
+    let open = async |name: &str| {
+        let handle: Arc<dyn Documents> = Arc::new(EmbeddedDocuments::open(&root.path().join(name)).unwrap());
+        handle
     };
     documents::contract(open).await;
 }
@@ -27,6 +28,9 @@ async fn embedded_documents_keep_the_contract() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn embedded_cache_keeps_the_contract() {
     let root = tempfile::tempdir().unwrap();
-    let open = async |name: &str| -> Arc<dyn Cache> { Arc::new(EmbeddedCache::open(&root.path().join(name)).unwrap()) };
+    let open = async |name: &str| {
+        let handle: Arc<dyn Cache> = Arc::new(EmbeddedCache::open(&root.path().join(name)).unwrap());
+        handle
+    };
     cache::contract(open).await;
 }

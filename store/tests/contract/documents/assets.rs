@@ -135,7 +135,6 @@ async fn equal_keys_are_ordered_by_id(store: Arc<dyn Documents>) {
     }
     for (sort, direction) in SORTS.into_iter().flat_map(|sort| DIRECTIONS.map(|d| (sort, d))) {
         let seen = pages(&*store, user, &AssetQuery { sort, direction, ..QUERY }, 2).await;
-        assert!(seen.is_sorted_by_key(|id| id.to_hex()) || direction == SortDirection::Descending);
         let is_next = |a: &ObjectId, b: &ObjectId| match direction {
             SortDirection::Ascending => a.cmp(b) == Ordering::Less,
             SortDirection::Descending => a.cmp(b) == Ordering::Greater,
@@ -211,7 +210,7 @@ async fn one_of_many_deletes_wins(store: Arc<dyn Documents>) {
     let asset = stored(&*store, "a.txt").await;
     let deletes = (0..8).map(|_| {
         let store = store.clone();
-        Box::pin(async move { store.delete_asset(asset.id, at(1)).await.unwrap().is_some() }) as _
+        async move { store.delete_asset(asset.id, at(1)).await.unwrap().is_some() }
     });
     let won = all_at_once(deletes).await;
     assert_eq!(won.into_iter().filter(|won| *won).count(), 1);

@@ -99,7 +99,7 @@ async fn many_claimers_get_each_job_once(store: Arc<dyn Documents>) {
     queue(&*store, &(0..50).collect::<Vec<_>>()).await;
     let claimers = (0..8).map(|i| {
         let store = store.clone();
-        Box::pin(async move { claim_until_empty(&*store, &format!("n{i}")).await }) as _
+        async move { claim_until_empty(&*store, &format!("n{i}")).await }
     });
     let claimed: Vec<_> = all_at_once(claimers).await.into_iter().flatten().collect();
     assert_eq!(claimed.len(), 50);
@@ -179,7 +179,7 @@ async fn one_of_many_takes_over(store: Arc<dyn Documents>) {
     claim(&*store, &node("dead", 1), at(0)).await;
     let claimers = (0..8).map(|i| {
         let store = store.clone();
-        Box::pin(async move { store.claim_jobs(&node(&format!("n{i}"), 1), at(31), LEASE, 5).await.unwrap() }) as _
+        async move { store.claim_jobs(&node(&format!("n{i}"), 1), at(31), LEASE, 5).await.unwrap() }
     });
     let claimed: Vec<_> = all_at_once(claimers).await.into_iter().flatten().collect();
     assert_eq!((claimed.len(), claimed[0].attempts), (1, 2));

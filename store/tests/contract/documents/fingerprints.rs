@@ -137,7 +137,7 @@ async fn one_of_many_requests_queues(store: Arc<dyn Documents>) {
     for (asset, jobs) in [(broken, 1), (bare, 2)] {
         let requests = (0..8).map(|_| {
             let store = store.clone();
-            Box::pin(async move { store.request_fingerprint(asset.id, at(10)).await.unwrap() }) as _
+            async move { store.request_fingerprint(asset.id, at(10)).await.unwrap() }
         });
         let answers = all_at_once(requests).await;
         let queued = answers.iter().filter(|a| matches!(a, FingerprintRequest::Queued(_))).count();

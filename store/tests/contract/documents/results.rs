@@ -120,7 +120,7 @@ async fn one_of_many_results_is_committed(store: Arc<dyn Documents>) {
     let job = claim(&*store, &node("a", 1), at(1)).await;
     let finishes = (0..8).map(|i| {
         let (store, id, token) = (store.clone(), job.id, token(&job));
-        Box::pin(async move { (i, store.finish_job(id, token, failed(&format!("{i}")), at(2)).await) }) as _
+        async move { (i, store.finish_job(id, token, failed(&format!("{i}")), at(2)).await) }
     });
     let (won, lost): (Vec<_>, Vec<_>) = all_at_once(finishes).await.into_iter().partition(|(_, r)| r.is_ok());
     assert_eq!((won.len(), lost.len()), (1, 7));

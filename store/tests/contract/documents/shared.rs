@@ -47,7 +47,7 @@ async fn the_other_sees_every_write_at_once(one: Store, two: Store) {
         assert_eq!(job_counts(&**reader).await, (1, 0));
         writer.delete_asset(asset.id, at(1)).await.unwrap().unwrap();
         assert_eq!(reader.asset(asset.id).await.unwrap(), None);
-        assert_eq!(garbage_keys(&**reader).await, [asset.s3_key.clone()]);
+        assert_eq!(garbage_keys(&**reader).await, std::slice::from_ref(&asset.s3_key));
         reader.forget_garbage(&asset.s3_key).await.unwrap();
         assert_eq!(writer.garbage(10).await.unwrap(), []);
     }
@@ -59,7 +59,7 @@ async fn addresses_are_unique_over_both(one: Store, two: Store) {
     for round in 0..20 {
         let registrations = [&one, &two].map(|store| {
             let (store, user) = (store.clone(), user(&format!("{round}@example.org")));
-            Box::pin(async move { store.insert_user(&user).await.map(|()| user) }) as _
+            async move { store.insert_user(&user).await.map(|()| user) }
         });
         let (won, lost): (Vec<_>, Vec<_>) = all_at_once(registrations).await.into_iter().partition(Result::is_ok);
         assert_eq!((won.len(), lost.len()), (1, 1));
@@ -88,9 +88,7 @@ async fn identical_uploads_over_both_are_one(one: Store, two: Store) {
         store.open_upload(&session(&asset)).await.unwrap();
         commits.push((store.clone(), commit(&asset)));
     }
-    let commits = commits
-        .into_iter()
-        .map(|(store, commit)| Box::pin(async move { store.commit_upload(commit).await.unwrap() }) as _);
+    let commits = commits.into_iter().map(|(store, commit)| async move { store.commit_upload(commit).await.unwrap() });
     let outcomes = all_at_once(commits).await;
     assert_eq!(outcomes.iter().filter(|o| matches!(o, UploadOutcome::Stored(_))).count(), 1);
     for store in [&one, &two] {
@@ -105,7 +103,7 @@ async fn jobs_are_claimed_once_over_both(one: Store, two: Store) {
     }
     let claimers = (0..8).map(|i| {
         let store = if i % 2 == 0 { one.clone() } else { two.clone() };
-        Box::pin(async move { claim_until_empty(&*store, &format!("n{i}")).await }) as _
+        async move { claim_until_empty(&*store, &format!("n{i}")).await }
     });
     let claimed: Vec<_> = all_at_once(claimers).await.into_iter().flatten().collect();
     let ids: HashSet<_> = claimed.iter().map(|job| job.id).collect();

@@ -91,7 +91,7 @@ async fn discard_is_idempotent(store: Arc<dyn Documents>) {
     store.open_upload(&session(&asset)).await.unwrap();
     let discards = (1..=8).map(|second| {
         let store = store.clone();
-        Box::pin(async move { store.discard_upload(asset.id, at(second)).await.unwrap() }) as _
+        async move { store.discard_upload(asset.id, at(second)).await.unwrap() }
     });
     all_at_once(discards).await;
     store.discard_upload(asset.id, at(20)).await.unwrap();

@@ -148,7 +148,7 @@ async fn a_commit_repeated_at_once_stores_once(store: Arc<dyn Documents>) {
     // Each attempt comes with a fingerprint of its own; one of them is kept.
     let outcomes = all_at_once((0..8).map(|_| {
         let (store, commit) = (store.clone(), commit(&asset));
-        Box::pin(async move { store.commit_upload(commit).await.unwrap() }) as _
+        async move { store.commit_upload(commit).await.unwrap() }
     }))
     .await;
     assert_eq!(outcomes, vec![UploadOutcome::Stored(asset.clone()); 8]);
@@ -223,7 +223,7 @@ async fn a_repeat_answers_the_first_asset(store: Arc<dyn Documents>) {
     assert_eq!(upload(&*store, &again).await, UploadOutcome::Repeat(first.clone()));
     assert_absent(&store, &again).await;
     assert_eq!(state(&store, again.id).await, UploadState::Discarded);
-    assert_eq!(garbage_keys(&*store).await, [again.s3_key.clone()]);
+    assert_eq!(garbage_keys(&*store).await, std::slice::from_ref(&again.s3_key));
     assert!(!store.key_is_used(&again.s3_key).await.unwrap());
     assert!(store.key_is_used(&first.s3_key).await.unwrap());
     assert_eq!(job_counts(&*store).await, (1, 0));
@@ -299,7 +299,7 @@ async fn one_of_many_identical_uploads_is_stored(store: Arc<dyn Documents>) {
     }
     let outcomes = all_at_once(assets.iter().map(|asset| {
         let (store, commit) = (store.clone(), commit(asset));
-        Box::pin(async move { store.commit_upload(commit).await.unwrap() }) as _
+        async move { store.commit_upload(commit).await.unwrap() }
     }))
     .await;
     let winners: Vec<_> = outcomes.iter().filter(|o| matches!(o, UploadOutcome::Stored(_))).collect();

@@ -70,7 +70,7 @@ fn assert_taken(result: metastamp_store::Result<()>) {
 async fn one_of_many_registrations_wins(store: Arc<dyn Documents>) {
     let results = all_at_once((0..10).map(|_| {
         let store = store.clone();
-        Box::pin(async move { store.insert_user(&user("ada@example.org")).await }) as _
+        async move { store.insert_user(&user("ada@example.org")).await }
     }))
     .await;
     assert_eq!(results.iter().filter(|r| r.is_ok()).count(), 1);
