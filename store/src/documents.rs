@@ -96,7 +96,7 @@ pub trait Documents: Send + Sync + 'static {
     async fn ping(&self) -> Result<()>;
 
     // ---- users and logins
-    /// `Conflict { "users.email" }` when the address is taken.
+    /// Stores the address normalised. `Conflict { "users.email" }` when it, or another unique value, is taken.
     async fn insert_user(&self, user: &User) -> Result<()>;
     async fn user(&self, id: ObjectId) -> Result<Option<User>>;
     async fn user_by_email(&self, email: &str) -> Result<Option<User>>;
@@ -114,15 +114,16 @@ pub trait Documents: Send + Sync + 'static {
     /// Promises that the key will become an asset or be cleaned away.
     async fn open_upload(&self, session: &UploadSession) -> Result<()>;
     async fn upload(&self, id: ObjectId) -> Result<Option<UploadSession>>;
-    /// `Fenced` when the session is not receiving any more.
+    /// `Fenced` when the session is not receiving any more, `NotFound` when it was never opened or is forgotten.
     async fn renew_upload(&self, id: ObjectId, expires_at: Timestamp) -> Result<()>;
-    /// Makes asset, fingerprint and job appear at once. `Fenced` when the session was discarded meanwhile.
+    /// Makes asset, fingerprint and job appear at once. Asking again gives the same outcome. `Fenced` when the session
+    /// was discarded meanwhile, `NotFound` when it is unknown or its asset was deleted since.
     async fn commit_upload(&self, commit: UploadCommit) -> Result<UploadOutcome>;
     /// Ends a receiving session; its key becomes garbage. No effect on a final one.
     async fn discard_upload(&self, id: ObjectId, now: Timestamp) -> Result<()>;
-    /// Receiving sessions that expired before `now`, or belong to an earlier generation of `of`.
+    /// Receiving sessions that expired by `now`, or belong to an earlier generation of `of`.
     async fn abandoned_uploads(&self, now: Timestamp, of: &NodeRef, limit: u32) -> Result<Vec<UploadSession>>;
-    /// Forgets final sessions older than `before`.
+    /// Forgets final sessions whose lease ended before `before`.
     async fn forget_uploads(&self, before: Timestamp) -> Result<u64>;
 
     // ---- garbage

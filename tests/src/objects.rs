@@ -49,7 +49,12 @@ impl ObjectStore {
     /// How many files of bytes are left once those without a row are swept away, whatever their age.
     pub async fn blobs_after_sweep(&self) -> usize {
         self.service.sweep_orphan_blobs(Duration::ZERO).await.unwrap();
-        files_below(&self.dir.join("blobs"))
+        self.blobs(0)
+    }
+
+    /// How many files of at least so many bytes there are, complete or in the making.
+    pub fn blobs(&self, bytes_min: u64) -> usize {
+        files_below(&self.dir.join("blobs"), bytes_min)
     }
 
     /// Digest of the bytes really stored.
@@ -68,7 +73,12 @@ fn directory(below: &Path) -> Option<PathBuf> {
     entries.flatten().filter(|e| e.path().is_dir()).find_map(|entry| directory(&entry.path()))
 }
 
-fn files_below(dir: &Path) -> usize {
-    let entries = std::fs::read_dir(dir).unwrap().flatten();
-    entries.map(|entry| if entry.path().is_dir() { files_below(&entry.path()) } else { 1 }).sum()
+fn files_below(dir: &Path, bytes_min: u64) -> usize {
+    let count = |entry: std::fs::DirEntry| match entry.metadata() {
+        Ok(metadata) if metadata.is_dir() => files_below(&entry.path(), bytes_min),
+        Ok(metadata) => usize::from(metadata.len() >= bytes_min),
+        // gone since it was listed
+        Err(_) => 0,
+    };
+    std::fs::read_dir(dir).unwrap().flatten().map(count).sum()
 }

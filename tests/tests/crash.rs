@@ -70,8 +70,12 @@ async fn half_a_body_leaves_nothing() {
             connection
         })
         .collect();
+    // the longest has more than one part of a multipart upload: kill when the first is there
+    let store = ObjectStore::open(&node.data_dir(), &kept_asset.s3_bucket).await;
+    let part_stored = || async { Ok((store.blobs(PART_BYTES) > 0).then_some(())) };
+    eventually("a part is stored", Duration::from_secs(10), part_stored).await.unwrap();
     restart_after_kill(&mut node);
-    drop(halves);
+    drop((halves, store));
     is_intact(&client, &kept_asset, &kept).await;
     let assets = client.all_assets().await.unwrap();
     assert_eq!(assets.len(), 1, "{assets:?}");

@@ -14,6 +14,7 @@ use crate::sqlite::{Durability, Sqlite, failed};
 const SCHEMA: &str = "
 CREATE TABLE IF NOT EXISTS entries (key TEXT PRIMARY KEY, value TEXT NOT NULL, expires_at INTEGER NOT NULL) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS entries_expires ON entries(expires_at);
+CREATE TABLE IF NOT EXISTS locks (name TEXT PRIMARY KEY, holder TEXT NOT NULL, expires_at INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS buckets (key TEXT PRIMARY KEY, tokens REAL NOT NULL, at INTEGER NOT NULL, full_at INTEGER NOT NULL) WITHOUT ROWID;
 ";
 
@@ -87,14 +88,14 @@ impl Cache for EmbeddedCache {
     }
 
     async fn lock(&self, name: &str, holder: &str, ttl: Duration) -> Result<bool> {
-        let (key, holder) = (format!("lock:{name}"), holder.to_owned());
+        let (name, holder) = (name.to_owned(), holder.to_owned());
         self.db
             .write("lock", move |c| {
                 let now = Timestamp::now();
                 let taken = c.execute(
-                    "INSERT INTO entries VALUES (?1,?2,?3) ON CONFLICT(key) DO UPDATE \
-                     SET value=excluded.value, expires_at=excluded.expires_at WHERE value=?2 OR expires_at<=?4",
-                    params![key, holder, now.plus(ttl).millis(), now.millis()],
+                    "INSERT INTO locks VALUES (?1,?2,?3) ON CONFLICT(name) DO UPDATE \
+                     SET holder=excluded.holder, expires_at=excluded.expires_at WHERE holder=?2 OR expires_at<=?4",
+                    params![name, holder, now.plus(ttl).millis(), now.millis()],
                 );
                 Ok(taken.map_err(failed)? == 1)
             })
@@ -102,10 +103,10 @@ impl Cache for EmbeddedCache {
     }
 
     async fn unlock(&self, name: &str, holder: &str) -> Result<()> {
-        let (key, holder) = (format!("lock:{name}"), holder.to_owned());
+        let (name, holder) = (name.to_owned(), holder.to_owned());
         self.db
             .write("unlock", move |c| {
-                c.execute("DELETE FROM entries WHERE key=?1 AND value=?2", params![key, holder]).map_err(failed)?;
+                c.execute("DELETE FROM locks WHERE name=?1 AND holder=?2", params![name, holder]).map_err(failed)?;
                 Ok(())
             })
             .await
@@ -116,6 +117,7 @@ impl Cache for EmbeddedCache {
             .write("sweep", |c| {
                 let now = Timestamp::now().millis();
                 c.execute("DELETE FROM entries WHERE expires_at<=?1", [now]).map_err(failed)?;
+                c.execute("DELETE FROM locks WHERE expires_at<=?1", [now]).map_err(failed)?;
                 c.execute("DELETE FROM buckets WHERE full_at<=?1", [now]).map_err(failed)?;
                 Ok(())
             })

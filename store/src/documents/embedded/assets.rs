@@ -36,7 +36,15 @@ pub(super) fn by_id(c: &Connection, id: ObjectId) -> Result<Option<Asset>> {
     one(c, "SELECT doc FROM assets WHERE id=?1", [id.to_hex()])
 }
 
+/// Count and rows are of one instant: both run in one read transaction.
 pub(super) fn page(c: &Connection, user_id: ObjectId, query: &AssetQuery) -> Result<AssetPage> {
+    let snapshot = c.unchecked_transaction().map_err(failed)?;
+    let page = count_and_rows(&snapshot, user_id, query)?;
+    snapshot.finish().map_err(failed)?;
+    Ok(page)
+}
+
+fn count_and_rows(c: &Connection, user_id: ObjectId, query: &AssetQuery) -> Result<AssetPage> {
     let mut filter = "user_id=?".to_owned();
     let mut values = vec![Value::from(user_id.to_hex())];
     if let Some(kind) = query.kind {

@@ -111,6 +111,10 @@ pub(super) fn release(
         fingerprint.processing_status = ProcessingStatus::Pending;
         assets::save_fingerprint(c, &fingerprint)?;
     }
+    if let Some(mut asset) = assets::by_id(c, job.asset_id)? {
+        asset.processing_status = Some(ProcessingStatus::Pending);
+        assets::save_asset(c, &asset)?;
+    }
     Ok(())
 }
 
@@ -166,6 +170,7 @@ pub(super) fn request(c: &Connection, asset_id: ObjectId, now: Timestamp) -> Res
             failed.processing_status = ProcessingStatus::Pending;
             failed.content = FingerprintContent::default();
             failed.error_message = None;
+            failed.processing_duration = None;
             failed.completed_at = None;
             failed.updated_at = now;
             assets::save_fingerprint(c, &failed)?;

@@ -64,7 +64,14 @@ pub(super) fn commit(c: &Connection, commit: UploadCommit) -> Result<UploadOutco
             let stored = assets::by_id(c, asset.id)?.ok_or(StoreError::NotFound { what: "asset" })?;
             return Ok(UploadOutcome::Stored(stored));
         }
-        UploadState::Discarded => return Err(StoreError::Fenced { what: "upload session" }),
+        // The same for the answer that it was a repeat; otherwise the session was given up.
+        UploadState::Discarded => {
+            let first = repeat_of(c, &asset, repeat_since)?;
+            return first.map(UploadOutcome::Repeat).ok_or(StoreError::Fenced { what: "upload session" });
+        }
+    }
+    if asset.s3_key != session.s3_key {
+        return Err(StoreError::Internal("the asset names another object than its session".to_owned()));
     }
     if let Some(first) = repeat_of(c, &asset, repeat_since)? {
         end(c, session, UploadState::Discarded, asset.created_at)?;

@@ -1,5 +1,6 @@
 //! Users and revoked login sessions.
 
+use metastamp_protocol::user::normalise_email;
 use metastamp_protocol::{ObjectId, Role, Timestamp, User};
 use rusqlite::{Connection, OptionalExtension, params};
 
@@ -9,6 +10,7 @@ use crate::sqlite::failed;
 use crate::{Result, StoreError};
 
 pub(super) fn insert(c: &Connection, user: &User) -> Result<()> {
+    let user = &User { email: normalise_email(&user.email), ..user.clone() };
     let doc = encode(user)?;
     insert_row(
         c,

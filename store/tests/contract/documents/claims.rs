@@ -192,6 +192,8 @@ async fn a_released_job_is_queued_again(store: Arc<dyn Documents>) {
     assert_eq!(job_counts(&*store).await, (1, 0));
     let fingerprint = store.fingerprint_of(asset.id).await.unwrap().unwrap();
     assert_eq!(fingerprint.processing_status, ProcessingStatus::Pending);
+    let waiting = store.asset(asset.id).await.unwrap().unwrap();
+    assert_eq!(waiting.processing_status, Some(ProcessingStatus::Pending));
     assert_fenced(store.renew_claim(job.id, token(&job), at(60)).await);
     assert_fenced(store.release_job(job.id, token(&job), at(0), None).await);
     claims_nothing(&*store, &node("b", 1), at(9)).await;
