@@ -94,10 +94,8 @@ impl<E: Entity> Registry<E> {
             counter!(ACTOR_REJECTED_TOTAL, "kind" => E::KIND).increment(1);
             return Err(ActorError::Busy);
         };
-        let depth = gauge!(ACTOR_MAILBOX_DEPTH, "kind" => E::KIND);
-        depth.increment(1);
+        let _counted = Counted::new(E::KIND);
         let answer = slot.actor.call(message, Some(within)).await;
-        depth.decrement(1);
         match answer {
             Ok(CallResult::Success(result)) => result,
             Ok(CallResult::Timeout) => Err(ActorError::Timeout),
@@ -113,9 +111,12 @@ impl<E: Entity> Registry<E> {
         }
     }
 
-    /// Makes sure the entity is in memory; `args` go unused if it is.
-    pub async fn bring_up(&self, id: ObjectId, args: E::Arguments) -> Result<()> {
-        self.activate(id, || args).await.map(drop)
+    /// Brings the entity up from `args`; false, with `args` unused, when it is in memory already.
+    pub async fn bring_up(&self, id: ObjectId, args: E::Arguments) -> Result<bool> {
+        if self.shared.slots.read().contains_key(&id) {
+            return Ok(false);
+        }
+        self.activate(id, || args).await.map(|_| true)
     }
 
     pub fn active(&self) -> usize {
@@ -143,6 +144,22 @@ impl<E: Entity> Registry<E> {
             Ok(CallResult::Timeout) => Err(ActorError::Busy),
             Ok(CallResult::SenderError) | Err(_) => Err(ActorError::Stopped),
         }
+    }
+}
+
+/// A message under way; its caller may stop waiting at any time.
+struct Counted(&'static str);
+
+impl Counted {
+    fn new(kind: &'static str) -> Self {
+        gauge!(ACTOR_MAILBOX_DEPTH, "kind" => kind).increment(1);
+        Self(kind)
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        gauge!(ACTOR_MAILBOX_DEPTH, "kind" => self.0).decrement(1);
     }
 }
 

@@ -75,22 +75,24 @@ impl Actor for Sweeper {
 impl Sweeper {
     async fn sweep(&self, last: Timestamp, now: Timestamp) -> Result<()> {
         // Our own former life left these; nobody else may wait for them, so no lock is needed.
-        self.discard_abandoned(now).await?;
+        let mut result = self.discard_abandoned(now).await;
         // One node at a time does the rest. The lock only saves work: every step is safe to do twice.
         let ttl = self.settings.sweep_every * 2;
         if !self.cache.lock("sweeper", &self.node.to_string(), ttl).await.unwrap_or(true) {
-            return Ok(());
+            return result;
         }
-        self.remove_garbage(last, now).await?;
-        self.documents.forget_revocations(now).await?;
-        self.documents.forget_uploads(now.minus(ENDED_KEPT)).await?;
-        self.cache.sweep().await?;
-        Ok(())
+        // One step that fails must not keep the others from being done.
+        result = result.and(self.remove_garbage(last, now).await);
+        result = result.and(self.documents.forget_revocations(now).await.map(drop).map_err(Into::into));
+        result = result.and(self.documents.forget_uploads(now.minus(ENDED_KEPT)).await.map(drop).map_err(Into::into));
+        result.and(self.cache.sweep().await.map_err(Into::into))
     }
 
     async fn discard_abandoned(&self, now: Timestamp) -> Result<()> {
         for session in self.documents.abandoned_uploads(now, &self.node, PASS_MAX).await? {
-            self.documents.discard_upload(session.id, now).await?;
+            if !self.documents.discard_abandoned(&session, now).await? {
+                continue;
+            }
             counter!(SWEPT_TOTAL, "what" => "session").increment(1);
             tracing::info!(asset_id = %session.id, "abandoned upload discarded");
         }
@@ -107,14 +109,21 @@ impl Sweeper {
             if !final_look && item.since < last.minus(COMMIT_SLACK) {
                 continue;
             }
-            if !self.documents.key_is_used(&item.s3_key).await? {
-                self.objects.abort_multiparts(&item.s3_key).await?;
-                self.objects.delete(&item.s3_key).await?;
+            if let Err(error) = self.remove(&item.s3_key, final_look).await {
+                tracing::warn!(%error, "object not removed, tried again later");
             }
-            if final_look {
-                self.documents.forget_garbage(&item.s3_key).await?;
-                counter!(SWEPT_TOTAL, "what" => "object").increment(1);
-            }
+        }
+        Ok(())
+    }
+
+    async fn remove(&self, s3_key: &str, final_look: bool) -> Result<()> {
+        if !self.documents.key_is_used(s3_key).await? {
+            self.objects.abort_multiparts(s3_key).await?;
+            self.objects.delete(s3_key).await?;
+        }
+        if final_look {
+            self.documents.forget_garbage(s3_key).await?;
+            counter!(SWEPT_TOTAL, "what" => "object").increment(1);
         }
         Ok(())
     }

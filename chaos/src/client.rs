@@ -98,9 +98,8 @@ impl Client {
     }
 
     /// The same user, at another node.
-    pub fn at(mut self, address: Address) -> Self {
-        self.address = address;
-        self
+    pub fn at(&self, address: Address) -> Self {
+        Self { address, ..self.clone() }
     }
 
     pub fn token(&self) -> Option<&str> {

@@ -39,3 +39,9 @@ pub fn fields(fields: &[(&str, &str)]) -> Bytes {
     let parts: String = fields.iter().map(part).collect();
     format!("{parts}--{BOUNDARY}--\r\n").into()
 }
+
+/// One form with the parts of both, in this order.
+pub fn joined(first: &[u8], second: &[u8]) -> Bytes {
+    let end = format!("--{BOUNDARY}--\r\n");
+    [first.strip_suffix(end.as_bytes()).unwrap_or(first), second].concat().into()
+}

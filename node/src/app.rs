@@ -12,6 +12,7 @@ use metastamp_store::objects::Objects;
 use crate::auth::passwords::Passwords;
 use crate::auth::tokens::Tokens;
 use crate::config::Config;
+use crate::http::UploadSlots;
 use crate::telemetry::metrics::Metrics;
 
 pub struct App {
@@ -28,6 +29,7 @@ pub struct App {
     /// Where uploads put what does not fit into memory.
     pub temp_dir: PathBuf,
     pub upload_time_max: Duration,
+    pub upload_slots: UploadSlots,
     leaving: AtomicBool,
 }
 
@@ -62,6 +64,7 @@ impl App {
             metrics,
             temp_dir,
             upload_time_max,
+            upload_slots: UploadSlots::default(),
             leaving,
         }
     }

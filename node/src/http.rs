@@ -16,8 +16,10 @@ mod request;
 mod response;
 mod routes;
 mod server;
+mod slots;
 mod system;
 mod upload;
 
 pub use edge::Edge;
 pub use server::Server;
+pub use slots::UploadSlots;

@@ -2,6 +2,7 @@
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{Read, Seek, Write};
+use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 
 use anyhow::Context;
@@ -23,6 +24,7 @@ impl Identity {
     /// When the directory can't be written, or all slots are taken.
     pub fn take(data_dir: &Path) -> anyhow::Result<Self> {
         let dir = data_dir.join("nodes");
+        private_dir(data_dir)?;
         std::fs::create_dir_all(&dir).with_context(|| format!("can't create {}", dir.display()))?;
         for slot in 0..SLOTS_MAX {
             let path = dir.join(format!("{slot}.id"));
@@ -45,6 +47,15 @@ impl Identity {
         }
         anyhow::bail!("{SLOTS_MAX} nodes run on {} already", data_dir.display())
     }
+}
+
+/// The data directory holds password hashes and people's works: nobody else on the machine needs to look.
+pub fn private_dir(dir: &Path) -> anyhow::Result<()> {
+    std::fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(dir)
+        .with_context(|| format!("can't create {}", dir.display()))
 }
 
 fn name(file: &mut File) -> anyhow::Result<String> {

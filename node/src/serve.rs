@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use metastamp_actors::{Deps, Settings, System};
@@ -28,6 +28,8 @@ const UPKEEP_EVERY: Duration = Duration::from_secs(5);
 /// When the port is taken or a store can't be opened.
 pub async fn run(config: Config, started: Option<oneshot::Sender<String>>) -> anyhow::Result<()> {
     telemetry::logs::install(&config.log_level, config.log_json);
+    // Each connection and each open file takes one; the usual soft limit is 1,024.
+    let files_max = rlimit::increase_nofile_limit(65_536).unwrap_or(0);
     let server = Server::bind(config.address).await.with_context(|| format!("can't listen on {}", config.address))?;
     let address = server.address()?;
     let metrics = Metrics::install().context("metrics")?;
@@ -73,13 +75,21 @@ pub async fn run(config: Config, started: Option<oneshot::Sender<String>>) -> an
             "tokens are signed with the built-in development secret: set JWT_SECRET_KEY before others can reach this node"
         );
     }
+    tracing::debug!(files_max, "open files");
     tracing::info!(address = %address, node = %identity.node, "listening");
     if let Some(started) = started {
         let _ = started.send(url);
     }
 
-    server.run(Arc::new(Edge::new(app.clone())), leave(app.clone()), drain).await;
-    actors.drain(drain).await;
+    let (left, leaving_since) = oneshot::channel();
+    let leave = async {
+        leave(app.clone()).await;
+        let _ = left.send(Instant::now());
+    };
+    server.run(Arc::new(Edge::new(app.clone())), leave, drain).await;
+    // Requests and jobs share one deadline.
+    let spent = leaving_since.await.map_or(Duration::ZERO, |since| since.elapsed());
+    actors.drain(drain.saturating_sub(spent)).await;
     background.abort();
     if let Some(local_s3) = local_s3 {
         local_s3.shutdown().await;

@@ -12,6 +12,7 @@ use metastamp_store::objects::local::LocalS3;
 use metastamp_store::objects::{Objects, ObjectsConfig};
 
 use crate::config::{Config, ObjectStore};
+use crate::identity::private_dir;
 
 /// Longest single call to the object store.
 const OBJECT_OP_WITHIN: Duration = Duration::from_secs(60);
@@ -29,6 +30,7 @@ impl Stores {
     /// When a store can't be opened or created.
     pub async fn open(config: &Config) -> anyhow::Result<Self> {
         let dir = &config.data_dir;
+        private_dir(dir)?;
         let documents = EmbeddedDocuments::open(dir).context("documents")?;
         let cache = EmbeddedCache::open(dir).context("cache")?;
         let (local_s3, endpoint, access_key, secret_key) = match &config.objects {

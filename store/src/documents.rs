@@ -121,6 +121,8 @@ pub trait Documents: Send + Sync + 'static {
     async fn commit_upload(&self, commit: UploadCommit) -> Result<UploadOutcome>;
     /// Ends a receiving session; its key becomes garbage. No effect on a final one.
     async fn discard_upload(&self, id: ObjectId, now: Timestamp) -> Result<()>;
+    /// Like [`Documents::discard_upload`], but only if the session is still as `seen`; tells whether it was.
+    async fn discard_abandoned(&self, seen: &UploadSession, now: Timestamp) -> Result<bool>;
     /// Receiving sessions that expired by `now`, or belong to an earlier generation of `of`.
     async fn abandoned_uploads(&self, now: Timestamp, of: &NodeRef, limit: u32) -> Result<Vec<UploadSession>>;
     /// Forgets final sessions whose lease ended before `before`.

@@ -23,6 +23,8 @@ const QUEUE_WRITES_MAX: usize = 1_024;
 const GROUP_WRITES_MAX: usize = 256;
 const READERS_MAX: usize = 8;
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+/// Longest wait for a write, in line and under way.
+const WRITE_WITHIN: Duration = Duration::from_secs(8);
 
 /// What a commit must survive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,7 +52,7 @@ struct Inner {
     path: PathBuf,
     durability: Durability,
     readers: Mutex<Vec<Connection>>,
-    permits: Semaphore,
+    permits: Arc<Semaphore>,
     writer: mpsc::Sender<Work>,
 }
 
@@ -75,8 +77,14 @@ impl Sqlite {
             .spawn(move || write_loop(connection, &lock, queue))
             .map_err(|e| StoreError::Internal(format!("can't start the writer thread: {e}")))?;
         let readers = Mutex::new(Vec::new());
-        let inner =
-            Inner { store, path: path.to_owned(), durability, readers, permits: Semaphore::new(READERS_MAX), writer };
+        let inner = Inner {
+            store,
+            path: path.to_owned(),
+            durability,
+            readers,
+            permits: Arc::new(Semaphore::new(READERS_MAX)),
+            writer,
+        };
         Ok(Self { inner: Arc::new(inner) })
     }
 
@@ -88,20 +96,23 @@ impl Sqlite {
     {
         let started = Instant::now();
         let inner = self.inner.clone();
-        let permit = self.inner.permits.acquire().await.map_err(|_| gone())?;
+        let permit = inner.permits.clone().acquire_owned().await.map_err(|_| gone())?;
         let result = tokio::task::spawn_blocking(move || {
-            let idle = inner.readers.lock().pop();
-            let connection = match idle {
-                Some(connection) => connection,
-                None => connect(&inner.path, inner.durability, false)?,
-            };
-            let result = f(&connection);
-            inner.readers.lock().push(connection);
-            result
+            // Held until the read has really ended, whether anybody waits for it or not.
+            let _permit = permit;
+            inner.with_reader(f)
         })
         .await
         .unwrap_or_else(|e| Err(StoreError::Internal(format!("read {op} broke off: {e}"))));
-        drop(permit);
+        observe(self.inner.store, op, started, &result);
+        result
+    }
+
+    /// Runs a look-up by key right here. It touches a handful of pages that are nearly always in memory, and a reader
+    /// never waits for a writer, so handing it to another thread would cost several times what it takes.
+    pub fn look_up<T>(&self, op: &'static str, f: impl FnOnce(&Connection) -> Result<T>) -> Result<T> {
+        let started = Instant::now();
+        let result = self.inner.with_reader(f);
         observe(self.inner.store, op, started, &result);
         result
     }
@@ -126,11 +137,33 @@ impl Sqlite {
             });
             Outcome { keep, reply }
         });
-        let result = match self.inner.writer.send(work).await {
-            Ok(()) => outcome.await.unwrap_or_else(|_| Err(gone())),
-            Err(_) => Err(gone()),
+        let answered = async {
+            match self.inner.writer.send(work).await {
+                Ok(()) => outcome.await.unwrap_or_else(|_| Err(gone())),
+                Err(_) => Err(gone()),
+            }
         };
+        // Another process may hold the lock and be stopped: then the outcome stays unknown.
+        let result = tokio::time::timeout(WRITE_WITHIN, answered).await.unwrap_or_else(|_| {
+            Err(StoreError::Unavailable("the embedded store did not take the write in time".to_owned()))
+        });
         observe(self.inner.store, op, started, &result);
+        result
+    }
+}
+
+impl Inner {
+    fn with_reader<T>(&self, f: impl FnOnce(&Connection) -> Result<T>) -> Result<T> {
+        let idle = self.readers.lock().pop();
+        let connection = match idle {
+            Some(connection) => connection,
+            None => connect(&self.path, self.durability, false)?,
+        };
+        let result = f(&connection);
+        let mut readers = self.readers.lock();
+        if readers.len() < READERS_MAX {
+            readers.push(connection);
+        }
         result
     }
 }

@@ -26,6 +26,13 @@ impl Connection {
         self.0.write_all(bytes)
     }
 
+    /// What the node has to say next.
+    pub fn read_some(&mut self) -> String {
+        let mut chunk = [0; 4096];
+        let count = self.0.read(&mut chunk).unwrap();
+        String::from_utf8_lossy(&chunk[..count]).into_owned()
+    }
+
     /// Everything until the node closes, falls silent or resets.
     pub fn read_to_end(mut self) -> String {
         let mut bytes = Vec::new();

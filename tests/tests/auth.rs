@@ -150,6 +150,9 @@ async fn misshapen_logins_are_errors_of_the_request() {
             let answer = client.post(path).body("application/json", body).send().await.unwrap();
             assert_eq!((answer.status, answer.code().as_str()), (422, "VALIDATION_ERROR"), "{body} -> {answer}");
         }
+        let huge = format!("{{\"email\":\"a@b.test\",\"password\":\"{}\"}}", "x".repeat(1 << 20));
+        let answer = client.post(path).body("application/json", huge).send().await.unwrap();
+        assert!(matches!(answer.status, 413 | 422), "{answer}");
         let answer = client.post(path).body("text/plain", "email=a@b.test").send().await.unwrap();
         assert!(matches!(answer.status, 400 | 415 | 422), "{answer}");
     }
@@ -240,6 +243,10 @@ async fn every_missing_or_odd_authorization_is_401_with_a_challenge() {
         is_refused(&answer, "MISSING_TOKEN");
         assert_eq!(answer.header("www-authenticate"), Some("Bearer"));
     }
+    // the scheme's case does not matter, as the standard says
+    let token = member(&node).await.token().unwrap().to_owned();
+    let lower = client.get("/api/v1/auth/me").header("authorization", &format!("bearer {token}")).send().await.unwrap();
+    lower.expect(200).unwrap();
     for value in ["Bearer", "Bearer ", "Basic YTpi", "Bearer a.b.c", "Bearer \u{fc}", "rubbish"] {
         let answer = client.get("/api/v1/auth/me").header("authorization", value).send().await.unwrap();
         assert_eq!(answer.status, 401, "{value:?}: {answer}");

@@ -24,8 +24,14 @@ fn restart_after_kill(node: &mut NodeProcess) {
     node.restart().unwrap();
 }
 
-/// Every row has its object with the right bytes, and in the end there is no other object.
+/// Every row has its object with the right bytes, and in the end there is no other object and no other file of bytes.
 async fn rows_and_objects_agree(node: &NodeProcess, clients: &[&Client]) {
+    let (rows, files) = rows_and_files(node, clients).await;
+    assert_eq!(files, rows, "bytes that belong to no object");
+}
+
+/// Holds rows against objects. Gives how many files of bytes the rows call for, and how many there are.
+async fn rows_and_files(node: &NodeProcess, clients: &[&Client]) -> (u64, u64) {
     let mut rows = BTreeMap::new();
     for client in clients {
         rows.extend(client.all_assets().await.unwrap().into_iter().map(|asset| (asset.s3_key.clone(), asset)));
@@ -42,7 +48,7 @@ async fn rows_and_objects_agree(node: &NodeProcess, clients: &[&Client]) {
     if let Err(error) = eventually("no orphan objects", SWEPT_WITHIN, agreed).await {
         panic!("{error}: {:?} instead of {wanted:?}", store.keys().await);
     }
-    assert_eq!(store.blobs_after_sweep().await as u64, blobs, "bytes that belong to no object");
+    (blobs, store.blobs_after_sweep().await as u64)
 }
 
 async fn is_intact(client: &Client, asset: &AssetInfo, file: &UploadFile) {
@@ -79,7 +85,9 @@ async fn half_a_body_leaves_nothing() {
     is_intact(&client, &kept_asset, &kept).await;
     let assets = client.all_assets().await.unwrap();
     assert_eq!(assets.len(), 1, "{assets:?}");
-    rows_and_objects_agree(&node, &[&client]).await;
+    // the store keeps parts without an object for a day: somebody might go on with them
+    let (rows, files) = rows_and_files(&node, &[&client]).await;
+    assert!((rows..=rows + 1).contains(&files), "{files} files for {rows}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -241,17 +249,28 @@ async fn a_client_that_retries_does_not_notice_a_restart() {
     is_intact(&client, &upload.await.unwrap(), &file).await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn random_kills_under_load_break_no_promise() {
-    let plan = kill::Plan {
-        seed: 20_260_101,
-        uploaders: 3,
-        kills: 6,
-        time_max: Duration::from_secs(40),
-        life_max: Duration::from_millis(900),
-    };
+async fn no_promise_is_broken(plan: kill::Plan) {
     let events = kill::run(&plan, NodeOptions::new(), |_| {}).await.unwrap();
     let verdict = check::judge(&events);
     assert!(verdict.holds(), "seed {}: {verdict}", plan.seed);
     assert!(verdict.acknowledged > 0 && verdict.faults > 0, "nothing was tried: {verdict}");
+}
+
+const PLAN: kill::Plan = kill::Plan {
+    seed: 20_260_101,
+    uploaders: 3,
+    nodes: 1,
+    kills: 6,
+    time_max: Duration::from_secs(40),
+    life_max: Duration::from_millis(900),
+};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn random_kills_under_load_break_no_promise() {
+    no_promise_is_broken(PLAN).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn random_kills_of_two_nodes_on_one_directory_break_no_promise() {
+    no_promise_is_broken(kill::Plan { seed: 20_260_102, nodes: 2, ..PLAN }).await;
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use metastamp_chaos::multipart;
 use metastamp_tests::raw::{self, Connection};
 use metastamp_tests::{
     AssetInfo, Client, NodeOptions, SharedNode, UploadFile, accepted, anonymous, eventually, media, member, refused,
@@ -179,8 +180,8 @@ async fn refusals_name_the_reason() {
 async fn misshapen_forms_are_errors_of_the_request() {
     let node = NODE.get();
     let client = member(&node).await;
-    let form = metastamp_chaos::multipart::content_type();
-    let only_title = metastamp_chaos::multipart::fields(&[("title", "no file"), ("file", "not a file either")]);
+    let form = multipart::content_type();
+    let only_title = multipart::fields(&[("title", "no file"), ("file", "not a file either")]);
     let cases = [
         (form.as_str(), only_title.to_vec()),
         (form.as_str(), b"no boundary in here".to_vec()),
@@ -198,6 +199,43 @@ async fn misshapen_forms_are_errors_of_the_request() {
     }
     let missing = client.post("/api/v1/upload/text").body(&form, only_title).send().await.unwrap();
     assert_eq!((missing.status, missing.code().as_str()), (422, "VALIDATION_ERROR"), "{missing}");
+}
+
+#[tokio::test]
+async fn what_comes_after_the_file_counts_too() {
+    let node = NODE.get();
+    let client = member(&node).await;
+    let send = |file: &UploadFile, after: bytes::Bytes| {
+        let body = multipart::joined(&multipart::form(file), &after);
+        client.post("/api/v1/upload/text").body(&multipart::content_type(), body).send()
+    };
+    let title = multipart::fields(&[("title", "Told late")]);
+    let answer = send(&media::text("late.txt", "late"), title).await.unwrap();
+    assert_eq!(answer.expect(201).unwrap().text("/title").unwrap(), "Told late");
+    // refused after the bytes are in: nothing may stay
+    let second = multipart::form(&media::text("second.txt", "second"));
+    let answer = send(&media::text("first.txt", "first"), second).await.unwrap();
+    assert_eq!((answer.status, answer.code().as_str()), (422, "VALIDATION_ERROR"), "{answer}");
+    let title = multipart::fields(&[("title", &"t".repeat(256))]);
+    let answer = send(&media::text("long.txt", "long"), title).await.unwrap();
+    assert_eq!((answer.status, answer.code().as_str()), (422, "VALIDATION_ERROR"), "{answer}");
+    let assets = client.all_assets().await.unwrap();
+    assert_eq!(assets.iter().map(|asset| asset.file_name.as_str()).collect::<Vec<_>>(), ["late.txt"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_asks_first_is_told_to_go_on() {
+    let node = NODE.get();
+    let client = member(&node).await;
+    let (head, body) = raw::upload_request(client.token().unwrap(), &media::text("ask.txt", "may I?"));
+    let head = String::from_utf8(head)
+        .unwrap()
+        .replace("Connection: close\r\n", "Connection: close\r\nExpect: 100-continue\r\n");
+    let mut connection = Connection::open(node.socket().unwrap());
+    connection.send(head.as_bytes()).unwrap();
+    assert_eq!(raw::status(&connection.read_some()), 100);
+    connection.send(&body).unwrap();
+    assert_eq!(raw::status(&connection.read_to_end()), 201);
 }
 
 #[tokio::test]

@@ -29,7 +29,9 @@ pub(crate) async fn run(tools: Tools, job: Job, gauge: Arc<Gauge>, worker: Worke
         Ok(file) => file.into_temp_path(),
         Err(error) => return Outcome::Retry(format!("no temporary file: {error}")),
     };
-    match tools.objects.download(&job.s3_key, &file, job.file_size).await {
+    let download = tools.objects.download(&job.s3_key, &file, job.file_size);
+    let fetched = tokio::time::timeout(tools.settings.job_time_max, download).await;
+    match fetched.unwrap_or_else(|_| Err(StoreError::Unavailable("the download took too long".to_owned()))) {
         Ok(_) => {}
         Err(StoreError::NotFound { .. }) => {
             let reason = "the stored file is missing";

@@ -70,6 +70,7 @@ pub(crate) struct State {
     renewed: Instant,
     told: Option<Progress>,
     ended: Box<dyn Fn() + Send + Sync>,
+    beat: tokio::task::JoinHandle<()>,
 }
 
 impl Entity for JobActor {
@@ -85,14 +86,15 @@ impl Actor for JobActor {
         let Start { job, worker, ended } = start;
         let token = job.claim.as_ref().map(|claim| claim.token).ok_or("a job starts with a claim")?;
         let gauge = Arc::new(Gauge::default());
-        let work = engine::run(self.tools.clone(), job.clone(), gauge.clone(), worker);
+        let work = tokio::spawn(engine::run(self.tools.clone(), job.clone(), gauge.clone(), worker));
         let report = myself.clone();
         tokio::spawn(async move {
-            let _ = report.cast(Message::Worked(work.await));
+            let outcome = work.await.unwrap_or_else(|error| Outcome::Retry(format!("the work broke off: {error}")));
+            let _ = report.cast(Message::Worked(outcome));
         });
-        drop(myself.send_interval(BEAT, || Message::Beat));
+        let beat = myself.send_interval(BEAT, || Message::Beat);
         let now = Instant::now();
-        Ok(State { job, token, phase: Phase::Working, gauge, started: now, renewed: now, told: None, ended })
+        Ok(State { job, token, phase: Phase::Working, gauge, started: now, renewed: now, told: None, ended, beat })
     }
 
     async fn handle(
@@ -114,6 +116,7 @@ impl Actor for JobActor {
     }
 
     async fn post_stop(&self, _: ActorRef<Message>, state: &mut State) -> Result<(), ActorProcessingErr> {
+        state.beat.abort();
         state.gauge.cancelled.store(true, Ordering::Relaxed);
         if matches!(state.phase, Phase::Working) {
             self.advance(state, Event::Cancelled).await;
@@ -176,10 +179,13 @@ impl JobActor {
                 }
             }
             Effect::Release { not_before, error } => {
-                tracing::warn!(job = %state.job.id, error, "fingerprint job goes back to the queue");
-                let released = self.tools.documents.release_job(state.job.id, state.token, not_before, error).await;
-                if let Err(error) = released {
-                    tracing::warn!(job = %state.job.id, %error, "claim not released, it will run out");
+                let reason = error.clone();
+                match self.tools.documents.release_job(state.job.id, state.token, not_before, error).await {
+                    Ok(()) => tracing::info!(job = %state.job.id, reason, "fingerprint job goes back to the queue"),
+                    Err(StoreError::Fenced { .. }) => {
+                        tracing::info!(job = %state.job.id, "fingerprint job was cancelled")
+                    }
+                    Err(error) => tracing::warn!(job = %state.job.id, %error, "claim not released, it will run out"),
                 }
                 None
             }

@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use metastamp_protocol::{JobState, Timestamp};
+use metastamp_protocol::{Job, JobState, Timestamp};
 use metrics::gauge;
 use ractor::{Actor, ActorProcessingErr, ActorRef};
 
 use super::Tools;
 use super::job::{JobActor, Start};
-use super::pool::Pool;
+use super::pool::{Pool, Worker};
 use super::state::{ATTEMPTS_MAX, given_up};
 use crate::metrics::{FINGERPRINT_JOBS, FINGERPRINT_QUEUE_DEPTH};
 use crate::registry::Registry;
@@ -71,21 +71,35 @@ impl Queue {
             jobs = documents.claim_jobs(node, Timestamp::now(), settings.claim_lease, workers.len() as u32).await?;
         }
         for job in jobs {
-            let (id, token) = (job.id, job.claim.as_ref().map(|claim| claim.token));
-            // Claimed that often and never finished: whoever ran it died of it.
-            if let (true, Some(token)) = (job.attempts > ATTEMPTS_MAX, token) {
-                let error = job.last_error.as_deref().unwrap_or("the process ended while working on it");
-                let result = given_up(ATTEMPTS_MAX, error);
-                documents.finish_job(id, token, result, Timestamp::now()).await?;
-                continue;
+            // A job that can't be started must not keep its siblings, claimed with it, from theirs.
+            let id = job.id;
+            if let Err(error) = self.start(myself, job, workers.pop()).await {
+                tracing::warn!(job = %id, %error, "fingerprint job not started");
             }
-            let Some(worker) = workers.pop() else { break };
-            let queue = myself.clone();
-            let ended = Box::new(move || drop(queue.cast(Message::Look)));
-            self.jobs.bring_up(id, Start { job, worker, ended }).await?;
         }
         drop(workers);
         self.count().await
+    }
+
+    async fn start(&self, myself: &ActorRef<Message>, job: Job, worker: Option<Worker>) -> crate::error::Result<()> {
+        let documents = &self.tools.documents;
+        let Some(token) = job.claim.as_ref().map(|claim| claim.token) else { return Ok(()) };
+        let (id, now) = (job.id, Timestamp::now());
+        // Claimed that often and never finished: whoever ran it died of it.
+        if job.attempts > ATTEMPTS_MAX {
+            let error = job.last_error.as_deref().unwrap_or("the process ended while working on it");
+            return Ok(documents.finish_job(id, token, given_up(ATTEMPTS_MAX, error), now).await?);
+        }
+        let Some(worker) = worker else {
+            return Ok(documents.release_job(id, token, now, None).await?);
+        };
+        let queue = myself.clone();
+        let ended = Box::new(move || drop(queue.cast(Message::Look)));
+        if !self.jobs.bring_up(id, Start { job, worker, ended }).await? {
+            // Its actor under the former claim is still here, about to find that out: give it time to leave.
+            documents.release_job(id, token, now.plus(LOOK_EVERY), None).await?;
+        }
+        Ok(())
     }
 
     async fn count(&self) -> crate::error::Result<()> {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use metastamp_protocol::{ObjectId, Timestamp};
+use metastamp_protocol::{ObjectId, Timestamp, UploadState};
 use metastamp_store::StoreError;
 use metastamp_store::documents::{SharedDocuments, UploadOutcome};
 use metrics::counter;
@@ -47,6 +47,7 @@ pub(crate) struct State {
     /// The phase is what the store said, not just where we start.
     loaded: bool,
     touched: bool,
+    idle: tokio::task::JoinHandle<()>,
 }
 
 impl Entity for Session {
@@ -63,8 +64,8 @@ impl Actor for Session {
         myself: ActorRef<Message>,
         id: ObjectId,
     ) -> std::result::Result<State, ActorProcessingErr> {
-        drop(myself.send_interval(IDLE_MAX, || Message::Idle));
-        Ok(State { id, phase: Phase::Unknown, loaded: false, touched: true })
+        let idle = myself.send_interval(IDLE_MAX, || Message::Idle);
+        Ok(State { id, phase: Phase::Unknown, loaded: false, touched: true, idle })
     }
 
     async fn handle(
@@ -94,6 +95,11 @@ impl Actor for Session {
         if state.phase.is_final() {
             myself.stop(Some("done".to_owned()));
         }
+        Ok(())
+    }
+
+    async fn post_stop(&self, _: ActorRef<Message>, state: &mut State) -> std::result::Result<(), ActorProcessingErr> {
+        state.idle.abort();
         Ok(())
     }
 }
@@ -128,10 +134,17 @@ impl Session {
     async fn write(&self, id: ObjectId, step: Step, now: Timestamp) -> Result<Option<Fact>> {
         Ok(Some(match step {
             Step::Nothing => return Ok(None),
-            Step::Open(session) => {
-                self.documents.open_upload(&session).await?;
-                Fact::Opened(session)
-            }
+            Step::Open(session) => match self.documents.open_upload(&session).await {
+                Ok(()) => Fact::Opened(session),
+                // The answer to an earlier Begin was lost on the way: what it opened counts.
+                Err(StoreError::Conflict { .. }) => match self.documents.upload(id).await? {
+                    Some(opened) if opened.user_id == session.user_id && opened.state == UploadState::Receiving => {
+                        Fact::Opened(opened)
+                    }
+                    _ => return Err(ActorError::Refused("the upload has ended")),
+                },
+                Err(error) => return Err(error.into()),
+            },
             Step::Renew { until } => {
                 self.documents.renew_upload(id, until).await?;
                 Fact::Renewed { until }

@@ -36,6 +36,9 @@ enum Command {
         /// How many clients upload at the same time.
         #[arg(long, default_value_t = 4)]
         uploaders: usize,
+        /// How many node processes share the data directory.
+        #[arg(long, default_value_t = 1)]
+        nodes: usize,
         /// Where the history goes, as JSON lines.
         #[arg(long, default_value = "chaos-history.jsonl")]
         out: PathBuf,
@@ -52,19 +55,20 @@ enum Scenario {
 
 fn main() -> Result<ExitCode> {
     match Arguments::parse().command {
-        Command::Run { scenario: Scenario::Kill, seed, minutes, uploaders, out } => {
+        Command::Run { scenario: Scenario::Kill, seed, minutes, uploaders, nodes, out } => {
             let time_max =
                 Duration::try_from_secs_f64(minutes * 60.0).context("--minutes must be a positive number")?;
             let seed = seed.unwrap_or_else(rand::random);
             let life_max = Duration::from_millis(1_500);
-            run(&kill::Plan { seed, uploaders, kills: usize::MAX, time_max, life_max }, &out)
+            run(&kill::Plan { seed, uploaders, nodes, kills: usize::MAX, time_max, life_max }, &out)
         }
         Command::Check { file } => check(&file),
     }
 }
 
 fn run(plan: &kill::Plan, out: &Path) -> Result<ExitCode> {
-    println!("scenario kill, seed {}, {:?}, {} uploaders", plan.seed, plan.time_max, plan.uploaders);
+    let kill::Plan { seed, time_max, uploaders, nodes, .. } = plan;
+    println!("scenario kill, seed {seed}, {time_max:?}, {nodes} nodes, {uploaders} uploaders");
     let file = File::create(out).with_context(|| format!("can't write {}", out.display()))?;
     let runtime = tokio::runtime::Runtime::new()?;
     let events = runtime.block_on(kill::run(plan, NodeOptions::new(), |line| println!("{line}")))?;

@@ -1,5 +1,6 @@
-//! Uploaders work while the node is killed at random moments and started again.
+//! Uploaders work while nodes on one data directory are killed at random moments and started again.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -9,7 +10,7 @@ use rand::rngs::StdRng;
 use rand::{Rng as _, SeedableRng as _};
 
 use crate::history::{Event, Upload, What};
-use crate::{Client, History, NodeOptions, NodeProcess, UploadFile};
+use crate::{Address, Client, History, NodeOptions, NodeProcess, UploadFile};
 
 const PASSWORD: &str = "chaos-password-1";
 /// Pause of an uploader whose node does not answer.
@@ -23,6 +24,8 @@ const SETTLING_POLL: Duration = Duration::from_millis(250);
 pub struct Plan {
     pub seed: u64,
     pub uploaders: usize,
+    /// Node processes that share one data directory.
+    pub nodes: usize,
     /// How often the node is killed; the run ends after the last restart.
     pub kills: usize,
     /// Kills end early when this has passed.
@@ -31,16 +34,23 @@ pub struct Plan {
     pub life_max: Duration,
 }
 
-/// Runs the plan on a fresh node and gives the history with the end state, to be judged by [`crate::check::judge`].
+/// Runs the plan on fresh nodes and gives the history with the end state, to be judged by [`crate::check::judge`].
 pub async fn run(plan: &Plan, options: NodeOptions, mut progress: impl FnMut(String)) -> Result<Vec<Event>> {
     let history = History::default();
     history.record(What::Run { scenario: "kill".to_owned(), seed: plan.seed });
-    let mut node = start(options).await?;
+    let dir = tempfile::Builder::new().prefix("metastamp-chaos-").tempdir()?;
+    let mut nodes = VecDeque::new();
+    for _ in 0..plan.nodes.max(1) {
+        let options = options.clone().data_dir(dir.path());
+        nodes.push_back(tokio::task::spawn_blocking(|| NodeProcess::start(options)).await??);
+    }
+    let addresses: Vec<Address> = nodes.iter().map(NodeProcess::address).collect();
     let stop = Arc::new(AtomicBool::new(false));
     let mut clients = Vec::new();
     for i in 0..plan.uploaders {
         let user = format!("uploader{i}@chaos.test");
-        clients.push((user.clone(), Client::new(node.address())?.register(&user, PASSWORD).await?));
+        let address = addresses[i % addresses.len()].clone();
+        clients.push((user.clone(), Client::new(address)?.register(&user, PASSWORD).await?));
     }
     let uploaders: Vec<_> = (0u64..)
         .zip(&clients)
@@ -48,6 +58,7 @@ pub async fn run(plan: &Plan, options: NodeOptions, mut progress: impl FnMut(Str
             let uploader = Uploader {
                 user: user.clone(),
                 client: client.clone(),
+                addresses: addresses.clone(),
                 history: history.clone(),
                 stop: Arc::clone(&stop),
                 random: StdRng::seed_from_u64(plan.seed.wrapping_add(1 + i)),
@@ -57,7 +68,7 @@ pub async fn run(plan: &Plan, options: NodeOptions, mut progress: impl FnMut(Str
         .collect();
 
     let mut random = StdRng::seed_from_u64(plan.seed);
-    let mut leaver = Leaver::new(Client::new(node.address())?, history.clone()).await?;
+    let mut leaver = Leaver::new(Client::new(addresses[0].clone())?, addresses.clone(), history.clone()).await?;
     let began = Instant::now();
     for round in 1..=plan.kills {
         if began.elapsed() > plan.time_max {
@@ -66,12 +77,14 @@ pub async fn run(plan: &Plan, options: NodeOptions, mut progress: impl FnMut(Str
         let life = random.random_range(Duration::ZERO..plan.life_max);
         tokio::time::sleep(life).await;
         leaver.log_in_and_out().await;
-        history.record(What::Fault { action: format!("kill -9 after {life:?}") });
+        nodes.rotate_left(random.random_range(0..nodes.len()));
+        let mut node = nodes.pop_front().context("no node")?;
+        history.record(What::Fault { action: format!("kill -9 after {life:?}: {}", node.address().get()) });
         let restarted = tokio::task::spawn_blocking(move || {
             node.kill();
             node.restart().map(|()| node)
         });
-        node = restarted.await?.context("restart after a kill")?;
+        nodes.push_back(restarted.await?.context("restart after a kill")?);
         leaver.knock().await;
         progress(format!("{:.0?}: {round} kills, {} events", began.elapsed(), history.events().len()));
     }
@@ -85,10 +98,6 @@ pub async fn run(plan: &Plan, options: NodeOptions, mut progress: impl FnMut(Str
         record_end_state(&history, user, client).await?;
     }
     Ok(history.events())
-}
-
-async fn start(options: NodeOptions) -> Result<NodeProcess> {
-    tokio::task::spawn_blocking(|| NodeProcess::start(options)).await?
 }
 
 /// Waits for the user's assets to settle as long as there is progress, and records what the node shows of them.
@@ -113,6 +122,7 @@ async fn record_end_state(history: &History, user: &str, client: &Client) -> Res
 /// Ends its sessions right before the kills, and tries their tokens ever after.
 struct Leaver {
     client: Client,
+    addresses: Vec<Address>,
     history: History,
     tokens: Vec<String>,
 }
@@ -120,9 +130,9 @@ struct Leaver {
 impl Leaver {
     const EMAIL: &str = "leaver@chaos.test";
 
-    async fn new(client: Client, history: History) -> Result<Self> {
+    async fn new(client: Client, addresses: Vec<Address>, history: History) -> Result<Self> {
         let client = client.register(Self::EMAIL, PASSWORD).await?.without_token();
-        Ok(Self { client, history, tokens: Vec::new() })
+        Ok(Self { client, addresses, history, tokens: Vec::new() })
     }
 
     async fn log_in_and_out(&mut self) {
@@ -136,21 +146,25 @@ impl Leaver {
         }
     }
 
-    /// Tries every token of an ended session.
+    /// Tries every token of an ended session at every node.
     async fn knock(&self) {
         for (session, token) in self.tokens.iter().enumerate() {
-            let me = self.client.clone().with_token(token).get("/api/v1/auth/me").send().await;
-            if me.is_ok_and(|answer| answer.status == 200) {
-                self.history.record(What::Accepted { session: session.to_string() });
+            for address in &self.addresses {
+                let client = self.client.at(address.clone()).with_token(token);
+                let me = client.get("/api/v1/auth/me").send().await;
+                if me.is_ok_and(|answer| answer.status == 200) {
+                    self.history.record(What::Accepted { session: session.to_string() });
+                }
             }
         }
     }
 }
 
-/// Uploads one new file after another; a file whose outcome is unknown is sent again until the node has answered.
+/// Uploads one new file after another; a file whose outcome is unknown is sent again, to any node, until it is answered.
 struct Uploader {
     user: String,
     client: Client,
+    addresses: Vec<Address>,
     history: History,
     stop: Arc<AtomicBool>,
     random: StdRng,
@@ -166,6 +180,8 @@ impl Uploader {
                 Upload { user: self.user.clone(), name: file.name.clone(), size: file.size(), sha256: file.sha256() };
             while !self.attempt(&upload, &file).await && !self.stop.load(Ordering::Relaxed) {
                 tokio::time::sleep(PAUSE).await;
+                let next = self.random.random_range(0..self.addresses.len());
+                self.client = self.client.at(self.addresses[next].clone());
             }
         }
     }

@@ -47,9 +47,15 @@ impl Passwords {
     }
 
     async fn run<T: Send + 'static>(&self, f: impl FnOnce() -> T + Send + 'static) -> Result<T, Overloaded> {
-        let _waiting = self.waiting.try_acquire().map_err(|_| Overloaded)?;
-        let _running = self.running.acquire().await.map_err(|_| Overloaded)?;
-        tokio::task::spawn_blocking(f).await.map_err(|_| Overloaded)
+        let waiting = self.waiting.clone().try_acquire_owned().map_err(|_| Overloaded)?;
+        let running = self.running.clone().acquire_owned().await.map_err(|_| Overloaded)?;
+        // The permits go along: a client that hangs up must not make room while its hash is still being computed.
+        let work = move || {
+            let result = f();
+            drop((waiting, running));
+            result
+        };
+        tokio::task::spawn_blocking(work).await.map_err(|_| Overloaded)
     }
 }
 

@@ -14,6 +14,8 @@ use super::response::{self, Response};
 use crate::app::App;
 
 const LIMIT_MAX: u32 = 100;
+/// Nobody has more assets than this.
+const SKIP_MAX: u64 = 1_000_000_000;
 
 /// An asset of the caller.
 ///
@@ -48,17 +50,13 @@ fn query(pairs: &[(String, String)]) -> Result<AssetQuery> {
         match text.parse::<u64>() {
             Ok(n) if (min..=max).contains(&n) => Some(n),
             _ => {
-                let message = match max {
-                    u64::MAX => format!("must be a whole number from {min}"),
-                    _ => format!("must be a whole number from {min} to {max}"),
-                };
-                errors.insert(name.to_owned(), vec![message]);
+                errors.insert(name.to_owned(), vec![format!("must be a whole number from {min} to {max}")]);
                 None
             }
         }
     };
-    let page = number("page", 1, u64::MAX);
-    let skip = number("skip", 0, u64::MAX);
+    let page = number("page", 1, SKIP_MAX);
+    let skip = number("skip", 0, SKIP_MAX);
     let default_limit = if page.is_some() { 20 } else { 50 };
     let limit = number("limit", 1, LIMIT_MAX.into()).map_or(default_limit, |n| n as u32);
     let mut word =
@@ -74,7 +72,7 @@ fn query(pairs: &[(String, String)]) -> Result<AssetQuery> {
     let status = match value("status").filter(|text| *text != "all") {
         None => None,
         Some(text) => UploadStatus::parse(text).or_else(|| {
-            word("status", "queued, uploading, processing, ready, failed, pending, completed, all");
+            word("status", "queued, uploading, processing, ready, failed, pending, completed, processing_failed, all");
             None
         }),
     };
@@ -162,6 +160,7 @@ mod tests {
     fn wrong_values_are_refused() {
         for text in [
             "page=0",
+            "skip=18446744073709551615",
             "page=x",
             "limit=0",
             "limit=101",

@@ -22,6 +22,8 @@ use crate::telemetry::context;
 const PASSWORD_CHARS: std::ops::RangeInclusive<usize> = 8..=128;
 /// Attempts per account and network address; one human attempt may count four times, because the web client retries a 429.
 const LOGIN_LIMIT: RateLimit = RateLimit { capacity: 60, refill: Duration::from_secs(600) };
+/// Attempts per network address, over all accounts.
+const LOGIN_PEER_LIMIT: RateLimit = RateLimit { capacity: 600, refill: Duration::from_secs(600) };
 /// New accounts per network address.
 const REGISTER_LIMIT: RateLimit = RateLimit { capacity: 300, refill: Duration::from_secs(600) };
 
@@ -160,6 +162,7 @@ async fn log_in(app: &Arc<App>, request: &Request, body: &Map<String, Value>) ->
     let (email, password) = credentials(body)?;
     // By account and network address: a stranger who guesses must not lock the owner out.
     let peer = request.peer.map(|ip| ip.to_string()).unwrap_or_default();
+    admit(app, &format!("rate:login:{peer}"), LOGIN_PEER_LIMIT).await?;
     admit(app, &format!("rate:login:{email}:{peer}"), LOGIN_LIMIT).await?;
     let user = app.documents.user_by_email(&email).await?;
     let stored = user.as_ref().and_then(|user| user.hashed_password.clone());

@@ -2,6 +2,7 @@
 
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -24,7 +25,11 @@ type Chunks = Pin<Box<dyn Stream<Item = std::result::Result<Bytes, warp::Error>>
 
 /// The body of one request. Clones share it: a handler reads, the edge throws away what the handler left.
 #[derive(Clone)]
-pub struct Body(Arc<Mutex<Option<Chunks>>>);
+pub struct Body {
+    chunks: Arc<Mutex<Option<Chunks>>>,
+    /// Somebody has begun to read.
+    touched: Arc<AtomicBool>,
+}
 
 impl Body {
     pub fn new<S, B>(stream: S) -> Self
@@ -33,7 +38,11 @@ impl Body {
         B: Buf,
     {
         let chunks = stream.map(|chunk| chunk.map(|mut data| data.copy_to_bytes(data.remaining())));
-        Self(Arc::new(Mutex::new(Some(Box::pin(chunks)))))
+        Self { chunks: Arc::new(Mutex::new(Some(Box::pin(chunks)))), touched: Arc::default() }
+    }
+
+    pub fn is_touched(&self) -> bool {
+        self.touched.load(Ordering::Relaxed)
     }
 
     /// Reads all of a small body.
@@ -68,7 +77,7 @@ impl Body {
             }
         };
         let _ = tokio::time::timeout(DRAIN_WITHIN, drain).await;
-        self.0.lock().take();
+        self.chunks.lock().take();
     }
 }
 
@@ -80,7 +89,8 @@ impl Stream for Body {
     type Item = std::result::Result<Bytes, warp::Error>;
 
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        let mut chunks = self.0.lock();
+        self.touched.store(true, Ordering::Relaxed);
+        let mut chunks = self.chunks.lock();
         let Some(stream) = chunks.as_mut() else { return Poll::Ready(None) };
         let polled = stream.as_mut().poll_next(cx);
         if matches!(polled, Poll::Ready(None | Some(Err(_)))) {

@@ -22,18 +22,24 @@ impl Cors {
     }
 
     /// The caller's origin, if it is allowed.
-    fn allowed<'a>(&self, request: &'a HeaderMap) -> Option<&'a HeaderValue> {
+    fn allowed(&self, request: &HeaderMap) -> Option<HeaderValue> {
         let origin = request.get(ORIGIN)?;
         let text = origin.to_str().ok()?;
-        self.origins.iter().any(|o| o == "*" || o == text).then_some(origin)
+        if self.origins.iter().any(|o| o == text) {
+            return Some(origin.clone());
+        }
+        self.origins.iter().any(|o| o == "*").then_some(HeaderValue::from_static("*"))
     }
 
     /// Adds what a browser needs to every answer.
     pub fn decorate(&self, request: &HeaderMap, response: &mut HeaderMap) {
         response.append(VARY, HeaderValue::from_static("Origin"));
         let Some(origin) = self.allowed(request) else { return };
-        response.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
-        response.insert(ACCESS_CONTROL_ALLOW_CREDENTIALS, HeaderValue::from_static("true"));
+        // Everybody may read, then nobody's credentials count.
+        if origin != "*" {
+            response.insert(ACCESS_CONTROL_ALLOW_CREDENTIALS, HeaderValue::from_static("true"));
+        }
+        response.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin);
         response.insert(ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static(EXPOSED));
     }
 

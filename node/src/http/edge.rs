@@ -55,7 +55,9 @@ impl Edge {
         let watch = InFlight::new(&method, &raw_path, started);
         let request = Request { method: method.clone(), query, headers: headers.clone(), body: body.clone(), peer };
         let mut response = self.dispatch(found, request, context, &raw_path).await;
-        if response.status().as_u16() >= 400 {
+        // A client that asked before sending is refused before it sends; others get to finish, within bounds.
+        let asked = headers.contains_key(http::header::EXPECT) && !body.is_touched();
+        if response.status().as_u16() >= 400 && !asked {
             body.drain().await;
         }
         watch.done();

@@ -1,12 +1,17 @@
 //! Reading `multipart/form-data`: one file, a few short texts, in any order.
 
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures_util::Stream;
 use metastamp_protocol::ErrorCode;
 use multer::{Constraints, Field, Multipart, SizeLimit};
 
-use super::body::broken;
+use super::body::{Body, broken};
 use super::error::{ApiError, Result};
 use super::request::Request;
 
@@ -16,10 +21,13 @@ pub const OVERHEAD_BYTES_MAX: u64 = 64 << 10;
 const SILENCE_MAX: Duration = Duration::from_secs(30);
 const TEXT_BYTES_MAX: u64 = 16 << 10;
 const PARTS_MAX: usize = 20;
+/// Bytes that the parser may hold without giving anything out: part headers, or what comes before the first part.
+const UNPARSED_BYTES_MAX: usize = 256 << 10;
 
 /// The form of an upload request.
 pub struct Form {
     multipart: Multipart<'static>,
+    unparsed: Arc<AtomicUsize>,
     parts: usize,
 }
 
@@ -33,7 +41,9 @@ impl Form {
         // The whole stream is bounded here; the file's own bound has its own answer in the upload.
         let limits = SizeLimit::new().whole_stream(file_bytes_max.saturating_add(OVERHEAD_BYTES_MAX * 2));
         let constraints = Constraints::new().size_limit(limits);
-        Ok(Self { multipart: Multipart::with_constraints(request.body.clone(), boundary, constraints), parts: 0 })
+        let unparsed = Arc::new(AtomicUsize::new(0));
+        let metered = Metered { body: request.body.clone(), unparsed: unparsed.clone(), rest: false };
+        Ok(Self { multipart: Multipart::with_constraints(metered, boundary, constraints), unparsed, parts: 0 })
     }
 
     pub async fn next_field(&mut self) -> Result<Option<Field<'static>>> {
@@ -41,30 +51,73 @@ impl Form {
         if self.parts > PARTS_MAX {
             return Err(ApiError::field("body", format!("must have at most {PARTS_MAX} parts")));
         }
-        within(self.multipart.next_field()).await?.map_err(unreadable)
+        let field = within(self.multipart.next_field()).await?.map_err(unreadable);
+        self.unparsed.store(0, Ordering::Relaxed);
+        field
     }
-}
 
-/// The next piece of a part.
-pub async fn next_chunk(field: &mut Field<'static>) -> Result<Option<Bytes>> {
-    within(field.chunk()).await?.map_err(unreadable)
-}
+    /// The next piece of a part.
+    pub async fn next_chunk(&self, field: &mut Field<'static>) -> Result<Option<Bytes>> {
+        let chunk = within(field.chunk()).await?.map_err(unreadable);
+        self.unparsed.store(0, Ordering::Relaxed);
+        chunk
+    }
 
-/// A short text part.
-pub async fn text(mut field: Field<'static>, name: &str, chars_max: usize) -> Result<Option<String>> {
-    let mut bytes = Vec::new();
-    while let Some(chunk) = next_chunk(&mut field).await? {
-        bytes.extend_from_slice(&chunk);
-        if bytes.len() as u64 > TEXT_BYTES_MAX {
+    /// A short text part.
+    pub async fn text(&self, mut field: Field<'static>, name: &str, chars_max: usize) -> Result<Option<String>> {
+        let mut bytes = Vec::new();
+        while let Some(chunk) = self.next_chunk(&mut field).await? {
+            bytes.extend_from_slice(&chunk);
+            if bytes.len() as u64 > TEXT_BYTES_MAX {
+                return Err(ApiError::field(name, format!("must have at most {chars_max} characters")));
+            }
+        }
+        let text = String::from_utf8(bytes).map_err(|_| ApiError::field(name, "must be valid UTF-8"))?;
+        if text.chars().count() > chars_max {
             return Err(ApiError::field(name, format!("must have at most {chars_max} characters")));
         }
+        let text = text.trim().to_owned();
+        Ok((!text.is_empty()).then_some(text))
     }
-    let text = String::from_utf8(bytes).map_err(|_| ApiError::field(name, "must be valid UTF-8"))?;
-    if text.chars().count() > chars_max {
-        return Err(ApiError::field(name, format!("must have at most {chars_max} characters")));
+}
+
+/// The body as the parser gets it: one piece at a time (it would read on for as long as there is something to read,
+/// into memory), and not for ever without finding a part.
+struct Metered {
+    body: Body,
+    unparsed: Arc<AtomicUsize>,
+    /// A piece was just given out: let the parser look at it first.
+    rest: bool,
+}
+
+#[derive(Debug, thiserror::Error)]
+enum MeterError {
+    #[error("part headers are too large")]
+    HeadersTooLarge,
+    #[error("the request body broke off")]
+    Broken,
+}
+
+impl Stream for Metered {
+    type Item = std::result::Result<Bytes, MeterError>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        if std::mem::take(&mut self.rest) {
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        let polled = Pin::new(&mut self.body).poll_next(cx);
+        polled.map(|item| {
+            item.map(|chunk| {
+                let chunk = chunk.map_err(|_| MeterError::Broken)?;
+                self.rest = true;
+                match self.unparsed.fetch_add(chunk.len(), Ordering::Relaxed) {
+                    before if before > UNPARSED_BYTES_MAX => Err(MeterError::HeadersTooLarge),
+                    _ => Ok(chunk),
+                }
+            })
+        })
     }
-    let text = text.trim().to_owned();
-    Ok((!text.is_empty()).then_some(text))
 }
 
 async fn within<T>(future: impl Future<Output = T>) -> Result<T> {
@@ -77,9 +130,14 @@ fn unreadable(error: multer::Error) -> ApiError {
         multer::Error::StreamSizeExceeded { .. } | multer::Error::FieldSizeExceeded { .. } => {
             ApiError::new(ErrorCode::FileTooLarge, "The request body is larger than the maximum upload size")
         }
-        multer::Error::StreamReadFailed(_)
-        | multer::Error::IncompleteStream
-        | multer::Error::IncompleteFieldData { .. } => broken(),
+        multer::Error::StreamReadFailed(cause) => match cause.downcast_ref::<MeterError>() {
+            Some(MeterError::HeadersTooLarge) => ApiError::field("body", "has part headers that are too large"),
+            _ => broken(),
+        },
+        // The connection is whole, so the form is not.
+        multer::Error::IncompleteStream
+        | multer::Error::IncompleteFieldData { .. }
+        | multer::Error::IncompleteHeaders => ApiError::field("body", "is not a complete multipart form"),
         other => ApiError::field("body", format!("is not a valid multipart form: {other}")),
     }
 }

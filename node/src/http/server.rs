@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::FutureExt;
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use hyper_util::server::conn::auto;
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
@@ -18,8 +18,9 @@ use super::edge::{Edge, Incoming};
 
 /// Connections at once; beyond it new ones wait in the kernel's queue.
 const CONNECTIONS_MAX: usize = 10_000;
-/// Headers must be complete within this time.
-const HEADERS_WITHIN: Duration = Duration::from_secs(15);
+/// A request's headers must be complete this long after the connection was opened or the request before was answered.
+/// Longer than proxies keep idle connections (60 s), so that it is they who close them.
+const HEADERS_WITHIN: Duration = Duration::from_secs(75);
 /// Bytes of request line and headers.
 const HEADER_BYTES_MAX: usize = 64 << 10;
 
@@ -61,7 +62,7 @@ impl Server {
                     (Err(_), _) => break,
                 },
             };
-            let connection = graceful.watch(serve(edge.clone(), stream, peer).await);
+            let connection = graceful.watch(serve(edge.clone(), stream, peer));
             tokio::spawn(async move {
                 // A connection that breaks off is the client's business; its request was logged.
                 let _ = connection.await;
@@ -75,7 +76,7 @@ impl Server {
     }
 }
 
-async fn serve(
+fn serve(
     edge: Arc<Edge>,
     stream: TcpStream,
     peer: SocketAddr,
@@ -83,17 +84,13 @@ async fn serve(
     // Without it small answers wait for the client's delayed acknowledgement.
     let _ = stream.set_nodelay(true);
     let service = TowerToHyperService::new(warp::service(filter(edge, peer)));
-    let mut builder = auto::Builder::new(TokioExecutor::new());
-    builder
-        .http1()
+    // HTTP/1.1 only: browsers speak HTTP/2 to the proxy in front, and telling the two apart without TLS means waiting
+    // for bytes of a silent connection with no time limit.
+    http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEADERS_WITHIN)
         .max_buf_size(HEADER_BYTES_MAX)
-        .http2()
-        .timer(TokioTimer::new())
-        .max_header_list_size(HEADER_BYTES_MAX as u32)
-        .max_concurrent_streams(256);
-    builder.serve_connection_with_upgrades(TokioIo::new(stream), service).into_owned()
+        .serve_connection(TokioIo::new(stream), service)
 }
 
 /// Every request, whatever its method and path, goes to the edge.

@@ -1,7 +1,7 @@
 //! Direct uploads: the bytes go to the object store while they are hashed and counted; no file is ever held whole.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use metastamp_actors::upload::{NewUpload, Received, Ticket};
@@ -17,7 +17,7 @@ use sha2::{Digest, Sha256};
 
 use super::auth::{Caller, caller};
 use super::error::{ApiError, Result};
-use super::multipart::{self, Form, OVERHEAD_BYTES_MAX};
+use super::multipart::{Form, OVERHEAD_BYTES_MAX};
 use super::request::Request;
 use super::response::{self, Response};
 use crate::app::App;
@@ -25,6 +25,8 @@ use crate::telemetry::metrics::UPLOAD_BYTES_TOTAL;
 
 const TITLE_CHARS_MAX: usize = 255;
 const DESCRIPTION_CHARS_MAX: usize = 2_000;
+/// A fraction of the session's lease.
+const RENEW_EVERY: Duration = Duration::from_secs(15);
 
 pub async fn direct(app: &Arc<App>, kind: FileKind, request: &mut Request) -> Result<Response> {
     let caller = caller(app, request).await?;
@@ -34,7 +36,9 @@ pub async fn direct(app: &Arc<App>, kind: FileKind, request: &mut Request) -> Re
     {
         return Err(too_large(length, size_max));
     }
-    let form = Form::new(request, size_max)?;
+    let _slot = app.upload_slots.take(caller.user.id)?;
+    // What is at or above the direct limit is refused while it is read, so nothing larger needs to pass.
+    let form = Form::new(request, size_max.min(app.config.direct_bytes_below))?;
     match tokio::time::timeout(app.upload_time_max, receive(app, caller, kind, form)).await {
         Ok(result) => result,
         Err(_) => Err(ApiError::new(ErrorCode::UploadFailed, "The upload took too long").status(408)),
@@ -52,9 +56,9 @@ async fn receive(app: &Arc<App>, caller: Caller, kind: FileKind, mut form: Form)
     while let Some(field) = form.next_field().await? {
         match field.name() {
             Some("file") if file.is_some() => return Err(ApiError::field("file", "must be one file")),
-            Some("file") => file = Some(store(app, &caller, kind, field).await?),
-            Some("title") => title = multipart::text(field, "title", TITLE_CHARS_MAX).await?,
-            Some("description") => description = multipart::text(field, "description", DESCRIPTION_CHARS_MAX).await?,
+            Some("file") => file = Some(store(app, &caller, kind, &form, field).await?),
+            Some("title") => title = form.text(field, "title", TITLE_CHARS_MAX).await?,
+            Some("description") => description = form.text(field, "description", DESCRIPTION_CHARS_MAX).await?,
             _ => drop(field),
         }
     }
@@ -63,7 +67,13 @@ async fn receive(app: &Arc<App>, caller: Caller, kind: FileKind, mut form: Form)
 }
 
 /// Judges the first bytes, opens a session, streams the rest.
-async fn store(app: &Arc<App>, caller: &Caller, kind: FileKind, mut field: Field<'static>) -> Result<StoredFile> {
+async fn store(
+    app: &Arc<App>,
+    caller: &Caller,
+    kind: FileKind,
+    form: &Form,
+    mut field: Field<'static>,
+) -> Result<StoredFile> {
     let raw_name = field.file_name().unwrap_or_default().to_owned();
     if raw_name.is_empty() {
         return Err(ApiError::field("file", "must carry a file name"));
@@ -71,19 +81,19 @@ async fn store(app: &Arc<App>, caller: &Caller, kind: FileKind, mut field: Field
     files::judge_extension(&raw_name, kind, &app.config.allowed_extensions).map_err(refused)?;
     let file_name = sanitise(&raw_name);
     let mut meter = Meter::new(app);
-    let head = read_head(&mut field, &mut meter).await?;
+    let head = read_head(form, &mut field, &mut meter).await?;
     let mime_type = files::check_content(&file_name, &head).map_err(refused)?;
 
     let new = NewUpload { id: ObjectId::generate(), user_id: caller.user.id, file_name, kind };
     let id = new.id;
     let ticket = app.actors.uploads.begin(new).await?;
-    let session = OpenSession { app: app.clone(), id, ticket, done: false };
+    let renewal = tokio::spawn(keep_alive(app.clone(), id));
+    let session = OpenSession { app: app.clone(), id, ticket, renewal, done: false };
     let mut writer = app.objects.writer(&session.ticket.s3_key, mime_type, &app.temp_dir);
     writer.write(head).await.map_err(storage)?;
-    while let Some(chunk) = multipart::next_chunk(&mut field).await? {
+    while let Some(chunk) = form.next_chunk(&mut field).await? {
         meter.count(&chunk)?;
         writer.write(chunk).await.map_err(storage)?;
-        session.keep_alive(&mut meter).await?;
     }
     writer.finish().await.map_err(storage)?;
     counter!(UPLOAD_BYTES_TOTAL, "type" => kind.as_str()).increment(meter.size);
@@ -98,10 +108,10 @@ async fn store(app: &Arc<App>, caller: &Caller, kind: FileKind, mut field: Field
 }
 
 /// Enough of the file to say what it is.
-async fn read_head(field: &mut Field<'static>, meter: &mut Meter) -> Result<Bytes> {
+async fn read_head(form: &Form, field: &mut Field<'static>, meter: &mut Meter) -> Result<Bytes> {
     let mut head = BytesMut::new();
     while head.len() < SNIFF_BYTES {
-        let Some(chunk) = multipart::next_chunk(field).await? else { break };
+        let Some(chunk) = form.next_chunk(field).await? else { break };
         meter.count(&chunk)?;
         if head.is_empty() && chunk.len() >= SNIFF_BYTES {
             return Ok(chunk);
@@ -120,7 +130,6 @@ struct Meter {
     digest: Sha256,
     direct_below: u64,
     size_max: u64,
-    renewed: Instant,
 }
 
 impl Meter {
@@ -130,7 +139,6 @@ impl Meter {
             digest: Sha256::new(),
             direct_below: app.config.direct_bytes_below,
             size_max: app.config.upload_bytes_max,
-            renewed: Instant::now(),
         }
     }
 
@@ -154,18 +162,21 @@ struct OpenSession {
     app: Arc<App>,
     id: ObjectId,
     ticket: Ticket,
+    renewal: tokio::task::JoinHandle<()>,
     done: bool,
 }
 
-impl OpenSession {
-    async fn keep_alive(&self, meter: &mut Meter) -> Result<()> {
-        if meter.renewed.elapsed() < Duration::from_secs(8) {
-            return Ok(());
+/// Renews the session for as long as it is open here; a session that was taken away shows at the commit.
+async fn keep_alive(app: Arc<App>, id: ObjectId) {
+    loop {
+        tokio::time::sleep(RENEW_EVERY).await;
+        if let Err(error) = app.actors.uploads.renew(id).await {
+            tracing::warn!(%error, asset_id = %id, "upload session not renewed");
         }
-        meter.renewed = Instant::now();
-        Ok(self.app.actors.uploads.renew(self.id).await?)
     }
+}
 
+impl OpenSession {
     async fn complete(mut self, received: Received) -> Result<Response> {
         let outcome = self.app.actors.uploads.complete(self.id, received).await?;
         self.done = true;
@@ -185,6 +196,7 @@ impl OpenSession {
 
 impl Drop for OpenSession {
     fn drop(&mut self) {
+        self.renewal.abort();
         if !self.done {
             let (app, id) = (self.app.clone(), self.id);
             tokio::spawn(async move {

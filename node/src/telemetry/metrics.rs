@@ -11,6 +11,10 @@ pub const HTTP_REQUEST_DURATION_SECONDS: &str = "http_request_duration_seconds";
 pub const HTTP_REQUESTS_IN_FLIGHT: &str = "http_requests_in_flight";
 /// Counter, bytes, label `type`: file bytes stored by uploads.
 pub const UPLOAD_BYTES_TOTAL: &str = "upload_bytes_total";
+/// Gauge: uploads being received.
+pub const UPLOADS_IN_PROGRESS: &str = "uploads_in_progress";
+/// Counter, label `limit` (user, node): uploads refused because too many run at once.
+pub const UPLOADS_REJECTED_TOTAL: &str = "uploads_rejected_total";
 /// Gauge, bytes.
 const RESIDENT: &str = "process_resident_memory_bytes";
 
@@ -58,6 +62,8 @@ fn describe() {
     describe_histogram!(HTTP_REQUEST_DURATION_SECONDS, "Time from request to answer, in seconds");
     describe_gauge!(HTTP_REQUESTS_IN_FLIGHT, "Requests being answered");
     describe_counter!(UPLOAD_BYTES_TOTAL, "File bytes stored by uploads");
+    describe_gauge!(UPLOADS_IN_PROGRESS, "Uploads being received");
+    describe_counter!(UPLOADS_REJECTED_TOTAL, "Uploads refused because too many run at once");
     describe_gauge!(RESIDENT, "Resident memory of the process, in bytes");
     describe_histogram!(s::STORE_CALL_DURATION_SECONDS, "Time of one store call, in seconds");
     describe_counter!(s::STORE_CALL_ERRORS_TOTAL, "Store calls that failed, by kind");

@@ -94,7 +94,8 @@ fn iso_media(head: &[u8]) -> Option<Format> {
     }
 }
 
-/// Frame sync of MPEG audio: layer 0 is ADTS (AAC), any other layer with a valid rate is MP3.
+/// Frame sync of MPEG audio: layer bits 0 are ADTS (AAC), 1 with a valid rate are Layer III, which is MP3. The byte
+/// order mark of UTF-16 looks like Layer I.
 fn mpeg_audio(head: &[u8]) -> Option<Format> {
     let (&first, &second, &third) = (head.first()?, head.get(1)?, head.get(2)?);
     if first != 0xff || second & 0xe0 != 0xe0 {
@@ -106,7 +107,7 @@ fn mpeg_audio(head: &[u8]) -> Option<Format> {
         return (second & 0xf0 == 0xf0 && rate_index < 13).then_some(Format::Aac);
     }
     let (bitrate, rate) = (third >> 4, third >> 2 & 3);
-    (version != 1 && bitrate != 0xf && rate != 3).then_some(Format::Mp3)
+    (layer == 1 && version != 1 && bitrate != 0xf && rate != 3).then_some(Format::Mp3)
 }
 
 /// No NUL, and mostly valid UTF-8, or UTF-16 with a byte order mark, or Latin text.
@@ -167,6 +168,7 @@ mod tests {
             ("Gr\u{fc}\u{df}e".as_bytes(), Sniffed::Known(Format::Text)),
             (b"caf\xe9 au lait, s'il vous pla\xeet", Sniffed::Known(Format::Text)),
             (b"\xff\xfeh\0i\0", Sniffed::Known(Format::Text)),
+            (b"\xff\xfe\x41\0\x42\0", Sniffed::Known(Format::Text)),
             (b"MZ\x90\0\x03\0\0\0", Sniffed::Dangerous("a Windows program")),
             (b"MZ is where my name begins", Sniffed::Known(Format::Text)),
             (b"PK\x03\x04\x14\0", Sniffed::Dangerous("a zip archive")),

@@ -117,7 +117,7 @@ pub fn asset_list(items: &[Asset], total: u64, skip: u64, limit: u32) -> serde_j
     let views: Vec<AssetView> = items.iter().map(AssetView::from).collect();
     let rows = to_raw_value(&views)?;
     let size = u64::from(limit.max(1));
-    let (page, has_more) = (skip / size + 1, skip + (items.len() as u64) < total);
+    let (page, has_more) = ((skip / size).saturating_add(1), skip.saturating_add(items.len() as u64) < total);
     let pagination = json!({
         "page": page,
         "limit": limit,

@@ -104,6 +104,16 @@ pub(super) fn discard(c: &Connection, id: ObjectId, now: Timestamp) -> Result<()
     }
 }
 
+pub(super) fn discard_seen(c: &Connection, seen: &UploadSession, now: Timestamp) -> Result<bool> {
+    match by_id(c, seen.id)? {
+        Some(session) if session == *seen && session.state == UploadState::Receiving => {
+            end(c, session, UploadState::Discarded, now)?;
+            Ok(true)
+        }
+        _ => Ok(false),
+    }
+}
+
 fn end(c: &Connection, mut session: UploadSession, state: UploadState, now: Timestamp) -> Result<()> {
     session.state = state;
     save(c, &session)?;
@@ -113,7 +123,7 @@ fn end(c: &Connection, mut session: UploadSession, state: UploadState, now: Time
 pub(super) fn abandoned(c: &Connection, now: Timestamp, of: &NodeRef, limit: u32) -> Result<Vec<UploadSession>> {
     many(
         c,
-        "SELECT doc FROM uploads WHERE state='receiving' AND (expires_at<=?1 OR (owner=?2 AND generation<?3)) LIMIT ?4",
+        "SELECT doc FROM uploads WHERE state='receiving' AND (expires_at<=?1 OR (owner=?2 AND generation<?3)) ORDER BY expires_at LIMIT ?4",
         params![now.millis(), of.node_id, of.generation, limit],
     )
 }

@@ -245,7 +245,10 @@ fn in_savepoint<T>(
     work: impl FnOnce(&Connection) -> Result<Change<T>, Fault>,
 ) -> Result<Change<T>, Fault> {
     connection.execute_batch("SAVEPOINT job")?;
-    match work(connection) {
+    // A panic must not end the writer thread, and with it every write of this process.
+    let done = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| work(connection)))
+        .unwrap_or_else(|_| Err(Fault::Busy("the write broke off".to_owned())));
+    match done {
         Ok(change) => {
             connection.execute_batch("RELEASE job")?;
             Ok(change)
