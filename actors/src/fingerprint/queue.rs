@@ -25,6 +25,8 @@ pub(crate) struct Queue {
 pub(crate) enum Message {
     /// Something may have become claimable, or a worker free.
     Look,
+    /// A second has passed.
+    Tick,
     /// From now on claim nothing, and hand back what runs.
     Drain,
 }
@@ -38,7 +40,7 @@ impl Actor for Queue {
 
     async fn pre_start(&self, myself: ActorRef<Message>, (): ()) -> Result<bool, ActorProcessingErr> {
         myself.cast(Message::Look)?;
-        drop(myself.send_interval(LOOK_EVERY, || Message::Look));
+        drop(myself.send_interval(LOOK_EVERY, || Message::Tick));
         Ok(false)
     }
 
@@ -50,10 +52,14 @@ impl Actor for Queue {
     ) -> Result<(), ActorProcessingErr> {
         match message {
             Message::Drain => *draining = true,
-            Message::Look if *draining => {}
-            Message::Look => {
+            Message::Look | Message::Tick if *draining => {}
+            Message::Look | Message::Tick => {
                 // Many messages may say the same; a failure is told and tried again with the next look.
-                if let Err(error) = self.claim(&myself).await {
+                let mut looked = self.claim(&myself).await;
+                if matches!(message, Message::Tick) {
+                    looked = looked.and(self.count().await);
+                }
+                if let Err(error) = looked {
                     tracing::warn!(%error, "can't claim fingerprint jobs");
                 }
             }
@@ -77,8 +83,7 @@ impl Queue {
                 tracing::warn!(job = %id, %error, "fingerprint job not started");
             }
         }
-        drop(workers);
-        self.count().await
+        Ok(())
     }
 
     async fn start(&self, myself: &ActorRef<Message>, job: Job, worker: Option<Worker>) -> crate::error::Result<()> {
