@@ -1,6 +1,7 @@
 //! Assets: the works a creator has given us.
 
 use serde::{Deserialize, Serialize};
+use serde_json::value::{RawValue, to_raw_value};
 
 use crate::{Object, ObjectId, Timestamp};
 
@@ -89,6 +90,47 @@ impl ProcessingStatus {
     }
 }
 
+/// A JSON object kept as its text: nearly every request only passes it on.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Metadata(Box<RawValue>);
+
+impl Metadata {
+    pub fn to_object(&self) -> Object {
+        serde_json::from_str(self.0.get()).unwrap_or_default()
+    }
+
+    /// Adds members; those of the same name are replaced.
+    pub fn extend(&mut self, more: Object) {
+        let mut all = self.to_object();
+        all.extend(more);
+        // An object of JSON values always encodes.
+        if let Ok(text) = to_raw_value(&all) {
+            self.0 = text;
+        }
+    }
+}
+
+impl From<Object> for Metadata {
+    fn from(object: Object) -> Self {
+        let mut metadata = Self::default();
+        metadata.extend(object);
+        metadata
+    }
+}
+
+impl Default for Metadata {
+    fn default() -> Self {
+        Self(RawValue::from_string("{}".to_owned()).unwrap_or_default())
+    }
+}
+
+impl PartialEq for Metadata {
+    fn eq(&self, other: &Self) -> bool {
+        self.to_object() == other.to_object()
+    }
+}
+
 /// One work, as stored.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Asset {
@@ -122,7 +164,7 @@ pub struct Asset {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ai_touch_score: Option<f64>,
     #[serde(default)]
-    pub metadata: Object,
+    pub metadata: Metadata,
     pub created_at: Timestamp,
     pub updated_at: Timestamp,
 }

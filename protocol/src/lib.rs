@@ -15,7 +15,7 @@ pub mod time;
 pub mod upload;
 pub mod user;
 
-pub use asset::{Asset, AssetQuery, AssetSort, FileKind, ProcessingStatus, SortDirection, UploadStatus};
+pub use asset::{Asset, AssetQuery, AssetSort, FileKind, Metadata, ProcessingStatus, SortDirection, UploadStatus};
 pub use error::ErrorCode;
 pub use fingerprint::Fingerprint;
 pub use id::ObjectId;

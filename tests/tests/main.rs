@@ -7,6 +7,7 @@ mod bad_input;
 mod cli;
 mod config;
 mod crash;
+mod docs;
 mod edge;
 mod fingerprints;
 mod logs;

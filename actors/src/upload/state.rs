@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use metastamp_protocol::files::object_key;
 use metastamp_protocol::{
-    Asset, FileKind, Fingerprint, Job, NodeRef, Object, ObjectId, ProcessingStatus, Timestamp, UploadSession,
+    Asset, FileKind, Fingerprint, Job, Metadata, NodeRef, ObjectId, ProcessingStatus, Timestamp, UploadSession,
     UploadState, UploadStatus,
 };
 use metastamp_store::documents::{UploadCommit, UploadOutcome};
@@ -173,7 +173,7 @@ fn commit(session: &UploadSession, received: &Received, rules: &Rules, now: Time
         description: received.description.clone(),
         sha256: received.sha256.clone(),
         ai_touch_score: None,
-        metadata: Object::new(),
+        metadata: Metadata::default(),
         created_at: now,
         updated_at: now,
     };

@@ -131,10 +131,12 @@ impl NewAccount {
                 }
             }
         }
-        let full_name = full_name.or(name);
-        if full_name.as_ref().is_some_and(|name| name.chars().count() > 100) {
-            wrong("full_name", "must have at most 100 characters");
+        for (field, text) in [("name", &name), ("full_name", &full_name)] {
+            if text.as_ref().is_some_and(|text| text.chars().count() > 100) {
+                wrong(field, "must have at most 100 characters");
+            }
         }
+        let full_name = full_name.or(name);
         let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-');
         if username.as_ref().is_some_and(|name| !(3..=50).contains(&name.len()) || !name.chars().all(plain)) {
             wrong("username", "must have 3 to 50 letters, digits, _ or -");

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::{FingerprintView, object};
 use crate::files::extension;
-use crate::{Asset, FileKind, Fingerprint, Object, ObjectId, ProcessingStatus, Timestamp, UploadStatus};
+use crate::{Asset, FileKind, Fingerprint, Metadata, ObjectId, ProcessingStatus, Timestamp, UploadStatus};
 
 #[derive(Debug, Serialize)]
 pub struct AssetView<'a> {
@@ -36,7 +36,7 @@ pub struct AssetView<'a> {
     /// Left out when unknown: the web client draws a gauge at 0 for null.
     #[serde(skip_serializing_if = "Option::is_none")]
     ai_touch_score: Option<f64>,
-    metadata: &'a Object,
+    metadata: &'a Metadata,
     is_ready: bool,
     has_fingerprint: bool,
     created_at: Timestamp,

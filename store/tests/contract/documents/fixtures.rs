@@ -55,7 +55,7 @@ pub fn asset(user_id: ObjectId, file_name: &str) -> Asset {
         description: None,
         sha256: digest(file_name),
         ai_touch_score: None,
-        metadata: object(json!({ "kept": 1, "replaced": "old" })),
+        metadata: object(json!({ "kept": 1, "replaced": "old" })).into(),
         created_at: at(0),
         updated_at: at(0),
     }

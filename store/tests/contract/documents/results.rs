@@ -63,7 +63,7 @@ async fn a_completed_job_is_written_to_both(store: Arc<dyn Documents>) {
         upload_status: UploadStatus::Ready,
         processing_status: Some(ProcessingStatus::Completed),
         fingerprint_id: Some(job.id),
-        metadata: object(json!({ "kept": 1, "replaced": "new", "added": [1, 2] })),
+        metadata: object(json!({ "kept": 1, "replaced": "new", "added": [1, 2] })).into(),
         updated_at: at(3),
         ..before
     };
@@ -93,7 +93,7 @@ async fn a_failed_job_is_written_to_both(store: Arc<dyn Documents>) {
         // Clients read any value as "done".
         fingerprint_id: None,
         error_message: Some("not a picture".to_owned()),
-        metadata: object(json!({ "kept": 1, "replaced": "old", "added": true })),
+        metadata: object(json!({ "kept": 1, "replaced": "old", "added": true })).into(),
         updated_at: at(3),
         ..before
     };

@@ -1,0 +1,99 @@
+//! What the documents say, the code does: names are held against each other in both directions.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use metastamp_chaos::node::run_to_end;
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
+}
+
+fn read(path: &str) -> String {
+    fs::read_to_string(root().join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
+}
+
+#[test]
+fn the_example_file_names_every_variable_and_no_other() {
+    let home = tempfile::tempdir().unwrap();
+    let output = run_to_end(home.path(), &["config", "--dump"], &[], Duration::from_secs(20)).unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    let known: BTreeSet<_> =
+        text.lines().filter_map(|line| line.split_once('=')).map(|(name, _)| name.to_owned()).collect();
+    assert!(known.len() > 40, "{text}");
+    let example = read(".env.example");
+    let documented: BTreeSet<_> = example
+        .lines()
+        .map(|line| line.trim_start_matches("# ").trim())
+        .filter_map(|line| line.split_once('='))
+        .map(|(name, _)| name.to_owned())
+        .filter(|name| {
+            !name.is_empty() && name.chars().all(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_')
+        })
+        .filter(|name| !name.starts_with("METASTAMP_"))
+        .collect();
+    assert_eq!(known, documented);
+}
+
+#[test]
+fn every_metric_is_documented_and_no_other() {
+    let sources = ["actors/src/metrics.rs", "store/src/metrics.rs", "node/src/telemetry/metrics.rs"];
+    let constant = |line: &str| {
+        let value = line.split_once("const ")?.1.split_once(": &str = \"")?.1;
+        Some(value.split_once('"')?.0.to_owned())
+    };
+    let exported: BTreeSet<_> =
+        sources.iter().flat_map(|s| read(s).lines().filter_map(constant).collect::<Vec<_>>()).collect();
+    assert!(exported.len() > 15, "{exported:?}");
+    let operations = read("docs/OPERATIONS.md");
+    let documented: BTreeSet<_> = operations
+        .lines()
+        .filter_map(|line| line.strip_prefix("| `")?.split_once("` |"))
+        .filter(|(_, rest)| ["counter", "gauge", "histogram"].iter().any(|kind| rest.trim_start().starts_with(kind)))
+        .map(|(name, _)| name.to_owned())
+        .collect();
+    assert_eq!(exported, documented);
+}
+
+/// The direction of imports: what each crate may use of ours (docs/ARCHITECTURE.md).
+#[test]
+fn imports_go_only_in_the_direction_given() {
+    let allowed: [(&str, &[&str]); 8] = [
+        ("protocol", &[]),
+        ("fingerprint", &[]),
+        ("store", &["protocol"]),
+        ("cluster", &["protocol"]),
+        ("actors", &["protocol", "fingerprint", "store", "cluster"]),
+        ("node", &["protocol", "fingerprint", "store", "cluster", "actors"]),
+        ("chaos", &["protocol"]),
+        ("tests", &["protocol", "fingerprint", "store", "cluster", "actors", "chaos"]),
+    ];
+    for (krate, may) in allowed {
+        let manifest = read(&format!("{krate}/Cargo.toml"));
+        let ours = |line: &str| {
+            let name = line.split(['.', ' ', '=']).next()?.strip_prefix("metastamp-")?.to_owned();
+            Some(name)
+        };
+        for used in manifest.lines().filter_map(ours) {
+            assert!(may.contains(&used.as_str()), "{krate} must not import {used}");
+        }
+    }
+}
+
+#[test]
+fn links_between_documents_lead_somewhere() {
+    let root = root();
+    let documents = fs::read_dir(root.join("docs")).unwrap().map(|entry| entry.unwrap().path());
+    let documents = documents.chain([root.join("README.md"), root.join("compose/README.md")]);
+    for document in documents.filter(|path| path.extension().is_some_and(|e| e == "md")) {
+        let text = fs::read_to_string(&document).unwrap();
+        for link in text.split("](").skip(1).filter_map(|rest| rest.split_once(')')).map(|(link, _)| link) {
+            let file = link.split('#').next().unwrap();
+            if !file.is_empty() && !link.contains("://") {
+                assert!(document.parent().unwrap().join(file).exists(), "{}: {link}", document.display());
+            }
+        }
+    }
+}
