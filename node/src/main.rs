@@ -24,10 +24,6 @@ use tokio::sync::oneshot;
 use crate::cli::{Cli, Command};
 use crate::config::Config;
 
-/// Many small JSON values come and go: this allocator spends less on them than the C library's.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 /// The configuration was refused.
 const EXIT_CONFIG: u8 = 2;
 

@@ -2,9 +2,9 @@
 
 use metastamp_protocol::user::normalise_email;
 use metastamp_protocol::{ObjectId, Role, Timestamp, User};
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, params};
 
-use super::{encode, execute, insert as insert_row, one};
+use super::{decode, encode, execute, insert as insert_row, one};
 use crate::documents::Principal;
 use crate::sqlite::failed;
 use crate::{Result, StoreError};
@@ -55,9 +55,12 @@ pub(super) fn set_role(c: &Connection, id: ObjectId, role: Role) -> Result<()> {
 }
 
 pub(super) fn principal(c: &Connection, user_id: ObjectId, sid: &str) -> Result<Principal> {
-    let mut query = c.prepare_cached("SELECT 1 FROM revoked_sessions WHERE sid=?1").map_err(failed)?;
-    let revoked = query.query_row([sid], |_| Ok(())).optional().map_err(failed)?.is_some();
-    Ok(Principal { user: by_id(c, user_id)?, revoked })
+    // One statement, so one instant, and one round of locks.
+    let sql = "SELECT EXISTS(SELECT 1 FROM revoked_sessions WHERE sid=?1), (SELECT doc FROM users WHERE id=?2)";
+    let mut query = c.prepare_cached(sql).map_err(failed)?;
+    let (revoked, doc): (bool, Option<String>) =
+        query.query_row([sid, &user_id.to_hex()], |row| Ok((row.get(0)?, row.get(1)?))).map_err(failed)?;
+    Ok(Principal { user: doc.map(|doc| decode(&doc)).transpose()?, revoked })
 }
 
 pub(super) fn revoke(c: &Connection, sid: &str, until: Timestamp) -> Result<()> {
