@@ -98,7 +98,8 @@ impl Config {
         let host = r.parse(&["HOST"], IpAddr::from([0, 0, 0, 0]), "an IP address", |_| true);
         let port = r.parse(&["PORT"], 8_000_u16, "0 to 65535 (0 takes a free one)", |_| true);
         let cors_origins = cors_origins(&mut r);
-        let data_dir = dir.join(r.text_or(&["DATA_DIR"], "./data"));
+        let data_dir = r.text_or(&["DATA_DIR"], "./data");
+        let data_dir = dir.join(data_dir.strip_prefix("./").unwrap_or(&data_dir));
         let production = app_env == AppEnv::Production;
         embedded_documents(&mut r, production);
         embedded_cache(&mut r, production);

@@ -162,9 +162,10 @@ fn banner(config: &Config, url: &str) {
          stores     documents: embedded SQLite, cache: embedded SQLite, objects: {objects}\n  \
          data       {data}\n\n  \
          try next   {url}/docs in a browser\n             \
-         metastamp demo                        sample works to look at\n             \
-         metastamp login --register you@example.org\n             \
-         metastamp upload FILE...\n",
+         {program} demo      sample works to look at\n             \
+         {program} login --register you@example.org\n             \
+         {program} upload FILE...\n",
+        program = std::env::args().next().unwrap_or_else(|| "metastamp".to_owned()),
         name = config.app_name,
         version = metastamp_protocol::VERSION,
         data = config.data_dir.display(),

@@ -23,6 +23,21 @@ pub fn enveloped<T: Serialize>(payload: &T) -> Value {
     Value::Object(body)
 }
 
+/// The body of [`enveloped`], written without building it in memory first: for what is asked most.
+///
+/// # Errors
+/// When `payload` can't be rendered as JSON, which would be a defect.
+pub fn enveloped_body<T: Serialize>(payload: &T) -> serde_json::Result<Vec<u8>> {
+    let flat = serde_json::to_vec(payload)?;
+    let members = flat.strip_suffix(b"}").unwrap_or(&flat);
+    let mut body = Vec::with_capacity(flat.len() * 2 + 16);
+    body.extend_from_slice(members);
+    body.extend_from_slice(b",\"data\":");
+    body.extend_from_slice(&flat);
+    body.push(b'}');
+    Ok(body)
+}
+
 /// Any struct as a JSON object. Our views always are one.
 pub(crate) fn object<T: Serialize>(payload: &T) -> Object {
     match serde_json::to_value(payload) {

@@ -34,11 +34,7 @@ pub async fn list(app: &Arc<App>, request: &mut Request) -> Result<Response> {
     let query = query(&request.query_pairs())?;
     let (skip, limit) = (query.skip, query.limit);
     let page = app.documents.assets(caller.user.id, query).await?;
-    let body = asset_list(&page.items, page.total, skip, limit).map_err(|error| {
-        tracing::error!(%error, "asset list can't be encoded");
-        ApiError::internal()
-    })?;
-    Ok(response::raw(200, "application/json", body))
+    response::encoded(200, asset_list(&page.items, page.total, skip, limit))
 }
 
 /// All spellings of paging, sorting and filtering. Unknown names are ignored, wrong values are not.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::header::AUTHORIZATION;
-use metastamp_protocol::http::{FieldErrors, SessionView, UserView, enveloped};
+use metastamp_protocol::http::{FieldErrors, SessionView, UserView, enveloped_body};
 use metastamp_protocol::user::{is_email, normalise_email};
 use metastamp_protocol::{ErrorCode, Timestamp, User};
 use metastamp_store::StoreError;
@@ -235,7 +235,7 @@ fn sign(app: &App, user: &User, sid: &str) -> Result<String> {
 
 pub async fn me(app: &Arc<App>, request: &mut Request) -> Result<Response> {
     let caller = caller(app, request).await?;
-    Ok(response::json(200, &enveloped(&UserView::from(&caller.user))))
+    response::encoded(200, enveloped_body(&UserView::from(&caller.user)))
 }
 
 /// The new token stays in the old one's session.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use metastamp_actors::fingerprint::progress_key;
-use metastamp_protocol::http::{FingerprintView, Progress, enveloped, fingerprint_queued};
+use metastamp_protocol::http::{FingerprintView, Progress, enveloped_body, fingerprint_queued};
 use metastamp_protocol::{ErrorCode, Fingerprint, ProcessingStatus, Timestamp};
 use metastamp_store::documents::FingerprintRequest;
 use serde_json::Value;
@@ -60,21 +60,21 @@ pub async fn by_id(app: &Arc<App>, request: &mut Request, id: &str) -> Result<Re
     if fingerprint.user_id != caller.user.id {
         return Err(ApiError::new(ErrorCode::Forbidden, "This fingerprint belongs to someone else"));
     }
-    Ok(show(app, &fingerprint).await)
+    show(app, &fingerprint).await
 }
 
 pub async fn by_asset(app: &Arc<App>, request: &mut Request, id: &str) -> Result<Response> {
     let caller = caller(app, request).await?;
     let asset = owned(app, &caller.user, id).await?;
     let found = app.documents.fingerprint_of(asset.id).await?;
-    Ok(show(app, &found.ok_or_else(|| ApiError::not_found("Fingerprint"))?).await)
+    show(app, &found.ok_or_else(|| ApiError::not_found("Fingerprint"))?).await
 }
 
-async fn show(app: &App, fingerprint: &Fingerprint) -> Response {
+async fn show(app: &App, fingerprint: &Fingerprint) -> Result<Response> {
     let mut progress = None;
     if fingerprint.processing_status == ProcessingStatus::Processing {
         let told = app.cache.get(&progress_key(fingerprint.id)).await.ok().flatten();
         progress = told.and_then(|text| serde_json::from_str::<Progress>(&text).ok());
     }
-    response::json(200, &enveloped(&FingerprintView::new(fingerprint, progress)))
+    response::encoded(200, enveloped_body(&FingerprintView::new(fingerprint, progress)))
 }

@@ -4,6 +4,8 @@ use bytes::Bytes;
 use http::header::{CONTENT_TYPE, HeaderValue};
 use serde::Serialize;
 
+use super::error::{ApiError, Result};
+
 pub type Response = http::Response<Bytes>;
 
 /// A JSON answer. A body that can't be encoded would be a defect; it becomes a bare 500.
@@ -15,6 +17,15 @@ pub fn json<T: Serialize>(status: u16, body: &T) -> Response {
             raw(500, "application/json", "{}")
         }
     }
+}
+
+/// A JSON answer that was encoded elsewhere.
+pub fn encoded(status: u16, body: serde_json::Result<Vec<u8>>) -> Result<Response> {
+    let body = body.map_err(|error| {
+        tracing::error!(%error, "answer can't be encoded");
+        ApiError::internal()
+    })?;
+    Ok(raw(status, "application/json", body))
 }
 
 pub fn raw(status: u16, content_type: &'static str, body: impl Into<Bytes>) -> Response {
