@@ -1,6 +1,8 @@
 //! What can go wrong between a caller and an actor.
 
-use metastamp_protocol::NodeRef;
+use std::borrow::Cow;
+
+use metastamp_protocol::cluster::Failure;
 use metastamp_store::StoreError;
 
 #[derive(Debug, Clone, thiserror::Error)]
@@ -8,9 +10,6 @@ pub enum ActorError {
     /// The mailbox or the node is full; nothing was done. Come back later.
     #[error("too busy")]
     Busy,
-    /// Another member owns the id; nothing was done.
-    #[error("owned by {0}")]
-    NotOwner(NodeRef),
     /// No answer before the deadline: the outcome is unknown, a retry must be idempotent.
     #[error("no answer in time")]
     Timeout,
@@ -19,9 +18,25 @@ pub enum ActorError {
     Stopped,
     /// The state machine refuses: what was asked makes no sense in the present state.
     #[error("refused: {0}")]
-    Refused(&'static str),
+    Refused(Cow<'static, str>),
     #[error(transparent)]
     Store(#[from] StoreError),
 }
 
 pub type Result<T> = std::result::Result<T, ActorError>;
+
+/// What the asker gets to know, wherever it is.
+impl From<ActorError> for Failure {
+    fn from(error: ActorError) -> Self {
+        match error {
+            ActorError::Busy => Failure::Busy,
+            ActorError::Timeout => Failure::Timeout,
+            ActorError::Stopped => Failure::Stopped,
+            ActorError::Refused(reason) => Failure::Refused(reason.into_owned()),
+            ActorError::Store(StoreError::Fenced { what }) => Failure::Fenced(what.to_owned()),
+            ActorError::Store(StoreError::NotFound { what }) => Failure::NotFound(what.to_owned()),
+            ActorError::Store(StoreError::Unavailable(reason)) => Failure::Unavailable(reason),
+            ActorError::Store(error) => Failure::Internal(error.to_string()),
+        }
+    }
+}

@@ -6,7 +6,6 @@ mod pool;
 mod queue;
 pub mod state;
 
-use metastamp_cluster::Router;
 use metastamp_protocol::{NodeRef, ObjectId};
 use metastamp_store::cache::SharedCache;
 use metastamp_store::documents::SharedDocuments;
@@ -34,6 +33,6 @@ pub(crate) struct Tools {
 }
 
 /// The jobs that run on this node, by job id.
-pub(crate) fn jobs(router: Router, tools: Tools) -> Registry<JobActor> {
-    Registry::new(router, JobActor { tools })
+pub(crate) fn jobs(tools: Tools) -> Registry<JobActor> {
+    Registry::new(JobActor { tools })
 }

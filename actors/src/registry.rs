@@ -7,7 +7,6 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use metastamp_cluster::{Route, Router};
 use metastamp_protocol::ObjectId;
 use metrics::{counter, gauge};
 use parking_lot::RwLock;
@@ -46,7 +45,6 @@ struct Shared<E: Entity> {
     slots: RwLock<HashMap<ObjectId, Slot<E::Msg>>>,
     /// The registry's own actor, replaced when the supervisor restarts it.
     keeper: RwLock<Option<ActorRef<Activate<E>>>>,
-    router: Router,
 }
 
 /// Handle to the entities of one kind. Cheap to clone.
@@ -63,8 +61,8 @@ impl<E: Entity> Clone for Registry<E> {
 
 impl<E: Entity> Registry<E> {
     /// `entity` is the behaviour shared by all entities of the kind.
-    pub fn new(router: Router, entity: E) -> Self {
-        let shared = Shared { slots: RwLock::default(), keeper: RwLock::default(), router };
+    pub fn new(entity: E) -> Self {
+        let shared = Shared { slots: RwLock::default(), keeper: RwLock::default() };
         Self { shared: Arc::new(shared), entity }
     }
 
@@ -86,9 +84,6 @@ impl<E: Entity> Registry<E> {
         T: Send + 'static,
         F: FnOnce(RpcReplyPort<Result<T>>) -> E::Msg,
     {
-        if let Route::Remote(owner) = self.shared.router.route(id) {
-            return Err(ActorError::NotOwner(owner));
-        }
         let slot = self.activate(id, args).await?;
         let Ok(_permit) = slot.mailbox.clone().try_acquire_owned() else {
             counter!(ACTOR_REJECTED_TOTAL, "kind" => E::KIND).increment(1);

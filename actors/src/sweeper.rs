@@ -39,7 +39,7 @@ impl Sweeper {
             documents: deps.documents.clone(),
             cache: deps.cache.clone(),
             objects: deps.objects.clone(),
-            node: deps.router.members().local().clone(),
+            node: deps.cluster.local().clone(),
             settings: deps.settings.clone(),
         }
     }

@@ -4,8 +4,10 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use metastamp_cluster::Router;
-use metastamp_protocol::ObjectId;
+use async_trait::async_trait;
+use metastamp_cluster::{Cluster, Entities};
+use metastamp_protocol::cluster::{Answer, Command, Failure, Notice};
+use metastamp_protocol::{NodeRef, ObjectId};
 use metastamp_store::cache::SharedCache;
 use metastamp_store::documents::SharedDocuments;
 use metastamp_store::objects::Objects;
@@ -16,7 +18,7 @@ use crate::fingerprint::{self, JobActor, JobMessage, Pool, Queue, QueueMessage, 
 use crate::registry::Registry;
 use crate::supervisor::{self, Child, Supervisor};
 use crate::sweeper::Sweeper;
-use crate::upload::{Rules, Uploads};
+use crate::upload::{Rules, Sessions, Uploads};
 
 /// Numbers that an operator, or a test, may want to be different.
 #[derive(Debug, Clone)]
@@ -61,7 +63,7 @@ pub struct Deps {
     pub documents: SharedDocuments,
     pub cache: SharedCache,
     pub objects: Objects,
-    pub router: Router,
+    pub cluster: Cluster,
     pub settings: Settings,
 }
 
@@ -69,6 +71,7 @@ pub struct Deps {
 #[derive(Clone)]
 pub struct System {
     pub uploads: Uploads,
+    sessions: Sessions,
     jobs: Registry<JobActor>,
     queue: Arc<RwLock<Option<ActorRef<QueueMessage>>>>,
     supervisor: ActorRef<supervisor::Message>,
@@ -80,9 +83,8 @@ impl System {
     /// # Errors
     /// When an actor does not start.
     pub async fn start(deps: Deps) -> Result<Self, ractor::SpawnErr> {
-        let node = deps.router.members().local().clone();
+        let node = deps.cluster.local().clone();
         let rules = Rules {
-            owner: node.clone(),
             bucket: deps.objects.bucket().to_owned(),
             lease: deps.settings.upload_lease,
             repeat_window: deps.settings.repeat_window,
@@ -95,11 +97,11 @@ impl System {
             node,
             settings: deps.settings.clone(),
         };
-        let uploads = Uploads::new(deps.router.clone(), deps.documents.clone(), rules);
-        let jobs = fingerprint::jobs(deps.router.clone(), tools.clone());
+        let sessions = Sessions::new(deps.documents.clone(), rules);
+        let jobs = fingerprint::jobs(tools.clone());
         let queue = Arc::new(RwLock::new(None));
         let mut children = vec![
-            registry_child("uploads", uploads.registry.clone()),
+            registry_child("uploads", sessions.registry.clone()),
             registry_child("fingerprint-jobs", jobs.clone()),
             sweeper_child(deps.clone()),
         ];
@@ -107,7 +109,10 @@ impl System {
             children.push(queue_child(tools, Pool::new(deps.settings.workers), jobs.clone(), queue.clone()));
         }
         let (supervisor, _) = Actor::spawn(None, Supervisor, children).await?;
-        Ok(Self { uploads, jobs, queue, supervisor })
+        let uploads = Uploads::new(deps.cluster.clone(), deps.documents.clone());
+        let system = Self { uploads, sessions, jobs, queue, supervisor };
+        deps.cluster.serve(Arc::new(system.clone()));
+        Ok(system)
     }
 
     /// There is a new job: look at once instead of at the next beat.
@@ -139,6 +144,26 @@ impl System {
         if let Some(queue) = &*self.queue.read() {
             let _ = queue.cast(message);
         }
+    }
+}
+
+/// What other members may ask of this one.
+#[async_trait]
+impl Entities for System {
+    async fn perform(&self, command: Command, within: Duration) -> Result<Answer, Failure> {
+        Ok(self.sessions.perform(command, within).await?)
+    }
+
+    fn notice(&self, _: &NodeRef, notice: Notice) {
+        match notice {
+            Notice::JobsWaiting => self.tell_queue(QueueMessage::Look),
+            Notice::JobCancelled(id) => self.jobs.tell_if_active(id, JobMessage::Cancel),
+            Notice::Leaving | Notice::Drain { .. } => {}
+        }
+    }
+
+    fn distrust(&self) {
+        self.sessions.registry.stop_all();
     }
 }
 

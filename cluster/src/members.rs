@@ -1,34 +1,178 @@
-//! The live members as this node sees them.
+//! The members as this node sees them.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
-use metastamp_protocol::NodeRef;
-use tokio::sync::watch;
+use metastamp_protocol::cluster::wire;
+use metastamp_protocol::{NodeRef, ObjectId, VERSION};
+use serde::Serialize;
 
-/// A view that changes as members come and go. Cheap to clone.
-#[derive(Debug, Clone)]
-pub struct Members {
-    local: NodeRef,
-    live: watch::Receiver<Arc<[NodeRef]>>,
+use crate::placement;
+
+/// What a member says of itself, or what the failure detector says of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum MemberState {
+    Up,
+    /// Finishes what it has, takes nothing new.
+    Leaving,
+    /// Not heard of for longer than the failure detector allows.
+    Dead,
 }
 
-impl Members {
-    /// A node by itself: it is the only member, for as long as it runs.
+impl MemberState {
+    pub const ALL: [MemberState; 3] = [MemberState::Up, MemberState::Leaving, MemberState::Dead];
+
+    pub fn as_str(self) -> &'static str {
+        match self {
+            MemberState::Up => "up",
+            MemberState::Leaving => "leaving",
+            MemberState::Dead => "dead",
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LinkState {
+    /// The member is this node.
+    Local,
+    Up,
+    /// Being dialled, or waited for.
+    Connecting,
+    Down,
+}
+
+impl LinkState {
+    pub const ALL: [LinkState; 4] = [LinkState::Local, LinkState::Up, LinkState::Connecting, LinkState::Down];
+
+    pub fn as_str(self) -> &'static str {
+        match self {
+            LinkState::Local => "local",
+            LinkState::Up => "up",
+            LinkState::Connecting => "connecting",
+            LinkState::Down => "down",
+        }
+    }
+}
+
+/// How busy a member is with fingerprint jobs.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct Load {
+    pub workers: u32,
+    pub busy: u32,
+    /// Entities in memory.
+    pub entities: u32,
+}
+
+impl Load {
+    pub fn is_idle(&self) -> bool {
+        self.busy < self.workers
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Member {
+    #[serde(flatten)]
+    pub node: NodeRef,
+    pub state: MemberState,
+    pub link: LinkState,
+    /// Where it takes links and gossip.
+    pub address: Option<SocketAddr>,
+    /// Where it serves HTTP, for people to look at.
+    pub http: String,
+    /// Of the software.
+    pub version: String,
+    pub protocol_min: u32,
+    pub protocol_max: u32,
+    pub load: Load,
+    /// Ids of the members it has a link to.
+    pub sees: Vec<String>,
+}
+
+impl Member {
+    /// This node as a member.
+    pub fn local(node: NodeRef) -> Self {
+        Self {
+            node,
+            state: MemberState::Up,
+            link: LinkState::Local,
+            address: None,
+            http: String::new(),
+            version: VERSION.to_owned(),
+            protocol_min: wire::VERSION_MIN,
+            protocol_max: wire::VERSION_MAX,
+            load: Load::default(),
+            sees: Vec::new(),
+        }
+    }
+
+    /// Can be asked now.
+    pub fn is_reachable(&self) -> bool {
+        matches!(self.link, LinkState::Local | LinkState::Up)
+    }
+}
+
+/// All members at one instant, this node among them, by id.
+#[derive(Debug, Clone, PartialEq)]
+pub struct View {
+    pub local: NodeRef,
+    pub members: Vec<Member>,
+}
+
+impl View {
+    /// A node by itself.
     pub fn alone(local: NodeRef) -> Self {
-        let (_, live) = watch::channel(Arc::from([local.clone()]));
-        Self { local, live }
+        Self { members: vec![Member::local(local.clone())], local }
     }
 
-    /// A view fed by `live`, which must always hold `local`: a node never doubts that it runs itself.
-    pub fn watching(local: NodeRef, live: watch::Receiver<Arc<[NodeRef]>>) -> Self {
-        Self { local, live }
+    pub fn member(&self, node_id: &str) -> Option<&Member> {
+        self.members.iter().find(|member| member.node.node_id == node_id)
     }
 
-    pub fn local(&self) -> &NodeRef {
-        &self.local
+    /// The member with exactly this generation, unless it is dead.
+    pub fn live(&self, node: &NodeRef) -> Option<&Member> {
+        self.member(&node.node_id).filter(|member| member.node == *node && member.state != MemberState::Dead)
     }
 
-    pub fn live(&self) -> Arc<[NodeRef]> {
-        self.live.borrow().clone()
+    /// Those that ids are placed on: all that are up; when every live member is leaving, all of them, because the last
+    /// one standing serves everything.
+    pub fn placeable(&self) -> Vec<&Member> {
+        let in_state = |state| self.members.iter().filter(move |member| member.state == state);
+        let up: Vec<_> = in_state(MemberState::Up).collect();
+        if up.is_empty() { in_state(MemberState::Leaving).collect() } else { up }
+    }
+
+    /// The members an id may be placed on, best first.
+    pub fn ranking(&self, id: ObjectId) -> Vec<&Member> {
+        placement::ranking(id, self.placeable(), |member| &member.node)
+    }
+
+    /// The member that owns `id`. There is always one: this node itself, if nobody else.
+    pub fn owner(&self, id: ObjectId) -> NodeRef {
+        let placeable = self.placeable();
+        let owner = placement::owner(id, &placeable, |member| &member.node);
+        owner.map_or_else(|| self.local.clone(), |member| member.node.clone())
+    }
+
+    pub fn is_local(&self, node: &NodeRef) -> bool {
+        node.node_id == self.local.node_id
     }
 }
+
+/// A member with what changes too often for a [`View`].
+#[derive(Debug, Clone, Serialize)]
+pub struct MemberStatus {
+    #[serde(flatten)]
+    pub member: Member,
+    /// Since it was last heard of; `None` for this node.
+    pub heard: Option<Duration>,
+    /// Of the last answered ping.
+    pub round_trip: Option<Duration>,
+    /// Requests to it that wait for an answer.
+    pub in_flight: usize,
+}
+
+/// Shared, immutable view.
+pub type SharedView = Arc<View>;

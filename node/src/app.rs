@@ -4,7 +4,9 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use http::HeaderValue;
 use metastamp_actors::System;
+use metastamp_cluster::Cluster;
 use metastamp_store::cache::SharedCache;
 use metastamp_store::documents::SharedDocuments;
 use metastamp_store::objects::Objects;
@@ -21,6 +23,7 @@ pub struct App {
     pub cache: SharedCache,
     pub objects: Objects,
     pub actors: System,
+    pub cluster: Cluster,
     pub tokens: Tokens,
     pub passwords: Passwords,
     /// Sessions known to be revoked. Revocation is final, so this may be remembered for as long as we like.
@@ -30,6 +33,8 @@ pub struct App {
     pub temp_dir: PathBuf,
     pub upload_time_max: Duration,
     pub upload_slots: UploadSlots,
+    /// Value of the `X-Node` header: id and generation.
+    pub node_header: HeaderValue,
     leaving: AtomicBool,
 }
 
@@ -40,6 +45,7 @@ pub struct Parts {
     pub cache: SharedCache,
     pub objects: Objects,
     pub actors: System,
+    pub cluster: Cluster,
     pub metrics: Metrics,
     pub temp_dir: PathBuf,
     pub upload_time_max: Duration,
@@ -47,17 +53,20 @@ pub struct Parts {
 
 impl App {
     pub fn new(parts: Parts) -> Self {
-        let Parts { config, documents, cache, objects, actors, metrics, temp_dir, upload_time_max } = parts;
+        let Parts { config, documents, cache, objects, actors, cluster, metrics, temp_dir, upload_time_max } = parts;
         let tokens = Tokens::new(&config.jwt_secret, config.token_life);
         let passwords = Passwords::new(config.threads.div_ceil(2));
         let revoked = moka::sync::Cache::new(100_000);
         let leaving = AtomicBool::new(false);
+        let node_header = HeaderValue::from_str(&cluster.local().to_string());
+        let node_header = node_header.unwrap_or_else(|_| HeaderValue::from_static("unknown"));
         Self {
             config,
             documents,
             cache,
             objects,
             actors,
+            cluster,
             tokens,
             passwords,
             revoked,
@@ -65,6 +74,7 @@ impl App {
             temp_dir,
             upload_time_max,
             upload_slots: UploadSlots::default(),
+            node_header,
             leaving,
         }
     }

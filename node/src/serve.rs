@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use metastamp_actors::{Deps, Settings, System};
-use metastamp_cluster::{Members, Router};
+use metastamp_cluster::Cluster;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::oneshot;
 
@@ -42,11 +42,12 @@ pub async fn run(config: Config, started: Option<oneshot::Sender<String>>) -> an
         ..Settings::new(temp_dir.clone())
     };
     let upload_time_max = settings.upload_time_max;
+    let cluster = Cluster::alone(identity.node.clone());
     let actors = System::start(Deps {
         documents: stores.documents.clone(),
         cache: stores.cache.clone(),
         objects: stores.objects.clone(),
-        router: Router::new(Members::alone(identity.node.clone())),
+        cluster: cluster.clone(),
         settings,
     })
     .await
@@ -58,6 +59,7 @@ pub async fn run(config: Config, started: Option<oneshot::Sender<String>>) -> an
         cache: stores.cache,
         objects: stores.objects,
         actors: actors.clone(),
+        cluster,
         metrics: metrics.clone(),
         temp_dir: temp_dir.clone(),
         upload_time_max,

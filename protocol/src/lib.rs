@@ -3,6 +3,7 @@
 //! Pure data and rules. No I/O, no async, no actors: everything here can be tested with a plain `assert_eq!`.
 
 pub mod asset;
+pub mod cluster;
 pub mod error;
 pub mod files;
 pub mod fingerprint;
@@ -22,7 +23,7 @@ pub use id::ObjectId;
 pub use job::{Claim, Job, JobState};
 pub use node::NodeRef;
 pub use time::Timestamp;
-pub use upload::{UploadSession, UploadState};
+pub use upload::{NewUpload, Received, UploadSession, UploadState};
 pub use user::{Role, User};
 
 /// Version of the service, as `/health` reports it.

@@ -15,6 +15,28 @@ pub enum UploadState {
     Discarded,
 }
 
+/// What is known when the first bytes are in. `file_name` is already safe.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewUpload {
+    /// Id of the session and of the asset to be.
+    pub id: ObjectId,
+    pub user_id: ObjectId,
+    pub file_name: String,
+    pub kind: FileKind,
+    /// Who receives the bytes; with its death they are lost.
+    pub receiver: NodeRef,
+}
+
+/// What is known when the last byte is in the object store.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Received {
+    pub size: u64,
+    pub sha256: String,
+    pub mime_type: String,
+    pub title: Option<String>,
+    pub description: Option<String>,
+}
+
 /// One upload in progress. Its id is the id the asset will have.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct UploadSession {

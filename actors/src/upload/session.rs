@@ -2,14 +2,14 @@
 
 use std::time::Duration;
 
-use metastamp_protocol::{ObjectId, Timestamp, UploadState};
+use metastamp_protocol::{NewUpload, ObjectId, Received, Timestamp, UploadState};
 use metastamp_store::StoreError;
 use metastamp_store::documents::{SharedDocuments, UploadOutcome};
 use metrics::counter;
 use ractor::{Actor, ActorProcessingErr, ActorRef, RpcReplyPort};
 
 use super::Ticket;
-use super::state::{Command, Fact, NewUpload, Phase, Received, Rules, Step};
+use super::state::{Command, Fact, Phase, Rules, Step};
 use crate::ActorError;
 use crate::error::Result;
 use crate::metrics::{FENCED_WRITES_TOTAL, UPLOAD_SESSIONS_TOTAL};
@@ -141,7 +141,7 @@ impl Session {
                     Some(opened) if opened.user_id == session.user_id && opened.state == UploadState::Receiving => {
                         Fact::Opened(opened)
                     }
-                    _ => return Err(ActorError::Refused("the upload has ended")),
+                    _ => return Err(ActorError::Refused("the upload has ended".into())),
                 },
                 Err(error) => return Err(error.into()),
             },
@@ -167,13 +167,13 @@ impl Session {
 fn ticket(phase: &Phase) -> Result<Ticket> {
     match phase {
         Phase::Receiving(session) => Ok(Ticket { s3_key: session.s3_key.clone() }),
-        _ => Err(ActorError::Refused("the upload has ended")),
+        _ => Err(ActorError::Refused("the upload has ended".into())),
     }
 }
 
 fn outcome(phase: &Phase) -> Result<UploadOutcome> {
     match phase {
         Phase::Ended(outcome) => Ok(outcome.clone()),
-        _ => Err(ActorError::Refused("the upload was given up")),
+        _ => Err(ActorError::Refused("the upload was given up".into())),
     }
 }

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use metastamp_protocol::files::object_key;
 use metastamp_protocol::{
-    Asset, FileKind, Fingerprint, Job, Metadata, NodeRef, ObjectId, ProcessingStatus, Timestamp, UploadSession,
+    Asset, Fingerprint, Job, Metadata, NewUpload, ObjectId, ProcessingStatus, Received, Timestamp, UploadSession,
     UploadState, UploadStatus,
 };
 use metastamp_store::documents::{UploadCommit, UploadOutcome};
@@ -19,33 +19,12 @@ use metastamp_store::documents::{UploadCommit, UploadOutcome};
 /// What the node is set to.
 #[derive(Debug, Clone)]
 pub struct Rules {
-    pub owner: NodeRef,
     pub bucket: String,
     /// How long a session lives without a sign of life.
     pub lease: Duration,
     /// The same bytes under the same name within this time are one upload.
     pub repeat_window: Duration,
     pub fingerprinting: bool,
-}
-
-/// What is known when the first bytes are in. `file_name` is already safe.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct NewUpload {
-    /// Id of the session and of the asset to be.
-    pub id: ObjectId,
-    pub user_id: ObjectId,
-    pub file_name: String,
-    pub kind: FileKind,
-}
-
-/// What is known when the last byte is in the object store.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Received {
-    pub size: u64,
-    pub sha256: String,
-    pub mime_type: String,
-    pub title: Option<String>,
-    pub description: Option<String>,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -148,7 +127,7 @@ fn open(new: &NewUpload, rules: &Rules, now: Timestamp) -> UploadSession {
         kind: new.kind,
         s3_key: object_key(new.user_id, now, &unique.to_hex(), &new.file_name),
         state: UploadState::Receiving,
-        owner: rules.owner.clone(),
+        owner: new.receiver.clone(),
         created_at: now,
         expires_at: now.plus(rules.lease),
     }
@@ -187,13 +166,14 @@ fn commit(session: &UploadSession, received: &Received, rules: &Rules, now: Time
 
 #[cfg(test)]
 mod tests {
+    use metastamp_protocol::{FileKind, NodeRef};
+
     use super::*;
 
     const NOW: Timestamp = Timestamp(1_764_168_600_000);
 
     fn rules() -> Rules {
         Rules {
-            owner: NodeRef { node_id: "a".into(), generation: 1 },
             bucket: "b".into(),
             lease: Duration::from_secs(60),
             repeat_window: Duration::from_secs(120),
@@ -207,6 +187,7 @@ mod tests {
             user_id: ObjectId::generate(),
             file_name: "a.txt".into(),
             kind: FileKind::Text,
+            receiver: NodeRef { node_id: "a".into(), generation: 1 },
         }
     }
 

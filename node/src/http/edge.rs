@@ -64,7 +64,7 @@ impl Edge {
 
         self.cors.decorate(&headers, response.headers_mut());
         let elapsed = started.elapsed();
-        finish(response.headers_mut(), context, elapsed.as_secs_f64() * 1_000.0);
+        finish(response.headers_mut(), &self.app, context, elapsed.as_secs_f64() * 1_000.0);
         record(&method, template, &response, elapsed.as_secs_f64());
         access_log(&method, &raw_path, response.status().as_u16(), elapsed.as_secs_f64() * 1_000.0);
         response
@@ -158,7 +158,11 @@ fn normalise(path: &str) -> String {
     if trimmed.is_empty() { "/".to_owned() } else { trimmed.to_owned() }
 }
 
-fn finish(headers: &mut HeaderMap, context: &RequestContext, elapsed_ms: f64) {
+fn finish(headers: &mut HeaderMap, app: &App, context: &RequestContext, elapsed_ms: f64) {
+    headers.insert("x-node", app.node_header.clone());
+    if let Some(owner) = context.owner().and_then(|owner| HeaderValue::from_str(&owner.to_string()).ok()) {
+        headers.insert("x-owner", owner);
+    }
     if let Ok(id) = HeaderValue::from_str(&context.request_id) {
         headers.insert("x-request-id", id);
     }

@@ -1,7 +1,7 @@
 //! Failures of a request, and how they become the one error body.
 
 use http::header::{ALLOW, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
-use metastamp_actors::ActorError;
+use metastamp_protocol::cluster::Failure;
 use metastamp_protocol::http::{ErrorBody, FieldErrors};
 use metastamp_protocol::{ErrorCode, Object};
 use metastamp_store::StoreError;
@@ -137,15 +137,22 @@ impl From<StoreError> for ApiError {
     }
 }
 
-impl From<ActorError> for ApiError {
-    fn from(error: ActorError) -> Self {
-        match error {
-            ActorError::Store(error) => error.into(),
-            ActorError::Refused(reason) => {
-                Self::new(ErrorCode::UploadFailed, format!("The upload can't go on: {reason}"))
+impl From<Failure> for ApiError {
+    fn from(failure: Failure) -> Self {
+        match failure {
+            Failure::Refused(reason) => Self::new(ErrorCode::UploadFailed, format!("The upload can't go on: {reason}")),
+            Failure::Fenced(what) => {
+                tracing::info!(what, "a later writer was first");
+                Self::new(ErrorCode::ServiceUnavailable, "The resource was changed meanwhile, please try again")
+                    .retry_after(1)
             }
-            ActorError::Busy | ActorError::NotOwner(_) | ActorError::Timeout | ActorError::Stopped => {
-                tracing::warn!(%error, "actor did not answer");
+            Failure::NotFound(what) => Self::not_found(&what),
+            Failure::Internal(error) => {
+                tracing::error!(error, "owner failed");
+                Self::internal()
+            }
+            failure => {
+                tracing::warn!(%failure, "owner did not answer");
                 Self::busy()
             }
         }

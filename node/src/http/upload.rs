@@ -4,12 +4,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use metastamp_actors::upload::{NewUpload, Received, Ticket};
+use metastamp_actors::upload::{Stored, Ticket};
 use metastamp_protocol::files::{self, Refusal, SNIFF_BYTES, sanitise};
 use metastamp_protocol::http::upload_result;
-use metastamp_protocol::{ErrorCode, FileKind, ObjectId};
+use metastamp_protocol::{ErrorCode, FileKind, NewUpload, ObjectId, Received};
 use metastamp_store::StoreError;
-use metastamp_store::documents::UploadOutcome;
 use metrics::counter;
 use multer::Field;
 use serde_json::json;
@@ -21,6 +20,7 @@ use super::multipart::{Form, OVERHEAD_BYTES_MAX};
 use super::request::Request;
 use super::response::{self, Response};
 use crate::app::App;
+use crate::telemetry::context;
 use crate::telemetry::metrics::UPLOAD_BYTES_TOTAL;
 
 const TITLE_CHARS_MAX: usize = 255;
@@ -84,7 +84,8 @@ async fn store(
     let head = read_head(form, &mut field, &mut meter).await?;
     let mime_type = files::check_content(&file_name, &head).map_err(refused)?;
 
-    let new = NewUpload { id: ObjectId::generate(), user_id: caller.user.id, file_name, kind };
+    let receiver = app.cluster.local().clone();
+    let new = NewUpload { id: ObjectId::generate(), user_id: caller.user.id, file_name, kind, receiver };
     let id = new.id;
     let ticket = app.actors.uploads.begin(new).await?;
     let renewal = tokio::spawn(keep_alive(app.clone(), id));
@@ -178,19 +179,16 @@ async fn keep_alive(app: Arc<App>, id: ObjectId) {
 
 impl OpenSession {
     async fn complete(mut self, received: Received) -> Result<Response> {
-        let outcome = self.app.actors.uploads.complete(self.id, received).await?;
+        let Stored { asset, repeat, owner } = self.app.actors.uploads.complete(self.id, received).await?;
         self.done = true;
-        match outcome {
-            UploadOutcome::Stored(asset) => {
-                self.app.actors.job_queued();
-                Ok(response::json(201, &upload_result(&asset, "File uploaded successfully")))
-            }
-            UploadOutcome::Repeat(asset) => {
-                let (app, key) = (self.app.clone(), self.ticket.s3_key.clone());
-                tokio::spawn(async move { app.remove_object(&key).await });
-                Ok(response::json(201, &upload_result(&asset, "File uploaded already")))
-            }
+        context::set_owner(&owner);
+        if !repeat {
+            self.app.actors.job_queued();
+            return Ok(response::json(201, &upload_result(&asset, "File uploaded successfully")));
         }
+        let (app, key) = (self.app.clone(), self.ticket.s3_key.clone());
+        tokio::spawn(async move { app.remove_object(&key).await });
+        Ok(response::json(201, &upload_result(&asset, "File uploaded already")))
     }
 }
 

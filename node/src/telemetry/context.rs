@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, OnceLock};
 
-use metastamp_protocol::ObjectId;
+use metastamp_protocol::{NodeRef, ObjectId};
 
 tokio::task_local! {
     static CURRENT: Arc<RequestContext>;
@@ -11,11 +11,17 @@ tokio::task_local! {
 pub struct RequestContext {
     pub request_id: String,
     user_id: OnceLock<ObjectId>,
+    owner: OnceLock<NodeRef>,
 }
 
 impl RequestContext {
     pub fn new(request_id: String) -> Self {
-        Self { request_id, user_id: OnceLock::new() }
+        Self { request_id, user_id: OnceLock::new(), owner: OnceLock::new() }
+    }
+
+    /// Who committed what the request asked for.
+    pub fn owner(&self) -> Option<&NodeRef> {
+        self.owner.get()
     }
 }
 
@@ -27,6 +33,11 @@ pub async fn scope<F: Future>(context: Arc<RequestContext>, future: F) -> F::Out
 /// The caller is known from here on.
 pub fn set_user(id: ObjectId) {
     let _ = CURRENT.try_with(|context| context.user_id.set(id));
+}
+
+/// The owner that committed something for this request.
+pub fn set_owner(node: &NodeRef) {
+    let _ = CURRENT.try_with(|context| context.owner.set(node.clone()));
 }
 
 /// Request id and, when known, user id of the running request.
