@@ -18,7 +18,11 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Run a node (the default)
-    Serve,
+    Serve {
+        /// Leave when standard input ends
+        #[arg(long, hide = true)]
+        exit_with_stdin: bool,
+    },
     /// Create stores, bucket and administrator; safe to run again
     Init(InitArgs),
     /// Look at the configuration
@@ -39,4 +43,10 @@ pub enum Command {
         #[arg(long, env = "METASTAMP_URL")]
         url: Option<String>,
     },
+}
+
+impl Default for Command {
+    fn default() -> Self {
+        Command::Serve { exit_with_stdin: false }
+    }
 }

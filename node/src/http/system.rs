@@ -67,7 +67,7 @@ fn word(up: bool) -> &'static str {
 /// The cache alone does not decide: the node works without it, slower.
 pub async fn ready(app: &Arc<App>) -> Response {
     let up = Dependencies::ask(app).await;
-    let ready = up.documents && up.objects && !app.is_leaving();
+    let ready = up.documents && up.objects && !app.is_leaving() && !app.cluster.is_draining();
     let body = json!({
         "status": if ready { "ready" } else { "not_ready" },
         "ready": ready,
