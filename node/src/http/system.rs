@@ -30,6 +30,7 @@ pub fn root() -> Response {
             "upload": "/api/v1/upload",
             "fingerprint": "/api/v1/fingerprint",
             "assets": "/api/v1/assets",
+            "cluster": "/api/v1/cluster",
         },
     });
     response::json(200, &body)
