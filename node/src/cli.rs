@@ -2,7 +2,7 @@
 
 use clap::{Parser, Subcommand};
 
-use crate::client::{AssetsArgs, LoginArgs, UploadArgs};
+use crate::client::{AssetsArgs, ClusterCommand, LoginArgs, UploadArgs};
 use crate::init::InitArgs;
 
 /// A META-STAMP node, and a small client for one.
@@ -37,6 +37,9 @@ pub enum Command {
     Upload(UploadArgs),
     /// List your assets
     Assets(AssetsArgs),
+    /// Look at the cluster and take members out of it (administrators)
+    #[command(subcommand)]
+    Cluster(ClusterCommand),
     /// Create a demo account with sample works; starts a node if none is running
     Demo {
         /// Address of the node

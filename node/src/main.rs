@@ -50,6 +50,7 @@ fn main() -> ExitCode {
         Command::Login(args) => ended(block_on(1, client::login(args))),
         Command::Upload(args) => ended(block_on(1, client::upload(args))),
         Command::Assets(args) => ended(block_on(1, client::assets(args))),
+        Command::Cluster(command) => ended(block_on(1, client::cluster(command))),
         Command::Demo { url } => with_config(|config| block_on(config.threads, run_demo(config, url))),
     }
 }
