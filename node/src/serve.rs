@@ -114,7 +114,12 @@ pub async fn run(config: Config, wishes: Wishes) -> anyhow::Result<()> {
 /// Ends when the port may be closed: at the first SIGTERM or Ctrl-C, after others had time to notice. The second one ends
 /// the process at once.
 async fn leave(app: &App, exit_with_stdin: bool) {
-    tokio::select! { () = told() => {}, () = stdin_ended(exit_with_stdin) => {} }
+    tokio::select! {
+        () = told() => {}
+        () = stdin_ended(exit_with_stdin) => {}
+        // Without gossip a node can't know who owns what: better a restart than an island.
+        () = app.cluster.ended() => tracing::error!("can't go on without the cluster"),
+    }
     app.leave();
     tokio::spawn(async move {
         told().await;
