@@ -106,16 +106,16 @@ impl NodeProcess {
             State::Running { .. } => "running".to_owned(),
             State::Ended { how, at } if restarts => {
                 let left = RESTART_AFTER.saturating_sub(at.elapsed()).as_secs_f64().ceil();
-                format!("dead: {how}, starts again in {left} s")
+                format!("dead ({how}), back in {left} s")
             }
-            State::Ended { how, .. } => format!("dead: {how}"),
+            State::Ended { how, .. } => format!("dead ({how})"),
         }
     }
 
     /// Like [`NodeProcess::in_words`], without what changes by itself.
     pub fn in_few_words(&self) -> String {
         match &self.state {
-            State::Ended { how, .. } => format!("dead: {how}"),
+            State::Ended { how, .. } => format!("dead ({how})"),
             State::Running { .. } => self.in_words(false),
         }
     }
@@ -160,8 +160,8 @@ fn keep_short(path: &Path) -> std::io::Result<()> {
 fn in_words(status: ExitStatus) -> String {
     match (status.code(), status.signal()) {
         (Some(0), _) => "left".to_owned(),
-        (Some(code), _) => format!("ended with code {code}"),
-        (None, Some(signal)) => format!("killed by signal {signal}"),
+        (Some(code), _) => format!("code {code}"),
+        (None, Some(signal)) => format!("signal {signal}"),
         (None, None) => status.to_string(),
     }
 }
@@ -172,7 +172,7 @@ mod tests {
 
     #[test]
     fn ends_in_words() {
-        for (raw, words) in [(0, "left"), (2 << 8, "ended with code 2"), (9, "killed by signal 9")] {
+        for (raw, words) in [(0, "left"), (2 << 8, "code 2"), (9, "signal 9")] {
             assert_eq!(in_words(ExitStatus::from_raw(raw)), words);
         }
     }

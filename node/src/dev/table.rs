@@ -20,7 +20,7 @@ pub struct Row {
 /// All nodes, for a terminal.
 pub fn table(rows: &[Row], seen_by: Option<&str>) -> Vec<String> {
     let cells: Vec<Vec<String>> = rows.iter().map(cells).collect();
-    let header = ["NODE", "PID", "READY", "STATE", "LINK", "LOAD", "HEARD", "SEES", "HTTP", "PROCESS"];
+    let header = ["NODE", "PID", "READY", "STATE", "LINK", "LOAD", "HEARD", "SEES", "PORT", "PROCESS"];
     let mut lines = columns(&header, &cells, &[1, 5, 6]);
     lines.push(match seen_by {
         Some(id) => format!("state, link, load and heard as seen by {id}"),
@@ -40,7 +40,7 @@ fn cells(row: &Row) -> Vec<String> {
         of_member(MemberRow::load),
         of_member(MemberRow::heard),
         of_member(MemberRow::sees),
-        row.http.to_string(),
+        row.http.port().to_string(),
         row.process.clone(),
     ]
 }
@@ -71,7 +71,7 @@ mod tests {
             pid: None,
             ready: false,
             member: None,
-            process: "dead: killed by signal 9, starts again in 4 s".to_owned(),
+            process: "dead (signal 9), back in 4 s".to_owned(),
         };
         let first = Row {
             pid: Some(12_345),
@@ -89,10 +89,9 @@ mod tests {
         assert_eq!(
             lines,
             [
-                "NODE      PID  READY  STATE  LINK   LOAD  HEARD  SEES           HTTP            PROCESS",
-                "node-1  12345  yes    up     local   1/1      -  node-2 node-3  127.0.0.1:8001  running",
-                "node-2      -  no     -      -         -      -  -              127.0.0.1:8002  dead: killed by signal 9, \
-                 starts again in 4 s",
+                "NODE      PID  READY  STATE  LINK   LOAD  HEARD  SEES           PORT  PROCESS",
+                "node-1  12345  yes    up     local   1/1      -  node-2 node-3  8001  running",
+                "node-2      -  no     -      -         -      -  -              8002  dead (signal 9), back in 4 s",
                 "state, link, load and heard as seen by node-1",
             ]
         );
@@ -103,6 +102,6 @@ mod tests {
     fn a_change_is_one_line() {
         let rows = rows();
         assert_eq!(change(&rows[0], "running"), "node-1: running (pid 12345), ready, up");
-        assert_eq!(change(&rows[1], "dead: left"), "node-2: dead: left, not ready, not seen by others");
+        assert_eq!(change(&rows[1], "dead (left)"), "node-2: dead (left), not ready, not seen by others");
     }
 }
