@@ -28,6 +28,9 @@ const UPKEEP_EVERY: Duration = Duration::from_secs(5);
 /// When the port is taken or a store can't be opened.
 pub async fn run(config: Config, started: Option<oneshot::Sender<String>>) -> anyhow::Result<()> {
     telemetry::logs::install(&config.log_level, config.log_json);
+    if metastamp_store::unfenced::UNFENCED {
+        tracing::error!("{}", metastamp_store::unfenced::WARNING);
+    }
     // Each connection and each open file takes one; the usual soft limit is 1,024.
     let files_max = rlimit::increase_nofile_limit(65_536).unwrap_or(0);
     let server = Server::bind(config.address).await.with_context(|| format!("can't listen on {}", config.address))?;
