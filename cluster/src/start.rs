@@ -113,5 +113,5 @@ async fn advertise(settings: &Settings, port: u16) -> anyhow::Result<SocketAddr>
     if !settings.listen.ip().is_unspecified() {
         return Ok(SocketAddr::new(settings.listen.ip(), port));
     }
-    anyhow::bail!("others can't link to {}: set CLUSTER_ADVERTISE", settings.listen.ip())#")
+    anyhow::bail!("others can't link to {}: set CLUSTER_ADVERTISE", settings.listen.ip())
 }
