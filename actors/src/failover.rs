@@ -16,7 +16,7 @@ use ractor::{Actor, ActorProcessingErr, ActorRef};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use crate::metrics::RETURNED_JOBS_TOTAL;
+use crate::metrics::FINGERPRINT_JOBS_RETURNED_TOTAL;
 
 /// Survivors go one after the other by this step, so that the store is not asked by all at once: the first returns the
 /// jobs, the others find nothing left to do.
@@ -134,7 +134,7 @@ impl Failover {
             }
             match self.documents.release_claims_of(&owed.node, Timestamp::now()).await {
                 Ok(jobs) => {
-                    counter!(RETURNED_JOBS_TOTAL).increment(jobs);
+                    counter!(FINGERPRINT_JOBS_RETURNED_TOTAL).increment(jobs);
                     tracing::info!(node = %owed.node, jobs, "a member is dead, its jobs are back in the queue");
                     // Even if there were none: another survivor may have been faster.
                     (self.look)();

@@ -23,7 +23,7 @@ pub const FINGERPRINT_WORKERS: &str = "fingerprint_workers";
 /// of jobs that this node ended.
 pub const FINGERPRINT_JOB_DURATION_SECONDS: &str = "fingerprint_job_duration_seconds";
 /// Counter: jobs of dead members that this node returned to the queue.
-pub const RETURNED_JOBS_TOTAL: &str = "returned_jobs_total";
+pub const FINGERPRINT_JOBS_RETURNED_TOTAL: &str = "fingerprint_jobs_returned_total";
 /// Counter, label `what` (upload, job, job_renewal, job_release): writes refused by the store because someone else had moved on.
 pub const FENCED_WRITES_TOTAL: &str = "fenced_writes_total";
 /// Counter, label `outcome` (stored, repeat, discarded): ends of upload sessions.

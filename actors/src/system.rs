@@ -149,10 +149,13 @@ impl System {
         while self.jobs.active() > 0 && started.elapsed() < deadline {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
-        self.jobs.stop_all();
-        let handed_back = tokio::time::Instant::now();
-        while self.jobs.active() > 0 && handed_back.elapsed() < Duration::from_secs(2) {
-            tokio::time::sleep(Duration::from_millis(20)).await;
+        if self.jobs.active() > 0 {
+            self.jobs.stop_all();
+            let handed_back = tokio::time::Instant::now();
+            while self.jobs.active() > 0 && handed_back.elapsed() < Duration::from_secs(2) {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+            self.cluster.tell(Notice::JobsWaiting, Audience::Idle);
         }
         let _ = self.supervisor.stop_and_wait(None, Some(Duration::from_secs(2))).await;
     }
