@@ -1,17 +1,37 @@
 //! The handle to everything: ask the owner of an id, tell others, look at the members, leave.
 
+use std::collections::HashSet;
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use futures_util::future::{BoxFuture, FutureExt, join_all};
+use metastamp_protocol::cluster::wire::{Ask, Request, VERSION_MIN};
 use metastamp_protocol::cluster::{Answer, Command, Failure, Notice};
 use metastamp_protocol::{NodeRef, ObjectId};
+use metrics::counter;
+use parking_lot::Mutex;
 use serde::Serialize;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
+use tokio_util::sync::CancellationToken;
 
+use crate::awake::Awake;
 use crate::entities::Entities;
-use crate::members::{LinkState, Load, MemberState, MemberStatus, SharedView, View};
-use crate::placement;
+use crate::gap::Gaps;
+use crate::gossip::{Membership, Peer};
+use crate::links::Links;
+use crate::members::{LinkState, Load, Member, MemberState, MemberStatus, SharedView, View};
+use crate::metrics::{CLUSTER_NOTICES_TOTAL, CLUSTER_PAUSES_TOTAL};
+use crate::reconcile::Told;
+use crate::router::Receive;
 use crate::settings::Settings;
+use crate::{placement, start};
+
+/// How long a member may take to take note of something.
+const NOTICE_WITHIN: Duration = Duration::from_secs(1);
+/// Notices exist from this version of the envelope on.
+const NOTICES_SINCE: u32 = 2;
 
 /// An answer, and who gave it.
 #[derive(Debug, Clone, PartialEq)]
@@ -58,17 +78,30 @@ pub struct Cluster {
     inner: Arc<Inner>,
 }
 
-struct Inner {
-    local: NodeRef,
-    entities: OnceLock<Arc<dyn Entities>>,
-    view: watch::Sender<SharedView>,
+pub(crate) struct Inner {
+    pub local: NodeRef,
+    /// As others are told.
+    pub address: Option<SocketAddr>,
+    pub http: String,
+    pub version_max: u32,
+    pub entities: OnceLock<Arc<dyn Entities>>,
+    pub view: watch::Sender<SharedView>,
+    pub links: Option<Links>,
+    pub membership: Option<Arc<dyn Membership>>,
+    pub draining: AtomicBool,
+    pub load: Mutex<Load>,
+    pub told: Mutex<Told>,
+    pub awake: Awake,
+    pub gaps: Gaps,
+    /// A look at the members is due.
+    pub change: Arc<Notify>,
+    pub ended: CancellationToken,
 }
 
 impl Cluster {
     /// A node by itself: it is the only member, for as long as it runs.
     pub fn alone(local: NodeRef) -> Self {
-        let (view, _) = watch::channel(Arc::new(View::alone(local.clone())));
-        Self { inner: Arc::new(Inner { local, entities: OnceLock::new(), view }) }
+        Self { inner: Arc::new(Inner::alone(local)) }
     }
 
     /// Binds the port and joins whoever is there.
@@ -76,8 +109,7 @@ impl Cluster {
     /// # Errors
     /// When the port is taken, or certificates can't be used.
     pub async fn start(settings: Settings, local: NodeRef) -> anyhow::Result<Self> {
-        let _ = settings;
-        Ok(Self::alone(local))
+        Ok(Self { inner: start::start(settings, local).await? })
     }
 
     /// From now on commands reach `entities`; before, they are answered [`Failure::Busy`]. Only the first call counts.
@@ -89,8 +121,13 @@ impl Cluster {
         &self.inner.local
     }
 
+    /// Where this node takes links and gossip, as others are told; `None` when it is alone.
+    pub fn address(&self) -> Option<SocketAddr> {
+        self.inner.address
+    }
+
     pub fn view(&self) -> SharedView {
-        self.inner.view.borrow().clone()
+        self.inner.view()
     }
 
     /// Changes with members, their state, links and load.
@@ -98,45 +135,69 @@ impl Cluster {
         self.inner.view.subscribe()
     }
 
+    /// Ends when this node can't know its peers any more, which should not happen while it runs.
+    pub async fn ended(&self) {
+        self.inner.ended.cancelled().await;
+    }
+
     /// Asks the owner of the command's id, wherever it is, again if need be, and waits for its answer.
     ///
     /// # Errors
     /// [`Failure::Timeout`] and [`Failure::Stopped`] mean that nobody knows whether it was done.
     pub async fn ask(&self, command: Command, within: Duration) -> Result<Owned, Failure> {
-        let started = Instant::now();
-        let entities = self.inner.entities.get().ok_or(Failure::Busy)?;
-        let left = within.saturating_sub(started.elapsed());
-        let answer = entities.perform(command, left).await?;
-        Ok(Owned { answer, owner: self.inner.local.clone() })
+        self.inner.ask(command, within).await
     }
 
     /// Tells others, off to the side; what gets lost is lost.
     pub fn tell(&self, notice: Notice, audience: Audience) {
-        let _ = (notice, audience);
+        let inner = self.inner.clone();
+        tokio::spawn(async move { inner.tell(notice, audience).await });
     }
 
     /// How busy this node is, for others to see.
     pub fn set_load(&self, load: Load) {
-        let _ = load;
+        *self.inner.load.lock() = load;
+        self.inner.refresh_local();
     }
 
     /// Takes this node out of placement, or back in. Others learn it at once.
     pub async fn drain(&self, on: bool) {
-        let _ = on;
+        self.inner.clone().drain(on).await;
     }
 
     /// Out of placement, by an operator's wish or because the process is about to end.
     pub fn is_draining(&self) -> bool {
-        self.view().member(&self.inner.local.node_id).is_some_and(|member| member.state == MemberState::Leaving)
+        self.inner.draining.load(Ordering::Relaxed)
     }
 
     /// Closes links and stops gossip.
-    pub async fn shutdown(&self) {}
+    pub async fn shutdown(&self) {
+        self.inner.ended.cancel();
+        if let Some(links) = &self.inner.links {
+            links.shutdown();
+        }
+        if let Some(membership) = &self.inner.membership {
+            membership.shutdown().await;
+        }
+    }
 
     /// All members as this node sees them now.
-    pub fn members(&self) -> Vec<MemberStatus> {
-        let status = |member| MemberStatus { member, heard: None, round_trip: None, in_flight: 0 };
-        self.view().members.iter().cloned().map(status).collect()
+    pub async fn members(&self) -> Vec<MemberStatus> {
+        let peers = match &self.inner.membership {
+            Some(membership) => membership.peers().await,
+            None => Vec::new(),
+        };
+        let status = |member: &Member| {
+            let peer = peers.iter().find(|peer| peer.node == member.node);
+            let link = self.inner.links.as_ref().and_then(|links| links.to(&member.node));
+            MemberStatus {
+                member: member.clone(),
+                heard: peer.map(|peer| peer.heard),
+                round_trip: link.as_ref().and_then(|link| link.round_trip()),
+                in_flight: link.map_or(0, |link| link.in_flight()),
+            }
+        };
+        self.view().members.iter().map(status).collect()
     }
 
     pub fn whereis(&self, id: ObjectId) -> Whereis {
@@ -151,5 +212,173 @@ impl Cluster {
         let ranking = ranking.collect();
         let reachable = view.live(&owner).is_some_and(|member| member.is_reachable());
         Whereis { id, owner, reachable, ranking }
+    }
+}
+
+impl Inner {
+    fn alone(local: NodeRef) -> Self {
+        let (view, _) = watch::channel(Arc::new(View::alone(local.clone())));
+        Self {
+            local,
+            address: None,
+            http: String::new(),
+            version_max: metastamp_protocol::cluster::wire::VERSION_MAX,
+            entities: OnceLock::new(),
+            view,
+            links: None,
+            membership: None,
+            draining: AtomicBool::new(false),
+            load: Mutex::default(),
+            told: Mutex::default(),
+            // Nobody takes over from a node that is alone, so nothing it holds gets stale.
+            awake: Awake::new(Duration::MAX),
+            gaps: Gaps::default(),
+            change: Arc::default(),
+            ended: CancellationToken::new(),
+        }
+    }
+
+    pub fn view(&self) -> SharedView {
+        self.view.borrow().clone()
+    }
+
+    /// Does a command here.
+    pub async fn perform(&self, command: Command, within: Duration) -> Result<Answer, Failure> {
+        self.distrust_after_sleep();
+        let entities = self.entities.get().ok_or(Failure::Busy)?;
+        entities.perform(command, within).await
+    }
+
+    /// A node that was asleep may not be what it thinks it is.
+    pub fn distrust_after_sleep(&self) {
+        let Some(slept) = self.awake.overslept() else { return };
+        counter!(CLUSTER_PAUSES_TOTAL).increment(1);
+        tracing::warn!(slept_ms = slept.as_millis() as u64, "this node was asleep: what it holds is loaded again");
+        if let Some(entities) = self.entities.get() {
+            entities.distrust();
+        }
+    }
+
+    /// The version of the envelope to write to a member; `None` when there is none that both speak.
+    pub fn version_for(&self, view: &View, node: &NodeRef) -> Option<u32> {
+        let member = view.live(node)?;
+        let version = self.version_max.min(member.protocol_max);
+        (version >= member.protocol_min.max(VERSION_MIN)).then_some(version)
+    }
+
+    /// This node, as it tells others.
+    pub fn local_member(&self) -> Member {
+        let draining = self.draining.load(Ordering::Relaxed);
+        Member {
+            state: if draining { MemberState::Leaving } else { MemberState::Up },
+            address: self.address,
+            http: self.http.clone(),
+            protocol_max: self.version_max,
+            load: *self.load.lock(),
+            ..Member::local(self.local.clone())
+        }
+    }
+
+    pub fn told_leaving(&self, peers: &[Peer]) -> HashSet<NodeRef> {
+        self.told.lock().still(peers)
+    }
+
+    async fn drain(self: Arc<Self>, on: bool) {
+        self.draining.store(on, Ordering::Relaxed);
+        tracing::info!(on, "drain");
+        self.refresh_local();
+        if on {
+            self.tell(Notice::Leaving, Audience::All).await;
+        }
+    }
+
+    /// Makes what changed about this node show in its own view, and has others told.
+    fn refresh_local(&self) {
+        self.view.send_if_modified(|view| {
+            let local = self.local_member();
+            let differs =
+                |member: &Member| member.node == local.node && (member.state, member.load) != (local.state, local.load);
+            let Some(at) = view.members.iter().position(differs) else { return false };
+            let mut changed = View::clone(view);
+            (changed.members[at].state, changed.members[at].load) = (local.state, local.load);
+            *view = Arc::new(changed);
+            true
+        });
+        self.change.notify_one();
+    }
+
+    async fn tell(self: Arc<Self>, notice: Notice, audience: Audience) {
+        let view = self.view();
+        let wanted = |member: &&Member| match &audience {
+            Audience::All => true,
+            Audience::Idle => member.state == MemberState::Up && member.load.is_idle(),
+            Audience::Member(id) => member.node.node_id == *id,
+        };
+        if let Audience::Member(id) = &audience
+            && *id == self.local.node_id
+        {
+            self.clone().take_note(&self.local, notice);
+            return;
+        }
+        let others = view.members.iter().filter(|member| member.link == LinkState::Up).filter(wanted);
+        join_all(others.map(|member| self.tell_one(&view, member, &notice))).await;
+    }
+
+    async fn tell_one(&self, view: &View, member: &Member, notice: &Notice) {
+        let told = async {
+            let link = self.links.as_ref()?.to(&member.node)?;
+            let version = self.version_for(view, &member.node).filter(|version| *version >= NOTICES_SINCE)?;
+            let request = Request {
+                version,
+                from: self.local.clone(),
+                key: rand::random(),
+                within_ms: u32::try_from(NOTICE_WITHIN.as_millis()).unwrap_or(u32::MAX),
+                hop: 0,
+                fallback: false,
+                ask: Ask::Notice(notice.clone()),
+            };
+            link.call(&request, NOTICE_WITHIN).await.ok()
+        };
+        let outcome = if told.await.is_some() { "sent" } else { "lost" };
+        counter!(CLUSTER_NOTICES_TOTAL, "notice" => notice.name(), "outcome" => outcome).increment(1);
+    }
+
+    fn take_note(self: Arc<Self>, from: &NodeRef, notice: Notice) {
+        match &notice {
+            Notice::Leaving => {
+                self.told.lock().add(from.clone());
+                self.change.notify_one();
+            }
+            Notice::Drain { on } => {
+                let on = *on;
+                tracing::info!(%from, on, "an operator asks this node to drain");
+                tokio::spawn(self.clone().drain(on));
+            }
+            Notice::JobsWaiting | Notice::JobCancelled(_) => {}
+        }
+        if let Some(entities) = self.entities.get() {
+            entities.notice(from, notice);
+        }
+    }
+}
+
+/// What other members may ask.
+impl Receive for Inner {
+    fn command(self: Arc<Self>, request: Request) -> BoxFuture<'static, Result<Answer, Failure>> {
+        let Ask::Command(command) = request.ask else { return std::future::ready(Err(Failure::Unsupported)).boxed() };
+        async move {
+            let owner = self.view().owner(command.entity());
+            if owner.node_id != self.local.node_id && !request.fallback {
+                return Err(Failure::NotOwner(Some(owner)));
+            }
+            self.perform(command, Duration::from_millis(u64::from(request.within_ms))).await
+        }
+        .boxed()
+    }
+
+    fn notice(self: Arc<Self>, request: Request) {
+        if let Ask::Notice(notice) = request.ask {
+            self.take_note(&request.from, notice);
+        }
     }
 }

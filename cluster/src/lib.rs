@@ -3,12 +3,22 @@
 //! Placement is a hint: it says where to ask first. Whether a write counts is decided by the store. A node that runs
 //! alone is its own only member, so the same code serves one node and many.
 
+mod ask;
+mod awake;
 mod cluster;
 mod entities;
+mod gap;
+mod gossip;
+mod links;
 pub mod members;
 pub mod metrics;
 pub mod placement;
+mod reconcile;
+mod router;
+mod secret;
 mod settings;
+mod start;
+mod throttle;
 
 pub use cluster::{Audience, Cluster, Owned, Ranked, Whereis};
 pub use entities::Entities;

@@ -32,6 +32,13 @@ impl Default for Detection {
     }
 }
 
+impl Detection {
+    /// A node whose clockwork stood still for longer than half the time in which others take it for dead distrusts itself.
+    pub fn sleep_max(&self) -> Duration {
+        self.gossip_interval.mul_f64(self.phi / 2.0)
+    }
+}
+
 #[derive(Debug, Clone, PartialEq)]
 pub struct Settings {
     /// Takes links (TCP) and gossip (UDP). Port 0 takes a free one.

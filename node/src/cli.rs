@@ -2,7 +2,7 @@
 
 use clap::{Parser, Subcommand};
 
-use crate::client::{AssetsArgs, LoginArgs, UploadArgs};
+use crate::client::{AssetsArgs, ClusterCommand, LoginArgs, UploadArgs};
 use crate::init::InitArgs;
 
 /// A META-STAMP node, and a small client for one.
@@ -18,7 +18,11 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Run a node (the default)
-    Serve,
+    Serve {
+        /// Leave when standard input ends
+        #[arg(long, hide = true)]
+        exit_with_stdin: bool,
+    },
     /// Create stores, bucket and administrator; safe to run again
     Init(InitArgs),
     /// Look at the configuration
@@ -33,10 +37,19 @@ pub enum Command {
     Upload(UploadArgs),
     /// List your assets
     Assets(AssetsArgs),
+    /// Look at the cluster and take members out of it (administrators)
+    #[command(subcommand)]
+    Cluster(ClusterCommand),
     /// Create a demo account with sample works; starts a node if none is running
     Demo {
         /// Address of the node
         #[arg(long, env = "METASTAMP_URL")]
         url: Option<String>,
     },
+}
+
+impl Default for Command {
+    fn default() -> Self {
+        Command::Serve { exit_with_stdin: false }
+    }
 }

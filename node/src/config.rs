@@ -1,11 +1,13 @@
 //! Configuration: read once, checked once, typed from there on. Every variable is documented in `.env.example`.
 
+mod cluster;
 mod reader;
 
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+pub use cluster::ClusterConfig;
 use metastamp_protocol::files::ALLOWED_EXTENSIONS;
 pub use reader::{Entry, Problem, Reader};
 
@@ -61,6 +63,10 @@ pub struct Config {
     pub threads: usize,
     pub fingerprint_workers: usize,
     pub drain_time_max: Duration,
+    /// What others call this node; generated and kept when not given.
+    pub node_id: Option<String>,
+    /// `None`: the node acts alone.
+    pub cluster: Option<ClusterConfig>,
     pub admin_email: String,
     pub admin_password: Option<String>,
     /// What `config --dump` prints.
@@ -137,6 +143,8 @@ impl Config {
             threads,
             fingerprint_workers,
             drain_time_max: Duration::from_secs(drain_s),
+            node_id: cluster::node_id(&mut r),
+            cluster: cluster::read(&mut r, production),
             admin_email: r.text_or(&["ADMIN_EMAIL"], "admin@metastamp.local"),
             admin_password: r.secret(&["ADMIN_PASSWORD"]),
             unused: unused(&mut r),

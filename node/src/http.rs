@@ -6,6 +6,7 @@
 mod assets;
 mod auth;
 mod body;
+mod cluster;
 mod cors;
 mod docs;
 mod edge;

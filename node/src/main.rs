@@ -9,6 +9,7 @@ mod demo;
 mod http;
 mod identity;
 mod init;
+mod membership;
 mod out;
 mod serve;
 mod stores;
@@ -23,14 +24,18 @@ use tokio::sync::oneshot;
 
 use crate::cli::{Cli, Command};
 use crate::config::Config;
+use crate::serve::Wishes;
 
 /// The configuration was refused.
 const EXIT_CONFIG: u8 = 2;
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
-    match cli.command.unwrap_or(Command::Serve) {
-        Command::Serve => with_config(|config| block_on(config.threads, serve::run(config, None))),
+    match cli.command.unwrap_or_default() {
+        Command::Serve { exit_with_stdin } => with_config(|config| {
+            let wishes = Wishes { exit_with_stdin, ..Wishes::default() };
+            block_on(config.threads, serve::run(config, wishes))
+        }),
         Command::Init(args) => {
             with_config(|config| block_on(config.threads, async move { init::run(&config, args).await }))
         }
@@ -45,6 +50,7 @@ fn main() -> ExitCode {
         Command::Login(args) => ended(block_on(1, client::login(args))),
         Command::Upload(args) => ended(block_on(1, client::upload(args))),
         Command::Assets(args) => ended(block_on(1, client::assets(args))),
+        Command::Cluster(command) => ended(block_on(1, client::cluster(command))),
         Command::Demo { url } => with_config(|config| block_on(config.threads, run_demo(config, url))),
     }
 }
@@ -112,7 +118,7 @@ async fn run_demo(config: Config, url: Option<String>) -> anyhow::Result<()> {
         std::future::pending::<anyhow::Result<()>>().await
     };
     tokio::select! {
-        ended = serve::run(config, Some(started)) => ended,
+        ended = serve::run(config, Wishes { started: Some(started), ..Wishes::default() }) => ended,
         failed = seed => failed,
     }
 }

@@ -6,7 +6,6 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use metastamp_actors::{Deps, Settings, System};
-use metastamp_cluster::Cluster;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::oneshot;
 
@@ -16,24 +15,33 @@ use crate::http::{Edge, Server};
 use crate::identity::Identity;
 use crate::stores::Stores;
 use crate::telemetry::metrics::Metrics;
-use crate::{out, telemetry};
+use crate::{membership, out, telemetry};
 
 /// Blobs of crashed writers are removed when they are at least this old.
 const ORPHAN_BLOB_AGE: Duration = Duration::from_secs(3_600);
 const UPKEEP_EVERY: Duration = Duration::from_secs(5);
 
-/// Runs a node until it is told to leave. `started`, if given, gets the base URL once requests are answered.
+/// What whoever starts a node in this process wants beside the configuration.
+#[derive(Debug, Default)]
+pub struct Wishes {
+    /// Gets the base URL once requests are answered.
+    pub started: Option<oneshot::Sender<String>>,
+    /// Leave also when standard input ends: then the process that started this one is gone.
+    pub exit_with_stdin: bool,
+}
+
+/// Runs a node until it is told to leave.
 ///
 /// # Errors
-/// When the port is taken or a store can't be opened.
-pub async fn run(config: Config, started: Option<oneshot::Sender<String>>) -> anyhow::Result<()> {
+/// When a port is taken or a store can't be opened.
+pub async fn run(config: Config, wishes: Wishes) -> anyhow::Result<()> {
     telemetry::logs::install(&config.log_level, config.log_json);
     // Each connection and each open file takes one; the usual soft limit is 1,024.
     let files_max = rlimit::increase_nofile_limit(65_536).unwrap_or(0);
     let server = Server::bind(config.address).await.with_context(|| format!("can't listen on {}", config.address))?;
     let address = server.address()?;
     let metrics = Metrics::install().context("metrics")?;
-    let identity = Identity::take(&config.data_dir)?;
+    let identity = Identity::take(&config.data_dir, config.node_id.as_deref())?;
     let stores = Stores::open(&config).await?;
     let temp_dir = fresh_temp_dir(&config.data_dir, &identity.node.node_id)?;
     let settings = Settings {
@@ -42,7 +50,7 @@ pub async fn run(config: Config, started: Option<oneshot::Sender<String>>) -> an
         ..Settings::new(temp_dir.clone())
     };
     let upload_time_max = settings.upload_time_max;
-    let cluster = Cluster::alone(identity.node.clone());
+    let cluster = membership::join(&config, identity.node.clone(), address).await?;
     let actors = System::start(Deps {
         documents: stores.documents.clone(),
         cache: stores.cache.clone(),
@@ -59,7 +67,7 @@ pub async fn run(config: Config, started: Option<oneshot::Sender<String>>) -> an
         cache: stores.cache,
         objects: stores.objects,
         actors: actors.clone(),
-        cluster,
+        cluster: cluster.clone(),
         metrics: metrics.clone(),
         temp_dir: temp_dir.clone(),
         upload_time_max,
@@ -68,7 +76,8 @@ pub async fn run(config: Config, started: Option<oneshot::Sender<String>>) -> an
     let local_s3 = stores.local_s3.map(Arc::new);
     let background = tokio::spawn(upkeep(metrics, local_s3.clone()));
     let url = base_url(address);
-    banner(&app.config, &url);
+    let link = app.config.cluster.as_ref().map(|config| membership::link_address(&cluster, config));
+    banner(&app.config, &url, identity.node.node_id.as_str(), link.as_deref());
     for name in &app.config.unused {
         tracing::warn!(variable = *name, "is set, and this version has no use for it yet");
     }
@@ -78,20 +87,21 @@ pub async fn run(config: Config, started: Option<oneshot::Sender<String>>) -> an
         );
     }
     tracing::debug!(files_max, "open files");
-    tracing::info!(address = %address, node = %identity.node, "listening");
-    if let Some(started) = started {
+    tracing::info!(address = %address, node = %identity.node, cluster = link, "listening");
+    if let Some(started) = wishes.started {
         let _ = started.send(url);
     }
 
     let (left, leaving_since) = oneshot::channel();
     let leave = async {
-        leave(app.clone()).await;
+        leave(&app, wishes.exit_with_stdin).await;
         let _ = left.send(Instant::now());
     };
     server.run(Arc::new(Edge::new(app.clone())), leave, drain).await;
     // Requests and jobs share one deadline.
     let spent = leaving_since.await.map_or(Duration::ZERO, |since| since.elapsed());
     actors.drain(drain.saturating_sub(spent)).await;
+    cluster.shutdown().await;
     background.abort();
     if let Some(local_s3) = local_s3 {
         local_s3.shutdown().await;
@@ -101,24 +111,45 @@ pub async fn run(config: Config, started: Option<oneshot::Sender<String>>) -> an
     Ok(())
 }
 
-/// Ends at the first SIGTERM or Ctrl-C; the second one ends the process at once.
-async fn leave(app: Arc<App>) {
-    let wait = || async {
-        match (signal(SignalKind::terminate()), signal(SignalKind::interrupt())) {
-            (Ok(mut terminate), Ok(mut interrupt)) => {
-                tokio::select! { _ = terminate.recv() => {}, _ = interrupt.recv() => {} }
-            }
-            _ => std::future::pending().await,
-        }
-    };
-    wait().await;
+/// Ends when the port may be closed: at the first SIGTERM or Ctrl-C, after others had time to notice. The second one ends
+/// the process at once.
+async fn leave(app: &App, exit_with_stdin: bool) {
+    tokio::select! { () = told() => {}, () = stdin_ended(exit_with_stdin) => {} }
     app.leave();
-    tracing::info!("leaving: finishing what runs");
     tokio::spawn(async move {
-        wait().await;
+        told().await;
         tracing::warn!("second signal: stopping at once");
         std::process::exit(130);
     });
+    tracing::info!("leaving: finishing what runs");
+    if let Some(config) = &app.config.cluster {
+        membership::take_leave(&app.cluster, config.leave_time).await;
+    }
+}
+
+/// SIGTERM or Ctrl-C.
+async fn told() {
+    match (signal(SignalKind::terminate()), signal(SignalKind::interrupt())) {
+        (Ok(mut terminate), Ok(mut interrupt)) => {
+            tokio::select! { _ = terminate.recv() => {}, _ = interrupt.recv() => {} }
+        }
+        _ => std::future::pending().await,
+    }
+}
+
+/// The operating system closes our standard input when the process at its other end is gone, however it went.
+async fn stdin_ended(wanted: bool) {
+    let (ended, end) = oneshot::channel::<()>();
+    if !wanted {
+        return std::future::pending().await;
+    }
+    // A thread of its own: a read that never returns must not hold up the runtime's end.
+    std::thread::spawn(move || {
+        let _ = std::io::copy(&mut std::io::stdin().lock(), &mut std::io::sink());
+        drop(ended);
+    });
+    let _ = end.await;
+    tracing::warn!("the process that started this node is gone");
 }
 
 /// A directory of our own for files in transit; what a former life left in it is dropped.
@@ -150,7 +181,7 @@ fn base_url(address: std::net::SocketAddr) -> String {
     }
 }
 
-fn banner(config: &Config, url: &str) {
+fn banner(config: &Config, url: &str, node_id: &str, link: Option<&str>) {
     if config.log_json {
         return;
     }
@@ -158,9 +189,14 @@ fn banner(config: &Config, url: &str) {
         ObjectStore::Embedded => "embedded S3".to_owned(),
         ObjectStore::External { endpoint, .. } => endpoint.clone().unwrap_or_else(|| "AWS S3".to_owned()),
     };
+    let cluster = match link {
+        Some(link) => format!("{node_id} on {link}"),
+        None => "none: this node acts alone".to_owned(),
+    };
     out::line(&format!(
         "\n  {name} {version}\n\n  \
          address    {url}\n  \
+         cluster    {cluster}\n  \
          stores     documents: embedded SQLite, cache: embedded SQLite, objects: {objects}\n  \
          data       {data}\n\n  \
          try next   {url}/docs in a browser\n             \

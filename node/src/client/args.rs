@@ -1,8 +1,8 @@
-//! What can be typed after `metastamp login`, `upload` and `assets`.
+//! What can be typed after `metastamp login`, `upload`, `assets` and `cluster`.
 
 use std::path::PathBuf;
 
-use clap::Args;
+use clap::{Args, Subcommand};
 
 /// Log in to a node and remember the token.
 #[derive(Debug, Clone, Args)]
@@ -70,4 +70,40 @@ pub struct AssetsArgs {
     /// The node [default: METASTAMP_URL, else the one of the last login, else http://127.0.0.1:8000]
     #[arg(long)]
     pub url: Option<String>,
+}
+
+/// Look at the cluster and take members out of it. For administrators.
+#[derive(Debug, Clone, Subcommand)]
+pub enum ClusterCommand {
+    /// The members as one node sees them
+    Status {
+        /// Go on showing them until Ctrl-C
+        #[arg(long)]
+        watch: bool,
+        /// Print the answer of the node as it is
+        #[arg(long, conflicts_with = "watch")]
+        json: bool,
+        /// The node [default: METASTAMP_URL, else the one of the last login, else http://127.0.0.1:8000]
+        #[arg(long)]
+        url: Option<String>,
+    },
+    /// Which member owns an id, and who would be next
+    Whereis {
+        /// Of an asset, for example; 24 hexadecimal characters
+        id: String,
+        /// The node [default: METASTAMP_URL, else the one of the last login, else http://127.0.0.1:8000]
+        #[arg(long)]
+        url: Option<String>,
+    },
+    /// Take a member out of placement; its process goes on
+    Drain {
+        /// Its id; the node that answers when left out
+        node: Option<String>,
+        /// Take it back in
+        #[arg(long)]
+        undo: bool,
+        /// The node [default: METASTAMP_URL, else the one of the last login, else http://127.0.0.1:8000]
+        #[arg(long)]
+        url: Option<String>,
+    },
 }

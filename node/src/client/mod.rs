@@ -1,4 +1,4 @@
-//! The command-line client: `metastamp login`, `metastamp upload`, `metastamp assets`.
+//! The command-line client: `metastamp login`, `upload`, `assets` and `cluster`.
 //!
 //! It talks to a node over HTTP like any other client, so what works here works for everybody. Results go to stdout,
 //! progress and hints to stderr: output can be piped while a person still sees what is going on.
@@ -6,9 +6,11 @@
 mod api;
 mod args;
 mod assets;
+mod cluster;
 mod credentials;
 mod error;
 mod fingerprint;
+mod live;
 mod login;
 mod out;
 mod retry;
@@ -20,16 +22,19 @@ mod upload;
 #[cfg(test)]
 mod wire_test;
 
-pub use args::{AssetsArgs, LoginArgs, UploadArgs};
+pub use args::{AssetsArgs, ClusterCommand, LoginArgs, UploadArgs};
 pub use assets::assets;
+pub use cluster::cluster;
 pub use login::login;
 pub use upload::upload;
 
-// The demo is a client too.
+// The demo and the local cluster are clients too.
 pub(crate) use api::Api;
 pub(crate) use assets::{AssetPage, AssetRow};
+pub(crate) use cluster::{MemberRow, Members, PATH as CLUSTER_PATH};
 pub(crate) use error::CallError;
 pub(crate) use fingerprint::Fingerprint;
+pub(crate) use live::Live;
 pub(crate) use login::open_session;
 pub(crate) use out::line;
 pub(crate) use screen::Screen;

@@ -9,7 +9,8 @@ use http::header::{
 };
 
 const METHODS: &str = "GET, POST, PUT, PATCH, DELETE, OPTIONS";
-const EXPOSED: &str = "X-Request-ID, X-Process-Time, X-Conversation-ID, X-Provider, X-Personality, X-Total-Count";
+const EXPOSED: &str = "X-Request-ID, X-Process-Time, X-Node, X-Owner, X-Conversation-ID, X-Provider, X-Personality, \
+                       X-Total-Count";
 
 #[derive(Debug, Clone)]
 pub struct Cors {

@@ -160,6 +160,10 @@ fn normalise(path: &str) -> String {
 
 fn finish(headers: &mut HeaderMap, app: &App, context: &RequestContext, elapsed_ms: f64) {
     headers.insert("x-node", app.node_header.clone());
+    // Clients that keep connections open find another node this way.
+    if app.is_leaving() {
+        headers.insert(http::header::CONNECTION, HeaderValue::from_static("close"));
+    }
     if let Some(owner) = context.owner().and_then(|owner| HeaderValue::from_str(&owner.to_string()).ok()) {
         headers.insert("x-owner", owner);
     }

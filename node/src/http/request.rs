@@ -40,11 +40,14 @@ impl Request {
 
     /// The body as a JSON object.
     pub async fn json_object(&mut self) -> Result<Map<String, Value>> {
-        let bytes = self.body.read_small().await?;
-        match serde_json::from_slice(&bytes) {
-            Ok(Value::Object(object)) => Ok(object),
-            Ok(_) => Err(ApiError::field("body", "must be a JSON object")),
-            Err(error) => Err(ApiError::field("body", format!("is not valid JSON: {error}"))),
+        object(&self.body.read_small().await?)
+    }
+
+    /// The body as a JSON object; no body is an empty one.
+    pub async fn json_object_or_nothing(&mut self) -> Result<Map<String, Value>> {
+        match self.body.read_small().await? {
+            bytes if bytes.trim_ascii().is_empty() => Ok(Map::new()),
+            bytes => object(&bytes),
         }
     }
 
@@ -56,6 +59,14 @@ impl Request {
         let bytes = self.body.read_small().await?;
         let text = std::str::from_utf8(&bytes).map_err(|_| ApiError::field("body", "is not valid UTF-8"))?;
         Ok(form_pairs(text).into_iter().map(|(name, value)| (name, Value::String(value))).collect())
+    }
+}
+
+fn object(bytes: &[u8]) -> Result<Map<String, Value>> {
+    match serde_json::from_slice(bytes) {
+        Ok(Value::Object(object)) => Ok(object),
+        Ok(_) => Err(ApiError::field("body", "must be a JSON object")),
+        Err(error) => Err(ApiError::field("body", format!("is not valid JSON: {error}"))),
     }
 }
 

@@ -7,7 +7,7 @@ use http::Method;
 use super::error::{ApiError, Result};
 use super::request::Request;
 use super::response::Response;
-use super::{assets, auth, docs, fingerprints, system, upload};
+use super::{assets, auth, cluster, docs, fingerprints, system, upload};
 use crate::app::App;
 use metastamp_protocol::FileKind;
 
@@ -34,6 +34,9 @@ pub enum Route<'a> {
     FingerprintOfAsset(&'a str),
     Assets,
     Asset(&'a str),
+    Cluster,
+    Whereis(&'a str),
+    ClusterDrain,
 }
 
 /// The route of a normalised path.
@@ -67,6 +70,9 @@ fn find_api<'a>(segments: &[&'a str]) -> Option<Route<'a>> {
         ["fingerprint", "asset", id] => Route::FingerprintOfAsset(id),
         ["assets"] => Route::Assets,
         ["assets", id] => Route::Asset(id),
+        ["cluster"] => Route::Cluster,
+        ["cluster", "whereis", id] => Route::Whereis(id),
+        ["cluster", "drain"] => Route::ClusterDrain,
         _ => return None,
     })
 }
@@ -97,6 +103,9 @@ impl Route<'_> {
             Route::FingerprintOfAsset(_) => "/api/v1/fingerprint/asset/{asset_id}",
             Route::Assets => "/api/v1/assets",
             Route::Asset(_) => "/api/v1/assets/{asset_id}",
+            Route::Cluster => "/api/v1/cluster",
+            Route::Whereis(_) => "/api/v1/cluster/whereis/{id}",
+            Route::ClusterDrain => "/api/v1/cluster/drain",
         }
     }
 
@@ -109,7 +118,8 @@ impl Route<'_> {
             | Route::Logout
             | Route::Refresh
             | Route::Upload(_)
-            | Route::Fingerprints => "POST, OPTIONS",
+            | Route::Fingerprints
+            | Route::ClusterDrain => "POST, OPTIONS",
             Route::Fingerprint(_) => "GET, HEAD, POST, OPTIONS",
             Route::Asset(_) => "GET, HEAD, DELETE, OPTIONS",
             _ => "GET, HEAD, OPTIONS",
@@ -145,6 +155,9 @@ pub async fn handle(app: &Arc<App>, route: Route<'_>, mut request: Request) -> R
         ("GET", Route::Assets) => assets::list(app, request).await,
         ("GET", Route::Asset(id)) => assets::detail(app, request, id).await,
         ("DELETE", Route::Asset(id)) => assets::delete(app, request, id).await,
+        ("GET", Route::Cluster) => cluster::members(app, request).await,
+        ("GET", Route::Whereis(id)) => cluster::whereis(app, request, id).await,
+        ("POST", Route::ClusterDrain) => cluster::drain(app, request).await,
         _ => Err(ApiError::method_not_allowed(allow)),
     }
 }

@@ -30,6 +30,7 @@ pub fn root() -> Response {
             "upload": "/api/v1/upload",
             "fingerprint": "/api/v1/fingerprint",
             "assets": "/api/v1/assets",
+            "cluster": "/api/v1/cluster",
         },
     });
     response::json(200, &body)
@@ -67,7 +68,7 @@ fn word(up: bool) -> &'static str {
 /// The cache alone does not decide: the node works without it, slower.
 pub async fn ready(app: &Arc<App>) -> Response {
     let up = Dependencies::ask(app).await;
-    let ready = up.documents && up.objects && !app.is_leaving();
+    let ready = up.documents && up.objects && !app.is_leaving() && !app.cluster.is_draining();
     let body = json!({
         "status": if ready { "ready" } else { "not_ready" },
         "ready": ready,

@@ -22,7 +22,9 @@ pub fn install(level: &str, json: bool) {
         other => other,
     };
     // Libraries speak only when something is wrong.
-    let filter = EnvFilter::new(format!("warn,metastamp={level},metastamp_actors={level},metastamp_store={level}"));
+    let ours = ["metastamp", "metastamp_actors", "metastamp_cluster", "metastamp_store"];
+    let ours = ours.map(|name| format!("{name}={level}"));
+    let filter = EnvFilter::new(format!("warn,{}", ours.join(",")));
     let colours = std::io::IsTerminal::is_terminal(&std::io::stdout());
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_ansi(colours).with_writer(std::io::stdout);
     let _ = match json {

@@ -57,6 +57,7 @@ fn resident_bytes() -> Option<u64> {
 
 fn describe() {
     use metastamp_actors::metrics as a;
+    use metastamp_cluster::metrics as c;
     use metastamp_store::metrics as s;
     describe_counter!(HTTP_REQUESTS_TOTAL, "Requests answered");
     describe_histogram!(HTTP_REQUEST_DURATION_SECONDS, "Time from request to answer, in seconds");
@@ -81,4 +82,20 @@ fn describe() {
     describe_counter!(a::UPLOAD_SESSIONS_TOTAL, "Upload sessions that ended, by outcome");
     describe_gauge!(a::GARBAGE_OBJECTS, "Objects waiting to be removed");
     describe_counter!(a::SWEPT_TOTAL, "What the sweeper cleaned away");
+    describe_gauge!(c::CLUSTER_MEMBERS, "Members as this node sees them, by state");
+    describe_gauge!(c::CLUSTER_LAST_HEARD_SECONDS, "Time since a peer was last heard of, in seconds");
+    describe_gauge!(c::CLUSTER_LINK_STATE, "1 for the state the link to a peer is in");
+    describe_counter!(c::CLUSTER_LINKS_CLOSED_TOTAL, "Links that ended");
+    describe_counter!(c::CLUSTER_CONNECTIONS_REFUSED_TOTAL, "Connections to the link port that were turned away");
+    describe_counter!(c::CLUSTER_GOSSIP_REJECTED_TOTAL, "Gossip datagrams dropped");
+    describe_histogram!(c::CLUSTER_RPC_DURATION_SECONDS, "Time of a command until its answer, in seconds");
+    describe_counter!(c::CLUSTER_RPC_FAILURES_TOTAL, "Attempts at a command that gave no answer or a refusal");
+    describe_gauge!(c::CLUSTER_IN_FLIGHT, "Requests sent to a peer that wait for their answer");
+    describe_counter!(c::CLUSTER_REJECTED_TOTAL, "Requests refused because too many were in flight");
+    describe_counter!(c::CLUSTER_RETRIES_TOTAL, "Attempts at a command after the first");
+    describe_counter!(c::CLUSTER_FALLBACKS_TOTAL, "Commands served by another member than the owner");
+    describe_counter!(c::CLUSTER_OWNERSHIP_CHANGES_TOTAL, "Changes of the set of members that ids are placed on");
+    describe_histogram!(c::OWNERSHIP_GAP_SECONDS, "Time from the last answer of an owner to the first of the next one");
+    describe_counter!(c::CLUSTER_PAUSES_TOTAL, "Times this node found that it had been asleep");
+    describe_counter!(c::CLUSTER_NOTICES_TOTAL, "News told to other members");
 }

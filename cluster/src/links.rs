@@ -1,0 +1,288 @@
+//! Links to the other members: dialled, accepted, watched, closed. Membership says to whom; this keeps them up.
+
+mod accept;
+mod dial;
+mod hello;
+mod link;
+mod server;
+mod tls;
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use metastamp_protocol::NodeRef;
+use metastamp_protocol::cluster::wire::{Ask, Request, VERSION_MIN};
+use parking_lot::{Mutex, RwLock};
+use ractor::{ActorId, ActorRef};
+use ractor_cluster::node::NodeServerSessionInformation;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{Notify, mpsc};
+use tokio::task::AbortHandle;
+
+use crate::members::LinkState;
+use crate::router;
+use crate::secret::Secret;
+use crate::throttle::Throttle;
+pub use link::Link;
+use server::{Event, Server};
+pub use tls::Tls;
+
+/// The member with the higher id waits this long for the other to dial before it does so itself.
+const PATIENCE: Duration = Duration::from_secs(4);
+/// A session that exists this long without being ready is given up.
+const READY_WITHIN: Duration = Duration::from_secs(5);
+const PINGS_MISSED_MAX: u32 = 3;
+/// Unacknowledged bytes keep a connection alive no longer than this.
+const TCP_USER_TIMEOUT: Duration = Duration::from_secs(5);
+const REDIAL_MIN: Duration = Duration::from_millis(250);
+const REDIAL_MAX: Duration = Duration::from_secs(2);
+const SAY_EVERY: Duration = Duration::from_secs(10);
+
+/// What a link needs of the socket: no waiting for delayed acknowledgements, no silent hanging.
+fn prepare(stream: &TcpStream) {
+    let _ = stream.set_nodelay(true);
+    let _ = socket2::SockRef::from(stream).set_tcp_user_timeout(Some(TCP_USER_TIMEOUT));
+}
+
+/// A member that there should be a link to.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Target {
+    pub node: NodeRef,
+    pub address: SocketAddr,
+}
+
+/// Cheap to clone.
+#[derive(Clone)]
+pub struct Links {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    local: NodeRef,
+    server: Server,
+    ping_interval: Duration,
+    up: RwLock<HashMap<String, Link>>,
+    wanted: Mutex<HashMap<String, Wanted>>,
+    half_open: Mutex<HashMap<ActorId, (Instant, ActorRef<ractor_cluster::NodeSessionMessage>)>>,
+    said: Mutex<Throttle<String>>,
+    change: Arc<Notify>,
+    tasks: Mutex<Vec<AbortHandle>>,
+}
+
+/// How it stands with a link that is wanted and not up.
+struct Wanted {
+    node: NodeRef,
+    since: Instant,
+    dialling: bool,
+    next: Instant,
+    pause: Duration,
+}
+
+impl Links {
+    /// Takes links on `listener`. `change` is told whenever one comes up or ends.
+    ///
+    /// # Errors
+    /// When the node server does not start.
+    pub async fn start(
+        local: NodeRef,
+        listener: TcpListener,
+        tls: Tls,
+        secret: &Secret,
+        ping_interval: Duration,
+        change: Arc<Notify>,
+    ) -> anyhow::Result<Self> {
+        let (server, events) = Server::start(local.clone(), tls, secret).await?;
+        let shared = Shared {
+            local,
+            server: server.clone(),
+            ping_interval,
+            up: RwLock::default(),
+            wanted: Mutex::default(),
+            half_open: Mutex::default(),
+            said: Mutex::new(Throttle::new(SAY_EVERY)),
+            change,
+            tasks: Mutex::default(),
+        };
+        let links = Self { shared: Arc::new(shared) };
+        let accepting = tokio::spawn(accept::run(listener, server));
+        let following = tokio::spawn(links.clone().follow(events));
+        links.shared.tasks.lock().extend([accepting.abort_handle(), following.abort_handle()]);
+        Ok(links)
+    }
+
+    /// The link to exactly this start of the member.
+    pub fn to(&self, node: &NodeRef) -> Option<Link> {
+        self.shared.up.read().get(&node.node_id).filter(|link| link.node == *node && !link.is_closed()).cloned()
+    }
+
+    pub fn all(&self) -> Vec<Link> {
+        self.shared.up.read().values().filter(|link| !link.is_closed()).cloned().collect()
+    }
+
+    pub fn state(&self, node: &NodeRef) -> LinkState {
+        if self.to(node).is_some() {
+            return LinkState::Up;
+        }
+        match self.shared.wanted.lock().get(&node.node_id) {
+            Some(wanted) if wanted.node == *node && wanted.since.elapsed() < PATIENCE => LinkState::Connecting,
+            _ => LinkState::Down,
+        }
+    }
+
+    /// Brings links in line with who is alive: dials who is missing, closes what leads to the dead or to a former life.
+    pub fn reconcile(&self, targets: &[Target], died: &[NodeRef]) {
+        self.give_up_half_open();
+        for link in self.all() {
+            // On the transition to dead only: a link may be up before gossip knows of its member.
+            if died.contains(&link.node) {
+                link.close("dead");
+            } else if targets
+                .iter()
+                .any(|t| t.node.node_id == link.node.node_id && t.node.generation > link.node.generation)
+            {
+                link.close("superseded");
+            }
+        }
+        let now = Instant::now();
+        let mut wanted = self.shared.wanted.lock();
+        wanted.retain(|id, _| targets.iter().any(|target| target.node.node_id == *id));
+        for target in targets {
+            let id = &target.node.node_id;
+            if self.to(&target.node).is_some() {
+                wanted.remove(id);
+                continue;
+            }
+            let fresh =
+                || Wanted { node: target.node.clone(), since: now, dialling: false, next: now, pause: REDIAL_MIN };
+            let entry = wanted.entry(id.clone()).or_insert_with(fresh);
+            if entry.node != target.node {
+                *entry = Wanted { dialling: entry.dialling, ..fresh() };
+            }
+            // One side dials first, so that two links rarely meet; the other one in case the first can't.
+            let turn = self.shared.local.node_id < *id || now - entry.since >= PATIENCE;
+            if turn && !entry.dialling && now >= entry.next {
+                entry.dialling = true;
+                tokio::spawn(self.clone().dial(target.clone()));
+            }
+        }
+    }
+
+    async fn dial(self, target: Target) {
+        let result = dial::dial(&self.shared.server, &target.node, target.address).await;
+        let mut wanted = self.shared.wanted.lock();
+        if let Some(entry) = wanted.get_mut(&target.node.node_id) {
+            entry.dialling = false;
+            // Also after success: the session still has to become ready.
+            entry.next = Instant::now() + entry.pause;
+            entry.pause = (entry.pause * 2).min(REDIAL_MAX);
+        }
+        drop(wanted);
+        if let Err(error) = result
+            && self.shared.said.lock().admit(format!("dial {}", target.node.node_id))
+        {
+            tracing::warn!(peer = %target.node, address = %target.address, %error, "can't link to a member");
+        }
+    }
+
+    async fn follow(self, mut events: mpsc::UnboundedReceiver<Event>) {
+        while let Some(event) = events.recv().await {
+            match event {
+                Event::Opened(session) => {
+                    let entry = (Instant::now(), session.actor.clone());
+                    self.shared.half_open.lock().insert(session.actor.get_id(), entry);
+                }
+                Event::Ready(session) => self.ready(&session),
+                Event::Ended(session) => self.ended(&session),
+            }
+        }
+    }
+
+    fn ready(&self, session: &NodeServerSessionInformation) {
+        self.shared.half_open.lock().remove(&session.actor.get_id());
+        let Some(node) = self.shared.server.identity(session) else {
+            let claimed = session.peer_name.as_ref().map(|name| name.name.clone());
+            tracing::warn!(?claimed, "a link says it is somebody else than its certificate: closed");
+            session.actor.stop(Some("identity".to_owned()));
+            return;
+        };
+        let Some(router) = router::remote(&node, session.node_id) else {
+            tracing::warn!(peer = %node, "a member has no router: link closed");
+            session.actor.stop(Some("no router".to_owned()));
+            return;
+        };
+        let link = Link::new(node.clone(), router, session.actor.clone());
+        let former = self.shared.up.write().insert(node.node_id.clone(), link.clone());
+        if let Some(former) = former {
+            former.close("replaced");
+        }
+        tracing::info!(peer = %node, "link up");
+        tokio::spawn(self.clone().watch(link));
+        self.shared.change.notify_one();
+    }
+
+    fn ended(&self, session: &NodeServerSessionInformation) {
+        let id = session.actor.get_id();
+        self.shared.half_open.lock().remove(&id);
+        self.shared.server.forget(session);
+        let mut up = self.shared.up.write();
+        let gone: Vec<_> = up.values().filter(|link| link.session_id() == id).cloned().collect();
+        up.retain(|_, link| link.session_id() != id);
+        drop(up);
+        for link in gone {
+            link.close("ended");
+            self.shared.change.notify_one();
+        }
+    }
+
+    /// Gossip alone does not see a cut between just two members: each asks the other's router.
+    async fn watch(self, link: Link) {
+        let mut missed = 0;
+        while !link.is_closed() {
+            let asked = Instant::now();
+            let within = self.shared.ping_interval;
+            let ping = Request {
+                version: VERSION_MIN,
+                from: self.shared.local.clone(),
+                key: 0,
+                within_ms: u32::try_from(within.as_millis()).unwrap_or(u32::MAX),
+                hop: 0,
+                fallback: false,
+                ask: Ask::Ping,
+            };
+            match link.call(&ping, within).await {
+                Ok(_) => {
+                    link.set_round_trip(asked.elapsed());
+                    missed = 0;
+                }
+                Err(_) => missed += 1,
+            }
+            if missed >= PINGS_MISSED_MAX {
+                link.close("silent");
+                self.shared.change.notify_one();
+                return;
+            }
+            tokio::time::sleep(within.saturating_sub(asked.elapsed())).await;
+        }
+    }
+
+    fn give_up_half_open(&self) {
+        let late = |(since, _): &(Instant, _)| since.elapsed() > READY_WITHIN;
+        let mut half_open = self.shared.half_open.lock();
+        for (_, session) in half_open.values().filter(|entry| late(entry)) {
+            session.stop(Some("not ready in time".to_owned()));
+        }
+        half_open.retain(|_, entry| !late(entry));
+    }
+
+    pub fn shutdown(&self) {
+        for link in self.all() {
+            link.close("leaving");
+        }
+        self.shared.server.stop();
+        for task in self.shared.tasks.lock().drain(..) {
+            task.abort();
+        }
+    }
+}

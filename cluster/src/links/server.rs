@@ -1,0 +1,138 @@
+//! The node server of ractor_cluster, fed only with connections that have proved who they are.
+
+use std::collections::HashMap;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+
+use anyhow::Context;
+use metastamp_protocol::NodeRef;
+use parking_lot::Mutex;
+use ractor::{Actor, ActorRef};
+use ractor_cluster::node::NodeServerSessionInformation;
+use ractor_cluster::{
+    IncomingEncryptionMode, NetworkStream, NodeEventSubscription, NodeServer, NodeServerMessage, node,
+};
+use tokio::net::TcpStream;
+use tokio::sync::mpsc;
+
+use super::hello;
+use super::tls::Tls;
+use crate::secret::Secret;
+
+/// Largest frame taken from a member. Ours are at most 64 KiB of message in a small envelope.
+const FRAME_BYTES_MAX: u64 = 128 << 10;
+
+/// What the node server tells.
+pub enum Event {
+    /// The session exists and has to become ready.
+    Opened(NodeServerSessionInformation),
+    Ready(NodeServerSessionInformation),
+    Ended(NodeServerSessionInformation),
+}
+
+/// A connection whose other end is known.
+pub enum Arrival {
+    Accepted { stream: tokio_rustls::server::TlsStream<TcpStream>, from: SocketAddr, local: SocketAddr, node: NodeRef },
+    Dialled { stream: tokio_rustls::client::TlsStream<TcpStream>, local: SocketAddr, node: NodeRef },
+}
+
+/// Cheap to clone.
+#[derive(Clone)]
+pub struct Server {
+    local: NodeRef,
+    tls: Tls,
+    actor: ActorRef<NodeServerMessage>,
+    /// Who is at the other end, by the address of the session: what the certificate said, to hold the session's own words against.
+    proved: Arc<Mutex<HashMap<String, NodeRef>>>,
+}
+
+impl Server {
+    /// Starts the node server. Its events come out of the receiver.
+    ///
+    /// # Errors
+    /// When its actor does not start.
+    pub async fn start(
+        local: NodeRef,
+        tls: Tls,
+        secret: &Secret,
+    ) -> anyhow::Result<(Self, mpsc::UnboundedReceiver<Event>)> {
+        // The host part makes the name unique over restarts: sessions with equal names are taken for one.
+        let server = NodeServer::new(
+            0,
+            hex::encode(secret.derive::<32>("cookie", b"")),
+            "metastamp".to_owned(),
+            local.to_string(),
+            // Its own listener is of no use to us: on loopback, on any free port, and it asks for certificates too.
+            Some(IncomingEncryptionMode::Tls(tls.acceptor.clone())),
+            Some(node::NodeConnectionMode::Isolated),
+        )
+        .with_listen_addr(IpAddr::V4(Ipv4Addr::LOCALHOST))
+        .with_max_inbound_frame_size(FRAME_BYTES_MAX);
+        let (actor, _) = Actor::spawn(None, server, ()).await.context("node server")?;
+        // Unbounded because the subscription may not wait; one event per session and change.
+        let (sender, events) = mpsc::unbounded_channel();
+        let subscription = Box::new(Subscription(sender));
+        actor
+            .cast(NodeServerMessage::SubscribeToEvents { id: "links".to_owned(), subscription })
+            .map_err(|error| anyhow::anyhow!("node server: {error}"))?;
+        Ok((Self { local, tls, actor, proved: Arc::default() }, events))
+    }
+
+    pub fn local(&self) -> &NodeRef {
+        &self.local
+    }
+
+    pub fn tls(&self) -> &Tls {
+        &self.tls
+    }
+
+    /// Hands a connection over.
+    pub fn opened(&self, arrival: Arrival) {
+        let (stream, is_server, peer, node) = match arrival {
+            Arrival::Accepted { stream, from, local, node } => {
+                (NetworkStream::TlsServer { peer_addr: from, local_addr: local, stream }, true, from, node)
+            }
+            // Known by our own port, which no other connection has: the peer's is the same for every dial, and the end
+            // of one session must not make us forget who is at the other end of the next.
+            Arrival::Dialled { stream, local, node } => {
+                (NetworkStream::TlsClient { peer_addr: local, local_addr: local, stream }, false, local, node)
+            }
+        };
+        self.proved.lock().insert(peer.to_string(), node);
+        let _ = self.actor.cast(NodeServerMessage::ConnectionOpened { stream: Box::new(stream), is_server });
+    }
+
+    /// Who is at the other end of a session: what it calls itself, if that is what its certificate says.
+    pub fn identity(&self, session: &NodeServerSessionInformation) -> Option<NodeRef> {
+        let name = &session.peer_name.as_ref()?.name;
+        let claimed = hello::parse(name.split_once('@')?.1)?;
+        let proved = self.proved.lock().get(&session.peer_addr).cloned()?;
+        (proved == claimed).then_some(claimed)
+    }
+
+    pub fn forget(&self, session: &NodeServerSessionInformation) {
+        self.proved.lock().remove(&session.peer_addr);
+    }
+
+    pub fn stop(&self) {
+        self.actor.stop(None);
+    }
+}
+
+struct Subscription(mpsc::UnboundedSender<Event>);
+
+impl NodeEventSubscription for Subscription {
+    fn node_session_opened(&self, session: NodeServerSessionInformation) {
+        let _ = self.0.send(Event::Opened(session));
+    }
+
+    fn node_session_disconnected(&self, session: NodeServerSessionInformation) {
+        let _ = self.0.send(Event::Ended(session));
+    }
+
+    fn node_session_authenticated(&self, _: NodeServerSessionInformation) {}
+
+    fn node_session_ready(&self, session: NodeServerSessionInformation) {
+        let _ = self.0.send(Event::Ready(session));
+    }
+}

@@ -1,0 +1,260 @@
+//! The step that keeps this node's picture of the cluster true, and acts on it: every quarter of a second and whenever
+//! something changes.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use metastamp_protocol::NodeRef;
+use metrics::{counter, gauge};
+use tokio::time::MissedTickBehavior;
+
+use crate::cluster::Inner;
+use crate::gossip::{Membership, Peer, key};
+use crate::links::{Links, Target};
+use crate::members::{LinkState, Load, Member, MemberState, View};
+use crate::metrics::{
+    CLUSTER_LAST_HEARD_SECONDS, CLUSTER_LINK_STATE, CLUSTER_MEMBERS, CLUSTER_OWNERSHIP_CHANGES_TOTAL,
+};
+
+const STEP_EVERY: Duration = Duration::from_millis(250);
+/// A member that told us itself that it leaves is believed this long before gossip says so too.
+const TOLD_KEPT: Duration = Duration::from_secs(3);
+
+/// Goes on until gossip ends.
+pub async fn run(inner: Arc<Inner>, membership: Arc<dyn Membership>, links: Links) {
+    let mut tick = tokio::time::interval(STEP_EVERY);
+    tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let ended = membership.ended();
+    tokio::pin!(ended);
+    let mut published = Published::default();
+    loop {
+        tokio::select! {
+            _ = tick.tick() => {}
+            () = inner.change.notified() => {}
+            () = membership.changed() => {}
+            reason = &mut ended => {
+                if !inner.ended.is_cancelled() {
+                    tracing::error!(reason, "gossip ended: this node can't know its peers any more");
+                    inner.ended.cancel();
+                }
+                return;
+            }
+        }
+        inner.distrust_after_sleep();
+        inner.awake.wind();
+        step(&inner, &*membership, &links, &mut published).await;
+    }
+}
+
+/// What others were last told of this node.
+#[derive(Default)]
+struct Published {
+    state: Option<MemberState>,
+    load: Option<Load>,
+    sees: Option<Vec<String>>,
+}
+
+async fn step(inner: &Inner, membership: &dyn Membership, links: &Links, published: &mut Published) {
+    let peers = membership.peers().await;
+    let told = inner.told_leaving(&peers);
+    let before = inner.view();
+    let mut view = assemble(inner.local_member(), &peers, &told, |node| links.state(node));
+    let live = |view: &View| -> HashSet<NodeRef> {
+        view.members.iter().filter(|m| m.state != MemberState::Dead).map(|m| m.node.clone()).collect()
+    };
+    let died: Vec<NodeRef> = live(&before).difference(&live(&view)).cloned().collect();
+    let targets = view.members.iter().filter(|m| m.state != MemberState::Dead && m.link != LinkState::Local);
+    let targets: Vec<_> = targets.filter_map(|m| Some(Target { node: m.node.clone(), address: m.address? })).collect();
+    links.reconcile(&targets, &died);
+    for member in view.members.iter_mut().filter(|member| member.link != LinkState::Local) {
+        member.link = links.state(&member.node);
+    }
+    publish(inner, membership, &mut view, published).await;
+    measure(&view, &peers);
+    changed(&before, &view);
+    inner.view.send_if_modified(|current| {
+        let differs = **current != view;
+        if differs {
+            *current = Arc::new(view);
+        }
+        differs
+    });
+}
+
+/// Tells others what changed about this node.
+async fn publish(inner: &Inner, membership: &dyn Membership, view: &mut View, published: &mut Published) {
+    let up = view.members.iter().filter(|member| member.link == LinkState::Up);
+    let sees: Vec<String> = up.map(|member| member.node.node_id.clone()).collect();
+    let local = inner.local.node_id.clone();
+    let Some(member) = view.members.iter_mut().find(|member| member.node.node_id == local) else { return };
+    member.sees = sees.clone();
+    if published.sees.as_ref() != Some(&sees) {
+        membership.publish(key::SEES, sees.join(",")).await;
+        published.sees = Some(sees);
+    }
+    if published.state != Some(member.state) {
+        membership.publish(key::STATE, member.state.as_str().to_owned()).await;
+        published.state = Some(member.state);
+    }
+    if published.load != Some(member.load) {
+        let Load { workers, busy, entities } = member.load;
+        membership.publish(key::LOAD, format!("{workers},{busy},{entities}")).await;
+        published.load = Some(member.load);
+    }
+}
+
+/// The view that follows from what gossip knows. Of each member only the latest start counts.
+fn assemble(local: Member, peers: &[Peer], told: &HashSet<NodeRef>, link: impl Fn(&NodeRef) -> LinkState) -> View {
+    let mut members = vec![local.clone()];
+    for peer in peers.iter().filter(|peer| peer.node.node_id != local.node.node_id) {
+        let member = member(peer, told.contains(&peer.node), link(&peer.node));
+        match members.iter_mut().find(|known| known.node.node_id == member.node.node_id) {
+            Some(known) if known.node.generation < member.node.generation => *known = member,
+            Some(_) => {}
+            None => members.push(member),
+        }
+    }
+    members.sort_by(|a, b| a.node.cmp(&b.node));
+    View { local: local.node, members }
+}
+
+fn member(peer: &Peer, told: bool, link: LinkState) -> Member {
+    let text = |key: &str| peer.published.get(key).map(String::as_str).unwrap_or_default();
+    let state = match text(key::STATE) {
+        _ if !peer.alive => MemberState::Dead,
+        "leaving" => MemberState::Leaving,
+        _ if told => MemberState::Leaving,
+        _ => MemberState::Up,
+    };
+    let (protocol_min, protocol_max) = text(key::PROTOCOL)
+        .split_once('-')
+        .and_then(|(min, max)| Some((min.parse().ok()?, max.parse().ok()?)))
+        .unwrap_or_default();
+    let mut load = text(key::LOAD).split(',').map(|number| number.parse().unwrap_or_default());
+    let mut next = || load.next().unwrap_or_default();
+    let load = Load { workers: next(), busy: next(), entities: next() };
+    Member {
+        node: peer.node.clone(),
+        state,
+        link,
+        address: Some(peer.address),
+        http: text(key::HTTP).to_owned(),
+        version: text(key::VERSION).to_owned(),
+        protocol_min,
+        protocol_max,
+        load,
+        sees: text(key::SEES).split(',').filter(|id| !id.is_empty()).map(str::to_owned).collect(),
+    }
+}
+
+fn measure(view: &View, peers: &[Peer]) {
+    for state in MemberState::ALL {
+        let count = view.members.iter().filter(|member| member.state == state).count();
+        gauge!(CLUSTER_MEMBERS, "state" => state.as_str()).set(count as f64);
+    }
+    for member in view.members.iter().filter(|member| member.link != LinkState::Local) {
+        let id = &member.node.node_id;
+        for state in [LinkState::Up, LinkState::Connecting, LinkState::Down] {
+            let on = f64::from(u8::from(member.link == state));
+            gauge!(CLUSTER_LINK_STATE, "peer" => id.clone(), "state" => state.as_str()).set(on);
+        }
+        if let Some(peer) = peers.iter().find(|peer| peer.node == member.node) {
+            gauge!(CLUSTER_LAST_HEARD_SECONDS, "peer" => id.clone()).set(peer.heard.as_secs_f64());
+        }
+    }
+}
+
+/// Says what operators want to know.
+fn changed(before: &View, view: &View) {
+    for member in &view.members {
+        let was = before.members.iter().find(|former| former.node == member.node).map(|former| former.state);
+        if was != Some(member.state) {
+            let (peer, state) = (&member.node, member.state.as_str());
+            match member.state {
+                MemberState::Dead => tracing::warn!(%peer, state, "member"),
+                _ => tracing::info!(%peer, state, address = ?member.address, version = member.version, "member"),
+            }
+        }
+    }
+    let placed = |view: &View| view.placeable().iter().map(|member| member.node.clone()).collect::<Vec<_>>();
+    if placed(before) != placed(view) {
+        counter!(CLUSTER_OWNERSHIP_CHANGES_TOTAL).increment(1);
+    }
+}
+
+/// Members that said themselves that they leave, until gossip has caught up.
+#[derive(Default)]
+pub struct Told(Vec<(NodeRef, Instant)>);
+
+impl Told {
+    pub fn add(&mut self, node: NodeRef) {
+        self.0.push((node, Instant::now()));
+    }
+
+    pub fn still(&mut self, peers: &[Peer]) -> HashSet<NodeRef> {
+        let caught_up = |node: &NodeRef| {
+            let state = peers.iter().find(|peer| peer.node == *node).and_then(|peer| peer.published.get(key::STATE));
+            state.is_some_and(|state| state == MemberState::Leaving.as_str())
+        };
+        self.0.retain(|(node, since)| since.elapsed() < TOLD_KEPT && !caught_up(node));
+        self.0.iter().map(|(node, _)| node.clone()).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn node(id: &str, generation: i64) -> NodeRef {
+        NodeRef { node_id: id.into(), generation }
+    }
+
+    fn peer(node: NodeRef, alive: bool, published: &[(&str, &str)]) -> Peer {
+        let published = published.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
+        Peer { node, address: ([127, 0, 0, 1], 1).into(), alive, heard: Duration::ZERO, published }
+    }
+
+    fn view(peers: &[Peer], told: &[NodeRef]) -> View {
+        let told = told.iter().cloned().collect();
+        assemble(Member::local(node("b", 5)), peers, &told, |_| LinkState::Up)
+    }
+
+    #[test]
+    fn a_member_is_what_it_says_of_itself() {
+        let said = [("state", "leaving"), ("protocol", "1-2"), ("load", "4,3,70"), ("sees", "b,c"), ("version", "9")];
+        let view = view(&[peer(node("a", 1), true, &said), peer(node("c", 1), true, &[])], &[]);
+        let a = view.member("a").unwrap();
+        assert_eq!((a.state, a.protocol_min, a.protocol_max), (MemberState::Leaving, 1, 2));
+        assert_eq!(a.load, Load { workers: 4, busy: 3, entities: 70 });
+        assert_eq!((a.sees.as_slice(), a.version.as_str()), (["b".to_owned(), "c".to_owned()].as_slice(), "9"));
+        let ids: Vec<_> = view.members.iter().map(|member| member.node.node_id.as_str()).collect();
+        assert_eq!(ids, ["a", "b", "c"]);
+    }
+
+    #[test]
+    fn of_a_restarted_member_only_the_latest_start_counts() {
+        for peers in [
+            [peer(node("a", 1), true, &[]), peer(node("a", 2), false, &[])],
+            [peer(node("a", 2), false, &[]), peer(node("a", 1), true, &[])],
+        ] {
+            let view = view(&peers, &[]);
+            assert_eq!(view.members.len(), 2);
+            assert_eq!(view.member("a").map(|a| (a.node.generation, a.state)), Some((2, MemberState::Dead)));
+        }
+    }
+
+    #[test]
+    fn a_former_life_of_this_node_is_no_member() {
+        let view = view(&[peer(node("b", 4), true, &[])], &[]);
+        assert_eq!(view.members.len(), 1);
+        assert_eq!(view.members[0].node, node("b", 5));
+    }
+
+    #[test]
+    fn a_member_that_said_goodbye_is_leaving_before_gossip_knows() {
+        let view = view(&[peer(node("a", 1), true, &[("state", "up")])], &[node("a", 1)]);
+        assert_eq!(view.member("a").map(|a| a.state), Some(MemberState::Leaving));
+        assert_eq!(view.placeable().len(), 1);
+    }
+}

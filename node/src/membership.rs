@@ -1,0 +1,187 @@
+//! From configuration to a place in the cluster, and out of it again.
+
+use std::io::{ErrorKind, Write};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use anyhow::Context;
+use metastamp_cluster::{Cluster, MemberState, Settings};
+use metastamp_protocol::NodeRef;
+use tokio::net::UdpSocket;
+
+use crate::config::{ClusterConfig, Config};
+
+/// A documentation address (RFC 5737): nothing is sent there, only the route to it is asked for.
+const ANYWHERE: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1)), 9);
+/// Longest wait for the name of one seed.
+const LOOKUP_WITHIN: Duration = Duration::from_secs(2);
+/// Longest wait until others were told of a leave.
+const TELL_WITHIN: Duration = Duration::from_secs(2);
+const LOOK_EVERY: Duration = Duration::from_millis(100);
+
+/// Joins the cluster of the configuration; without one, the node acts alone. `http` is the address of this node's HTTP
+/// listener.
+///
+/// # Errors
+/// When the port is taken, or secret or certificates can't be used.
+pub async fn join(config: &Config, local: NodeRef, http: SocketAddr) -> anyhow::Result<Cluster> {
+    let Some(cluster) = &config.cluster else { return Ok(Cluster::alone(local)) };
+    let secret = match &cluster.secret {
+        Some(secret) => secret.clone(),
+        None => kept_secret(&config.data_dir).context("can't keep a cluster secret")?,
+    };
+    let advertise = match &cluster.advertise {
+        Some(advertise) => Some(advertise.clone()),
+        // Every interface is no address that others could use.
+        None if cluster.listen.ip().is_unspecified() => {
+            Some(SocketAddr::new(own_ip(&cluster.seeds).await, cluster.listen.port()).to_string())
+        }
+        None => None,
+    };
+    let settings = Settings {
+        listen: cluster.listen,
+        http: http_address(http, advertise.as_deref(), cluster.listen),
+        advertise,
+        seeds: cluster.seeds.clone(),
+        secret,
+        certificates: cluster.certificates.clone(),
+        detection: cluster.detection.clone(),
+        protocol_max: cluster.protocol_max,
+    };
+    Cluster::start(settings, local).await.with_context(|| format!("can't join a cluster on {}", cluster.listen))
+}
+
+/// Where this node takes links, for people to look at.
+pub fn link_address(cluster: &Cluster, config: &ClusterConfig) -> String {
+    let bound = cluster.view().member(&cluster.local().node_id).and_then(|member| member.address);
+    bound.map(|address| address.to_string()).or_else(|| config.advertise.clone()).unwrap_or(config.listen.to_string())
+}
+
+/// Tells others that this node leaves. Then time passes in which load balancers may notice, for as long as there is
+/// another member that could take the work, and for at most `leave_time`.
+pub async fn take_leave(cluster: &Cluster, leave_time: Duration) {
+    if tokio::time::timeout(TELL_WITHIN, cluster.drain(true)).await.is_err() {
+        tracing::warn!("others were not told in time that this node leaves");
+    }
+    let started = Instant::now();
+    while started.elapsed() < leave_time && others_up(cluster) {
+        tokio::time::sleep(LOOK_EVERY).await;
+    }
+}
+
+fn others_up(cluster: &Cluster) -> bool {
+    let view = cluster.view();
+    view.members.iter().any(|member| !view.is_local(&member.node) && member.state == MemberState::Up)
+}
+
+/// The host others are told, with the port that really serves; a listener on one address is taken at its word.
+fn http_address(http: SocketAddr, advertise: Option<&str>, listen: SocketAddr) -> String {
+    if !http.ip().is_unspecified() {
+        return http.to_string();
+    }
+    match advertise.and_then(|address| address.rsplit_once(':')) {
+        Some((host, _)) => format!("{host}:{}", http.port()),
+        None => SocketAddr::new(listen.ip(), http.port()).to_string(),
+    }
+}
+
+/// The address of this machine on the way to a seed, or to anywhere.
+async fn own_ip(seeds: &[String]) -> IpAddr {
+    let mut targets = Vec::new();
+    for seed in seeds {
+        if let Ok(Ok(addresses)) = tokio::time::timeout(LOOKUP_WITHIN, tokio::net::lookup_host(seed)).await {
+            targets.extend(addresses);
+        }
+    }
+    targets.push(ANYWHERE);
+    for target in targets {
+        let any: IpAddr = if target.is_ipv4() { [0, 0, 0, 0].into() } else { [0_u16; 8].into() };
+        let route = async {
+            let socket = UdpSocket::bind((any, 0)).await?;
+            socket.connect(target).await?;
+            socket.local_addr()
+        };
+        if let Ok(address) = route.await
+            && !address.ip().is_unspecified()
+        {
+            return address.ip();
+        }
+    }
+    Ipv4Addr::LOCALHOST.into()
+}
+
+/// The secret that all nodes on one data directory share, made by whoever comes first.
+fn kept_secret(data_dir: &Path) -> anyhow::Result<String> {
+    let path = data_dir.join("cluster.secret");
+    match std::fs::read_to_string(&path) {
+        Ok(secret) => return checked(&secret, &path),
+        Err(error) if error.kind() == ErrorKind::NotFound => {}
+        Err(error) => return Err(error).with_context(|| path.display().to_string()),
+    }
+    let draft = data_dir.join(format!("cluster.secret.{:016x}", rand::random::<u64>()));
+    let mut file = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&draft)?;
+    let written = file.write_all(hex::encode(rand::random::<[u8; 32]>()).as_bytes()).and_then(|()| file.sync_all());
+    // A link appears whole or not at all, and only for the first of those who start together.
+    let linked = written.and_then(|()| std::fs::hard_link(&draft, &path));
+    let _ = std::fs::remove_file(&draft);
+    match linked {
+        Err(error) if error.kind() != ErrorKind::AlreadyExists => return Err(error.into()),
+        _ => {}
+    }
+    checked(&std::fs::read_to_string(&path)?, &path)
+}
+
+fn checked(secret: &str, path: &Path) -> anyhow::Result<String> {
+    let secret = secret.trim();
+    anyhow::ensure!(secret.len() >= 16, "{} holds no secret: remove it", path.display());
+    Ok(secret.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nodes_that_start_together_agree_on_the_secret() {
+        let dir = std::env::temp_dir().join(format!("metastamp-secret-{:x}", rand::random::<u64>()));
+        std::fs::create_dir_all(&dir).unwrap();
+        let secrets: Vec<String> = std::thread::scope(|scope| {
+            let threads: Vec<_> = (0..8).map(|_| scope.spawn(|| kept_secret(&dir).unwrap())).collect();
+            threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+        });
+        assert!(secrets.iter().all(|secret| *secret == secrets[0] && secret.len() == 64));
+        let files: Vec<_> = std::fs::read_dir(&dir).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        assert_eq!(files, ["cluster.secret"]);
+        let mode = std::os::unix::fs::PermissionsExt::mode(
+            &std::fs::metadata(dir.join("cluster.secret")).unwrap().permissions(),
+        );
+        assert_eq!(mode & 0o777, 0o600);
+        std::fs::remove_dir_all(dir).unwrap();
+    }
+
+    #[test]
+    fn the_http_address_is_one_that_others_can_use() {
+        let (every, one) = ("0.0.0.0:8000".parse().unwrap(), "127.0.0.1:8001".parse().unwrap());
+        let listen = "10.0.0.1:7800".parse().unwrap();
+        assert_eq!(http_address(one, Some("node-a:7800"), listen), "127.0.0.1:8001");
+        assert_eq!(http_address(every, Some("node-a:7800"), listen), "node-a:8000");
+        assert_eq!(http_address(every, Some("[::1]:7800"), listen), "[::1]:8000");
+        assert_eq!(http_address(every, None, listen), "10.0.0.1:8000");
+    }
+
+    #[tokio::test]
+    async fn the_own_address_is_the_one_towards_a_seed() {
+        assert_eq!(own_ip(&["127.0.0.1:7800".to_owned()]).await, Ipv4Addr::LOCALHOST);
+        assert!(!own_ip(&[]).await.is_unspecified());
+    }
+
+    #[tokio::test]
+    async fn a_node_alone_does_not_wait() {
+        let cluster = Cluster::alone(NodeRef { node_id: "a".to_owned(), generation: 1 });
+        let started = Instant::now();
+        take_leave(&cluster, Duration::from_secs(10)).await;
+        assert!(started.elapsed() < Duration::from_secs(2));
+    }
+}
