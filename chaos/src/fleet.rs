@@ -46,6 +46,8 @@ pub struct FleetOptions {
     pub node: NodeOptions,
     /// Further settings of single nodes, by index.
     pub of_node: Vec<(usize, String, String)>,
+    /// `host:port` of what nodes take for members beside each other.
+    pub seeds: Vec<String>,
 }
 
 impl FleetOptions {
@@ -65,6 +67,11 @@ impl FleetOptions {
 
     pub fn env(mut self, name: &str, value: impl ToString) -> Self {
         self.node = self.node.env(name, value);
+        self
+    }
+
+    pub fn seed(mut self, seed: impl ToString) -> Self {
+        self.seeds.push(seed.to_string());
         self
     }
 
@@ -126,9 +133,8 @@ impl Fleet {
                 (0..options.nodes).map(|i| Place { host: net.address(i), http: 8000, cluster: 7946 }).collect()
             }
             None => {
-                let ports = ports::free(2 * options.nodes)?;
                 let place = |pair: &[u16]| Place { host: Ipv4Addr::LOCALHOST, http: pair[0], cluster: pair[1] };
-                ports.chunks_exact(2).map(place).collect()
+                ports::free(2 * options.nodes)?.chunks_exact(2).map(place).collect()
             }
         };
         let admin = Client::new(Address::default())?.with_patience(Duration::from_secs(5));
@@ -158,18 +164,31 @@ impl Fleet {
         Ok(())
     }
 
-    /// What makes node `i` a member: for another process than its own, say a newcomer or an impostor, as well.
-    pub fn options_of(&self, i: usize, data: &Path) -> NodeOptions {
+    fn options_of(&self, i: usize, data: &Path) -> NodeOptions {
         let Place { host, http, cluster } = self.places[i];
-        let seeds: Vec<String> = (0..self.places.len()).map(|i| self.cluster_address(i).to_string()).collect();
         let mut options = self.options.node.clone().data_dir(data);
         options = options.env("HOST", host).env("PORT", http);
         options = options.env("CLUSTER_NODE_ID", name(i)).env("CLUSTER_SECRET", SECRET);
         options = options.env("CLUSTER_LISTEN", SocketAddr::from((host, cluster)));
-        options = options.env("CLUSTER_SEEDS", seeds.join(","));
+        options = options.env("CLUSTER_SEEDS", self.seeds());
         options.namespace = self.net.as_ref().map(|net| net.namespace(i));
         let own = self.options.of_node.iter().filter(|(node, ..)| *node == i);
         own.fold(options, |options, (_, name, value)| options.env(name, value))
+    }
+
+    fn seeds(&self) -> String {
+        let members = (0..self.places.len()).map(|i| self.cluster_address(i).to_string());
+        members.chain(self.options.seeds.iter().cloned()).collect::<Vec<_>>().join(",")
+    }
+
+    /// Starts one node more, on loopback, as the last.
+    pub fn add(&mut self) -> Result<()> {
+        ensure!(self.net.is_none(), "the network is built for a number of nodes");
+        let ports = ports::free(2)?;
+        self.places.push(Place { host: Ipv4Addr::LOCALHOST, http: ports[0], cluster: ports[1] });
+        let options = self.options_of(self.places.len() - 1, &self.data_dir());
+        self.nodes.push(tokio::task::block_in_place(|| NodeProcess::start(options))?);
+        Ok(())
     }
 
     pub fn len(&self) -> usize {

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, anyhow, bail, ensure};
 pub use rustix::process::Signal;
-use rustix::process::{Pid, kill_process};
+use rustix::process::{Pid, Resource, getrlimit, kill_process, setrlimit};
 use tempfile::TempDir;
 
 pub use self::log::{LogBook, Stream};
@@ -281,6 +281,13 @@ pub fn run_to_end(home: &Path, args: &[&str], env: &[(&str, &str)], within: Dura
         bail!("still running after {within:?}:\n{}", String::from_utf8_lossy(&stdout));
     };
     Ok(Output { status, stdout, stderr })
+}
+
+/// Lets this process have as many files and connections open as it is allowed to.
+pub fn raise_file_limit() -> Result<()> {
+    let mut limit = getrlimit(Resource::Nofile);
+    limit.current = limit.maximum;
+    setrlimit(Resource::Nofile, limit).context("can't raise the limit of open files")
 }
 
 /// The node's binary: `METASTAMP_BIN`, else beside the running executable in the target directory.

@@ -149,7 +149,7 @@ pub fn record_jobs(history: &History, node: &str, log: &LogBook) {
 }
 
 /// The job in a log line that says its end was committed.
-fn job_ended(line: &str) -> Option<String> {
+pub fn job_ended(line: &str) -> Option<String> {
     let line: serde_json::Value = serde_json::from_str(line).ok()?;
     let is_it = line["message"] == "fingerprint job ended";
     is_it.then(|| line["job"].as_str().map(str::to_owned))?
