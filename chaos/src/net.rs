@@ -101,13 +101,13 @@ impl Net {
         ip(&["netns", "add", &router])?;
         ip(&["-n", &router, "link", "set", "lo", "up"])?;
         ip(&["netns", "exec", &router, "sh", "-c", "echo 1 > /proc/sys/net/ipv4/ip_forward"])?;
-        ip(&["link", "add", &line, "type", "veth", "peer", "name", "up", "netns", &router])?;
+        ip(&["link", "add", &line, "type", "veth", "peer", "name", "harness", "netns", &router])?;
         let cidr = |address: Ipv4Addr| format!("{address}/30");
         let (near, far) = (self.host(HARNESS_SUBNET, 1), self.host(HARNESS_SUBNET, 2));
         ip(&["address", "add", &cidr(near), "dev", &line])?;
         ip(&["link", "set", &line, "up"])?;
-        ip(&["-n", &router, "address", "add", &cidr(far), "dev", "up"])?;
-        ip(&["-n", &router, "link", "set", "up", "up"])?;
+        ip(&["-n", &router, "address", "add", &cidr(far), "dev", "harness"])?;
+        ip(&["-n", &router, "link", "set", "harness", "up"])?;
         for node in 0..self.nodes {
             let (namespace, port) = (self.namespace(node), format!("n{node}"));
             ip(&["netns", "add", &namespace])?;
