@@ -1,5 +1,8 @@
 //! The judge: holds a history against the state at its end. Pure, so it can be shown to find what it should.
 
+mod cluster;
+mod gap;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
@@ -9,13 +12,15 @@ use metastamp_protocol::invariants::{
 };
 use metastamp_protocol::{ProcessingStatus, UploadStatus};
 
+pub use self::cluster::{CLUSTER_FORMS_AGAIN, ONE_RETRY_SUFFICES};
+pub use self::gap::{FAILOVER_WITHIN_BOUNDS, FIRST_MEDIAN_MS_MAX, FIRST_WORST_MS_MAX, Gap};
 use crate::client::AssetInfo;
 use crate::history::{Event, Upload, What};
 
 /// One broken promise.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Violation {
-    /// The name of the promise, from `metastamp_protocol::invariants`.
+    /// The name of the promise, from `metastamp_protocol::invariants` or this module.
     pub invariant: &'static str,
     pub what: String,
 }
@@ -39,6 +44,10 @@ pub struct Verdict {
     pub unknown: usize,
     pub assets: usize,
     pub faults: usize,
+    /// Jobs whose end was seen in the nodes' logs.
+    pub jobs: usize,
+    /// How long clients waited after faults.
+    pub gap: Gap,
 }
 
 impl Verdict {
@@ -49,12 +58,15 @@ impl Verdict {
 
 impl fmt::Display for Verdict {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { distinct_uploads, acknowledged, unknown, assets, faults, .. } = self;
+        let Self { distinct_uploads, acknowledged, unknown, assets, faults, jobs, .. } = self;
         write!(
             f,
             "{distinct_uploads} distinct uploads, {acknowledged} acknowledgements, {unknown} unknown outcomes, "
         )?;
-        writeln!(f, "{faults} faults, {assets} assets at the end")?;
+        writeln!(f, "{faults} faults, {assets} assets at the end, {jobs} job results seen")?;
+        if self.gap.samples > 0 {
+            writeln!(f, "{}", self.gap)?;
+        }
         for violation in &self.violations {
             writeln!(f, "VIOLATED {violation}")?;
         }
@@ -81,6 +93,8 @@ pub fn judge(events: &[Event]) -> Verdict {
         unknown: events.iter().filter(|e| matches!(e.what, What::Unknown { .. })).count(),
         assets: run.state.len(),
         faults: events.iter().filter(|e| matches!(e.what, What::Fault { .. })).count(),
+        jobs: events.iter().filter(|e| matches!(e.what, What::Committed { .. })).count(),
+        gap: Gap::of(events),
         unjudged: !events.iter().any(|e| matches!(e.what, What::State { .. })),
         ..Verdict::default()
     };
@@ -93,6 +107,10 @@ pub fn judge(events: &[Event]) -> Verdict {
     assets_were_asked_for(&run, &mut report);
     assets_settled(&run, &mut report);
     revoked_stay_revoked(events, &mut report);
+    cluster::jobs_end_once(events, &mut report);
+    cluster::forms_again(events, &mut report);
+    cluster::retries_suffice(events, &mut report);
+    gap::within_bounds(events, &mut report);
     verdict.refusals = run.refused.iter().map(|(op, why)| format!("{}: {why}", run.asked[op].name)).collect();
     verdict
 }
@@ -111,8 +129,8 @@ impl<'a> Run<'a> {
         let mut run = Self { asked: BTreeMap::new(), acknowledged: Vec::new(), refused: Vec::new(), state: Vec::new() };
         for event in events {
             match &event.what {
-                What::Invoke { op, upload } => _ = run.asked.insert(*op, upload),
-                What::Ok { op, asset_id } if run.asked.contains_key(op) => run.acknowledged.push((*op, asset_id)),
+                What::Invoke { op, upload, .. } => _ = run.asked.insert(*op, upload),
+                What::Ok { op, asset_id, .. } if run.asked.contains_key(op) => run.acknowledged.push((*op, asset_id)),
                 What::Fail { op, status, code } if run.asked.contains_key(op) => {
                     run.refused.push((*op, format!("{status} {code}")));
                 }

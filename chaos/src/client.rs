@@ -61,6 +61,8 @@ pub struct Client {
     token: Option<String>,
     observer: Option<Observer>,
     retries: Retries,
+    /// An answer that takes longer is an unknown outcome.
+    patience: Duration,
 }
 
 impl Client {
@@ -69,12 +71,8 @@ impl Client {
         static PROVIDER: OnceLock<()> = OnceLock::new();
         // the HTTP library asks for one even when only plain HTTP is spoken; fails when there is one, which is fine
         PROVIDER.get_or_init(|| _ = rustls::crypto::ring::default_provider().install_default());
-        let http = reqwest::Client::builder()
-            .no_proxy()
-            .redirect(reqwest::redirect::Policy::none())
-            .timeout(ANSWER_WITHIN)
-            .build()?;
-        Ok(Self { http, address, token: None, observer: None, retries: Retries::default() })
+        let http = reqwest::Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none()).build()?;
+        Ok(Self { http, address, token: None, observer: None, retries: Retries::default(), patience: ANSWER_WITHIN })
     }
 
     pub fn with_observer(mut self, observer: Observer) -> Self {
@@ -84,6 +82,12 @@ impl Client {
 
     pub fn with_retries(mut self, retries: Retries) -> Self {
         self.retries = retries;
+        self
+    }
+
+    /// Gives each answer so long.
+    pub fn with_patience(mut self, patience: Duration) -> Self {
+        self.patience = patience;
         self
     }
 
@@ -240,6 +244,7 @@ impl Call<'_> {
     async fn send_once(&self) -> Result<Answer> {
         let url = self.client.address.get() + &self.path;
         let mut request: RequestBuilder = self.client.http.request(self.method.clone(), url);
+        request = request.timeout(self.client.patience);
         if let Some(token) = self.client.token.as_ref().filter(|_| !self.headers.contains_key("authorization")) {
             request = request.bearer_auth(token);
         }

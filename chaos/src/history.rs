@@ -31,15 +31,61 @@ pub struct Event {
     pub what: What,
 }
 
+/// How to repeat a run, as far as it can be repeated: moments depend on the machine.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Parameters {
+    pub nodes: usize,
+    pub uploaders: usize,
+    /// Faults end early after so many.
+    pub rounds: usize,
+    /// Faults end when this has passed.
+    pub time_max_ms: u64,
+    /// How long a node is stopped by SIGSTOP.
+    pub pause_ms: u64,
+    /// An upload may be sent so many times; 0 is without limit.
+    pub attempts_max: usize,
+}
+
+/// Which faults promise how long their victims' work may wait.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum FaultKind {
+    /// A node died without a word; others remain.
+    Kill,
+    /// Everything else.
+    #[default]
+    Other,
+}
+
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "lowercase")]
 pub enum What {
     /// How to repeat the run.
-    Run { scenario: String, seed: u64 },
-    /// A request is about to be sent.
-    Invoke { op: u64, upload: Upload },
+    Run {
+        scenario: String,
+        seed: u64,
+        #[serde(default)]
+        parameters: Parameters,
+    },
+    /// A request is about to be sent, to the named node.
+    Invoke {
+        op: u64,
+        upload: Upload,
+        #[serde(default)]
+        node: String,
+    },
     /// It was acknowledged: from here on the asset must exist.
-    Ok { op: u64, asset_id: String },
+    Ok {
+        op: u64,
+        asset_id: String,
+        /// `X-Node` of the answer: who took the request.
+        #[serde(default)]
+        node: String,
+        /// `X-Owner` of the answer: who decided.
+        #[serde(default)]
+        owner: String,
+    },
     /// It was refused for a reason that another attempt does not change.
     Fail { op: u64, status: u16, code: String },
     /// Nobody knows.
@@ -49,7 +95,22 @@ pub enum What {
     /// A token of the session was accepted.
     Accepted { session: String },
     /// The harness did something to the node.
-    Fault { action: String },
+    Fault {
+        action: String,
+        #[serde(default)]
+        kind: FaultKind,
+        /// Id of the node it was done to, empty where there is not one.
+        #[serde(default)]
+        victim: String,
+    },
+    /// The harness took the fault back.
+    Healed { action: String },
+    /// Every node saw every other again, so long after the fault was taken back.
+    Reformed { after_ms: u64 },
+    /// They did not, within the time given to them.
+    Torn { within_ms: u64, why: String },
+    /// A node's log says that it committed the end of a job.
+    Committed { job: String, node: String },
     /// What the node shows of one user in the end.
     State { user: String, assets: Vec<AssetInfo> },
 }
@@ -75,17 +136,31 @@ impl History {
         events.push(Event { at_ms, what });
     }
 
-    /// Records the start of an upload; the number is for [`Self::record`] of its outcome.
-    pub fn invoke(&self, upload: &Upload) -> u64 {
+    /// Records the start of an upload at a node; the number is for [`Self::record`] of its outcome.
+    pub fn invoke(&self, upload: &Upload, node: &str) -> u64 {
         let mut events = self.events.lock();
         let at_ms = u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX);
         let op = events.len() as u64;
-        events.push(Event { at_ms, what: What::Invoke { op, upload: upload.clone() } });
+        events.push(Event { at_ms, what: What::Invoke { op, upload: upload.clone(), node: node.to_owned() } });
         op
     }
 
     pub fn events(&self) -> Vec<Event> {
         self.events.lock().clone()
+    }
+
+    pub fn len(&self) -> usize {
+        self.events.lock().len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Looks at the events from number `start` on, without copying them.
+    pub fn look_from<T>(&self, start: usize, look: impl FnOnce(&[Event]) -> T) -> T {
+        let events = self.events.lock();
+        look(events.get(start..).unwrap_or_default())
     }
 }
 
@@ -114,11 +189,19 @@ mod tests {
     fn a_history_survives_the_file() {
         let history = History::default();
         let upload = Upload { user: "u".into(), name: "a.txt".into(), size: 3, sha256: "00".into() };
-        let op = history.invoke(&upload);
+        let op = history.invoke(&upload, "node-1");
         history.record(What::Unknown { op, why: "connection reset".into() });
-        history.record(What::Fault { action: "kill".into() });
+        history.record(What::Fault { action: "kill".into(), kind: FaultKind::Kill, victim: "node-1".into() });
         let mut file = Vec::new();
         write(&history.events(), &mut file).unwrap();
         assert_eq!(read(file.as_slice()).unwrap(), history.events());
+    }
+
+    #[test]
+    fn histories_of_older_versions_are_read() {
+        let line = br#"{"at_ms":1,"event":"run","scenario":"kill","seed":7}"#;
+        let events = read(line.as_slice()).unwrap();
+        let parameters = Parameters::default();
+        assert_eq!(events[0].what, What::Run { scenario: "kill".into(), seed: 7, parameters });
     }
 }

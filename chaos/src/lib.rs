@@ -1,18 +1,23 @@
 //! Black-box harness: starts real nodes, breaks them, and judges the outcome by what was acknowledged.
 //!
 //! It knows HTTP, signals and the words of `metastamp-protocol`, nothing else of the system. The parts:
-//! [`node`] runs a node process, [`client`] speaks HTTP to it, [`history`] writes down who was told what,
-//! [`check`] holds that against what the node shows at the end, [`scenario`] puts them together.
+//! [`node`] runs a node process, [`fleet`] several as a cluster, [`net`] puts links between them that can be cut,
+//! [`client`] speaks HTTP, [`workload`] keeps clients at it, [`history`] writes down who was told what, [`check`] holds
+//! that against what the nodes show at the end, [`scenario`] puts them together.
 
 pub mod check;
 pub mod client;
 pub mod files;
+pub mod fleet;
 pub mod history;
 pub mod multipart;
+pub mod net;
 pub mod node;
 pub mod scenario;
+pub mod workload;
 
 pub use client::{Address, Answer, Client};
 pub use files::UploadFile;
+pub use fleet::{Fleet, FleetOptions};
 pub use history::History;
 pub use node::{NodeOptions, NodeProcess};

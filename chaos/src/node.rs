@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, anyhow, bail, ensure};
 pub use rustix::process::Signal;
-use rustix::process::{Pid, kill_process};
+use rustix::process::{Pid, Resource, getrlimit, kill_process, setrlimit};
 use tempfile::TempDir;
 
 pub use self::log::{LogBook, Stream};
@@ -32,6 +32,10 @@ pub struct NodeOptions {
     pub data_dir: Option<PathBuf>,
     /// Settings beyond the harness's own; a later one of the same name wins.
     pub env: Vec<(String, String)>,
+    /// Another binary than [`binary`].
+    pub binary: Option<PathBuf>,
+    /// The network namespace to run in; the harness's own unless given.
+    pub namespace: Option<String>,
 }
 
 impl NodeOptions {
@@ -47,6 +51,25 @@ impl NodeOptions {
     pub fn data_dir(mut self, dir: &Path) -> Self {
         self.data_dir = Some(dir.to_owned());
         self
+    }
+
+    pub fn binary(mut self, binary: &Path) -> Self {
+        self.binary = Some(binary.to_owned());
+        self
+    }
+
+    pub fn namespace(mut self, name: &str) -> Self {
+        self.namespace = Some(name.to_owned());
+        self
+    }
+
+    fn command(&self, home: &Path, args: &[&str]) -> Result<Command> {
+        let binary = self.binary.clone().map_or_else(binary, Ok)?;
+        let Some(namespace) = &self.namespace else { return Ok(command(&binary, home, args)) };
+        // ip becomes the node by exec, so the process id is the node's
+        let mut command = command(Path::new("ip"), home, &["netns", "exec", namespace]);
+        command.arg(binary).args(args);
+        Ok(command)
     }
 }
 
@@ -75,11 +98,11 @@ impl NodeProcess {
         Ok(node)
     }
 
-    /// Starts the node again on the same data, on another port. It must not be running.
+    /// Starts the node again on the same data, on another port unless the options name one. It must not be running.
     pub fn restart(&mut self) -> Result<()> {
         ensure!(self.running.is_none(), "the node is running already");
         let seen = self.log.len();
-        let mut command = command(self.home.path(), &["serve"])?;
+        let mut command = self.options.command(self.home.path(), &["serve"])?;
         command.env("HOST", "127.0.0.1").env("PORT", "0").env("LOG_FORMAT", "json");
         command.env("DATA_DIR", self.data_dir()).envs(self.options.env.iter().cloned());
         let mut child = command.spawn().context("can't start the node")?;
@@ -175,6 +198,19 @@ impl NodeProcess {
         &self.log
     }
 
+    /// Whether the process has a file locked for writing. One that does and is stopped holds everybody up who shares
+    /// the file: that is the embedded stores' nature, not the cluster's.
+    pub fn holds_a_write_lock(&self) -> Result<bool> {
+        let running = self.running.as_ref().context("the node is not running")?;
+        let pid = running.child.id().to_string();
+        let locks = std::fs::read_to_string("/proc/locks").context("can't read the kernel's list of locks")?;
+        let is_it = |line: &str| {
+            let fields: Vec<_> = line.split_whitespace().collect();
+            matches!(fields.as_slice(), [_, _, _, "WRITE", owner, ..] if *owner == pid)
+        };
+        Ok(locks.lines().any(is_it))
+    }
+
     /// Largest resident memory of this life, in MiB, as the kernel counted it.
     pub fn peak_memory_mib(&self) -> Result<u64> {
         let running = self.running.as_ref().context("the node is not running")?;
@@ -215,7 +251,8 @@ impl Drop for Running {
 
 /// Runs the binary to its end in `home`, with nothing set but `env`: for `--help`, refusals at start and the like.
 pub fn run_to_end(home: &Path, args: &[&str], env: &[(&str, &str)], within: Duration) -> Result<Output> {
-    let mut child = command(home, args)?.envs(env.iter().copied()).spawn().context("can't start the node")?;
+    let mut child =
+        command(&binary()?, home, args).envs(env.iter().copied()).spawn().context("can't start the node")?;
     let _watchdog = Watchdog::over(child.id())?;
     let read_all = |pipe: Option<Box<dyn Read + Send>>| {
         std::thread::spawn(move || {
@@ -246,6 +283,13 @@ pub fn run_to_end(home: &Path, args: &[&str], env: &[(&str, &str)], within: Dura
     Ok(Output { status, stdout, stderr })
 }
 
+/// Lets this process have as many files and connections open as it is allowed to.
+pub fn raise_file_limit() -> Result<()> {
+    let mut limit = getrlimit(Resource::Nofile);
+    limit.current = limit.maximum;
+    setrlimit(Resource::Nofile, limit).context("can't raise the limit of open files")
+}
+
 /// The node's binary: `METASTAMP_BIN`, else beside the running executable in the target directory.
 pub fn binary() -> Result<PathBuf> {
     let path = match std::env::var_os("METASTAMP_BIN") {
@@ -265,12 +309,12 @@ pub fn binary() -> Result<PathBuf> {
     Ok(path)
 }
 
-fn command(home: &Path, args: &[&str]) -> Result<Command> {
-    let mut command = Command::new(binary()?);
+fn command(program: &Path, home: &Path, args: &[&str]) -> Command {
+    let mut command = Command::new(program);
     command.args(args).env_clear().env("HOME", home).current_dir(home);
     command.envs(std::env::var_os("PATH").map(|path| ("PATH", path)));
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    Ok(command)
+    command
 }
 
 /// The address in a log line that says the node listens.

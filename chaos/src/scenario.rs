@@ -1,3 +1,5 @@
 //! What can be done to nodes while clients use them.
 
+pub mod cluster;
 pub mod kill;
+mod stage;

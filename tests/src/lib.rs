@@ -3,6 +3,7 @@
 //! The tests themselves are in `tests/main.rs`, one binary, a module per subject.
 #![allow(clippy::unwrap_used, clippy::missing_panics_doc, reason = "a failure here is the test's failure")]
 
+pub mod cluster;
 pub mod contract;
 pub mod media;
 pub mod objects;

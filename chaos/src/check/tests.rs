@@ -1,6 +1,7 @@
 //! Proof of teeth: each way to break a promise is found, under its name.
 
 use super::*;
+use crate::history::{FaultKind, Parameters};
 
 fn upload(name: &str) -> Upload {
     Upload { user: "ann".into(), name: name.into(), size: 10, sha256: format!("digest of {name}") }
@@ -22,17 +23,29 @@ fn asset(id: &str, upload: &Upload) -> AssetInfo {
     }
 }
 
+fn invoke(op: u64, upload: &Upload) -> What {
+    What::Invoke { op, upload: upload.clone(), node: "node-1".into() }
+}
+
+fn ok(op: u64, asset_id: &str) -> What {
+    What::Ok { op, asset_id: asset_id.into(), node: "node-2/7".into(), owner: "node-1/7".into() }
+}
+
+fn kill() -> What {
+    What::Fault { action: "kill".into(), kind: FaultKind::Kill, victim: "node-1".into() }
+}
+
 /// Two uploads: one acknowledged after an unknown attempt, one unknown for good that did arrive.
 fn sound() -> (Vec<What>, Vec<AssetInfo>) {
     let (first, second) = (upload("first.txt"), upload("second.txt"));
     let state = vec![asset("1", &first), asset("2", &second)];
     let events = vec![
-        What::Invoke { op: 0, upload: first.clone() },
+        invoke(0, &first),
         What::Unknown { op: 0, why: "connection closed".into() },
-        What::Fault { action: "kill".into() },
-        What::Invoke { op: 3, upload: first },
-        What::Ok { op: 3, asset_id: "1".into() },
-        What::Invoke { op: 5, upload: second },
+        kill(),
+        invoke(3, &first),
+        ok(3, "1"),
+        invoke(5, &second),
         What::Unknown { op: 5, why: "timeout".into() },
     ];
     (events, state)
@@ -79,8 +92,8 @@ fn a_duplicated_asset_is_found() {
 #[test]
 fn two_ids_for_one_upload_are_found_even_when_one_is_gone() {
     let (mut events, state) = sound();
-    events.push(What::Invoke { op: 9, upload: upload("first.txt") });
-    events.push(What::Ok { op: 9, asset_id: "2".into() });
+    events.push(invoke(9, &upload("first.txt")));
+    events.push(ok(9, "2"));
     let verdict = verdict(events, state);
     assert!(names(&verdict).contains(&RETRY_IS_ONE_ASSET));
 }
@@ -135,4 +148,86 @@ fn a_refusal_and_a_missing_end_state_do_not_pass() {
     assert!(!verdict(events.clone(), state).holds());
     let unjudged = judge(&events.into_iter().map(|what| Event { at_ms: 0, what }).collect::<Vec<_>>());
     assert!(unjudged.unjudged && !unjudged.holds());
+}
+
+#[test]
+fn a_job_committed_twice_is_found() {
+    let (mut events, state) = sound();
+    events.push(What::Committed { job: "j1".into(), node: "node-1".into() });
+    events.push(What::Committed { job: "j2".into(), node: "node-2".into() });
+    let once = verdict(events.clone(), state.clone());
+    assert!(once.holds() && once.jobs == 2, "{once}");
+    events.push(What::Committed { job: "j1".into(), node: "node-3".into() });
+    assert_eq!(names(&verdict(events, state)), [ONE_RESULT_PER_CLAIM]);
+}
+
+#[test]
+fn a_cluster_that_stays_torn_is_found() {
+    let (mut events, state) = sound();
+    events.push(What::Reformed { after_ms: 900 });
+    assert!(verdict(events.clone(), state.clone()).holds());
+    events.push(What::Torn { within_ms: 20_000, why: "node-2 does not see node-1".into() });
+    assert_eq!(names(&verdict(events, state)), [CLUSTER_FORMS_AGAIN]);
+}
+
+#[test]
+fn a_second_failure_is_found_where_attempts_are_limited() {
+    let run = |attempts_max| What::Run {
+        scenario: "rolling".into(),
+        seed: 1,
+        parameters: Parameters { attempts_max, ..Parameters::default() },
+    };
+    let lost = |attempts_max| {
+        let (mut events, state) = sound();
+        events.push(invoke(7, &upload("second.txt")));
+        events.push(What::Unknown { op: 7, why: "503".into() });
+        events.insert(0, run(attempts_max));
+        names(&verdict(events, state)).join(" ")
+    };
+    // the first upload needed one retry, the second failed twice
+    assert_eq!(lost(2), ONE_RETRY_SUFFICES);
+    assert_eq!(lost(0), "");
+}
+
+/// A kill at one second, and an upload under way then that is answered so late.
+fn failover(answered_ms: u64) -> Verdict {
+    let (first, second) = (upload("first.txt"), upload("second.txt"));
+    let state = vec![asset("1", &first), asset("2", &second)];
+    let events = [
+        (900, invoke(0, &first)),
+        (1_000, kill()),
+        (1_100, What::Unknown { op: 0, why: "connection closed".into() }),
+        (1_110, invoke(3, &first)),
+        (answered_ms, ok(3, "1")),
+        (answered_ms, invoke(5, &second)),
+        (answered_ms + 20, ok(5, "2")),
+        (9_999, What::State { user: "ann".into(), assets: state }),
+    ];
+    judge(&events.map(|(at_ms, what)| Event { at_ms, what }))
+}
+
+#[test]
+fn the_gap_after_a_kill_is_measured_and_bounded() {
+    let quick = failover(2_500);
+    assert!(quick.holds(), "{quick}");
+    assert_eq!((quick.gap.samples, quick.gap.first_worst, quick.gap.wait_worst), (1, 1_500, 1_500));
+    let late = failover(3_100);
+    // of one sample the median is the worst
+    assert_eq!(names(&late), [FAILOVER_WITHIN_BOUNDS; 2], "{late}");
+    assert_eq!(names(&failover(5_100)).len(), 4);
+}
+
+#[test]
+fn an_upload_never_answered_counts_until_the_end() {
+    let (first, second) = (upload("first.txt"), upload("second.txt"));
+    let state = vec![asset("2", &second)];
+    let events = [
+        (900, invoke(0, &first)),
+        (950, invoke(1, &second)),
+        (1_000, kill()),
+        (1_200, ok(1, "2")),
+        (9_000, What::State { user: "ann".into(), assets: state }),
+    ];
+    let verdict = judge(&events.map(|(at_ms, what)| Event { at_ms, what }));
+    assert_eq!((verdict.gap.first_worst, verdict.gap.wait_worst), (200, 8_000), "{verdict}");
 }
