@@ -62,7 +62,7 @@ pub fn link_address(cluster: &Cluster, config: &ClusterConfig) -> String {
 /// Tells others that this node leaves. Then time passes in which load balancers may notice, for as long as there is
 /// another member that could take the work, and for at most `leave_time`.
 pub async fn take_leave(cluster: &Cluster, leave_time: Duration) {
-    if tokio::time::timeout(TELL_WITHIN, cluster.drain(true)).await.is_err() {
+    if tokio::time::timeout(TELL_WITHIN, cluster.leave()).await.is_err() {
         tracing::warn!("others were not told in time that this node leaves");
     }
     let started = Instant::now();
