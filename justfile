@@ -8,6 +8,10 @@ default:
 run:
     cargo run --release
 
+# a cluster of nodes on this machine, behind a small load balancer
+dev NODES="3" *ARGS:
+    cargo run --release -- dev --nodes {{NODES}} {{ARGS}}
+
 # a node with a demo account and sample works
 demo:
     cargo run --release -- demo

@@ -4,11 +4,13 @@
 //! be brought up again from the store. Each has its rules in a pure state machine apart (`state.rs`).
 
 pub mod error;
+mod failover;
 pub mod fingerprint;
+mod load;
 pub mod metrics;
-pub mod registry;
-pub mod supervisor;
-pub mod sweeper;
+mod registry;
+mod supervisor;
+mod sweeper;
 pub mod system;
 pub mod upload;
 

@@ -6,7 +6,7 @@ pub const ACTOR_ENTITIES: &str = "actor_entities";
 pub const ACTOR_MAILBOX_DEPTH: &str = "actor_mailbox_depth";
 /// Counter, label `kind`: calls refused because a mailbox or the registry was full.
 pub const ACTOR_REJECTED_TOTAL: &str = "actor_rejected_total";
-/// Counter, label `kind`: entities that left memory, idle or done.
+/// Counter, label `kind`: entities that left memory, idle or done. A failed one is not counted.
 pub const ACTOR_PASSIVATIONS_TOTAL: &str = "actor_passivations_total";
 /// Counter, label `actor`: supervised actors started again after they ended.
 pub const ACTOR_RESTARTS_TOTAL: &str = "actor_restarts_total";
@@ -14,14 +14,17 @@ pub const ACTOR_RESTARTS_TOTAL: &str = "actor_restarts_total";
 pub const FINGERPRINT_JOBS: &str = "fingerprint_jobs";
 /// Gauge: jobs waiting for a worker, in the store.
 pub const FINGERPRINT_QUEUE_DEPTH: &str = "fingerprint_queue_depth";
-/// Gauge: workers of this node that are busy.
+/// Gauge: workers of this node that are busy. On a node with one worker it may be two: a standby takes a short job while
+/// the worker is at a long one.
 pub const FINGERPRINT_WORKERS_BUSY: &str = "fingerprint_workers_busy";
 /// Gauge: workers of this node.
 pub const FINGERPRINT_WORKERS: &str = "fingerprint_workers";
 /// Histogram, seconds, labels `type` and `outcome` (completed, failed): from claim to commit. Its count is the number
 /// of jobs that this node ended.
 pub const FINGERPRINT_JOB_DURATION_SECONDS: &str = "fingerprint_job_duration_seconds";
-/// Counter, label `what`: writes refused by the store because someone else had moved on.
+/// Counter: jobs of dead members that this node returned to the queue.
+pub const FINGERPRINT_JOBS_RETURNED_TOTAL: &str = "fingerprint_jobs_returned_total";
+/// Counter, label `what` (upload, job, job_renewal, job_release): writes refused by the store because someone else had moved on.
 pub const FENCED_WRITES_TOTAL: &str = "fenced_writes_total";
 /// Counter, label `outcome` (stored, repeat, discarded): ends of upload sessions.
 pub const UPLOAD_SESSIONS_TOTAL: &str = "upload_sessions_total";

@@ -11,7 +11,9 @@ use metastamp_protocol::ObjectId;
 use metrics::{counter, gauge};
 use parking_lot::RwLock;
 use ractor::rpc::CallResult;
-use ractor::{Actor, ActorCell, ActorId, ActorProcessingErr, ActorRef, RpcReplyPort, SpawnErr, SupervisionEvent};
+use ractor::{
+    ACTIVE_STATES, Actor, ActorCell, ActorId, ActorProcessingErr, ActorRef, RpcReplyPort, SpawnErr, SupervisionEvent,
+};
 use tokio::sync::Semaphore;
 
 use crate::ActorError;
@@ -33,6 +35,13 @@ pub trait Entity: Actor + Clone {
 struct Slot<M> {
     actor: ActorRef<M>,
     mailbox: Arc<Semaphore>,
+}
+
+impl<M> Slot<M> {
+    /// It takes messages. One that is about to end is followed by another, brought up from the store.
+    fn is_open(&self) -> bool {
+        ACTIVE_STATES.contains(&self.actor.get_status())
+    }
 }
 
 impl<M> Clone for Slot<M> {
@@ -98,11 +107,16 @@ impl<E: Entity> Registry<E> {
         }
     }
 
-    /// Sends a message to the entity if it is in memory; nothing happens otherwise.
-    pub fn tell_if_active(&self, id: ObjectId, message: E::Msg) {
+    /// Sends a message to the entity if it is in memory, and tells whether it was.
+    pub fn tell_if_active(&self, id: ObjectId, message: E::Msg) -> bool {
         let slot = self.shared.slots.read().get(&id).cloned();
-        if let Some(slot) = slot {
-            let _ = slot.actor.cast(message);
+        slot.is_some_and(|slot| slot.actor.cast(message).is_ok())
+    }
+
+    /// Sends a message to every entity in memory.
+    pub fn tell_all(&self, message: impl Fn() -> E::Msg) {
+        for slot in self.shared.slots.read().values() {
+            let _ = slot.actor.cast(message());
         }
     }
 
@@ -126,7 +140,7 @@ impl<E: Entity> Registry<E> {
     }
 
     async fn activate(&self, id: ObjectId, args: impl FnOnce() -> E::Arguments) -> Result<Slot<E::Msg>> {
-        if let Some(slot) = self.shared.slots.read().get(&id) {
+        if let Some(slot) = self.shared.slots.read().get(&id).filter(|slot| slot.is_open()) {
             return Ok(slot.clone());
         }
         if self.active() >= ENTITIES_MAX {
@@ -190,7 +204,7 @@ impl<E: Entity> Actor for Keeper<E> {
         Activate { id, args, reply }: Activate<E>,
         ids: &mut Self::State,
     ) -> std::result::Result<(), ActorProcessingErr> {
-        let known = self.0.shared.slots.read().get(&id).cloned();
+        let known = self.0.shared.slots.read().get(&id).filter(|slot| slot.is_open()).cloned();
         let slot = match known {
             Some(slot) => Ok(slot),
             None => Actor::spawn_linked(None, self.0.entity.clone(), args, myself.get_cell())

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use metastamp_cluster::{Cluster, Entities};
+use metastamp_cluster::{Audience, Cluster, Entities};
 use metastamp_protocol::cluster::{Answer, Command, Failure, Notice};
 use metastamp_protocol::{NodeRef, ObjectId};
 use metastamp_store::cache::SharedCache;
@@ -14,7 +14,9 @@ use metastamp_store::objects::Objects;
 use parking_lot::RwLock;
 use ractor::{Actor, ActorRef};
 
+use crate::failover::Failover;
 use crate::fingerprint::{self, JobActor, JobMessage, Pool, Queue, QueueMessage, Tools};
+use crate::load::LoadReport;
 use crate::registry::Registry;
 use crate::supervisor::{self, Child, Supervisor};
 use crate::sweeper::Sweeper;
@@ -23,7 +25,8 @@ use crate::upload::{Rules, Sessions, Uploads};
 /// Numbers that an operator, or a test, may want to be different.
 #[derive(Debug, Clone)]
 pub struct Settings {
-    /// Fingerprints made at once on this node.
+    /// Fingerprints made at once on this node. Long kinds (audio, video) leave one worker to the others; with a single
+    /// worker there is a standby besides, which takes a short job while the worker is at a long one.
     pub workers: usize,
     pub fingerprinting: bool,
     /// Where jobs put the file they work on.
@@ -67,13 +70,17 @@ pub struct Deps {
     pub settings: Settings,
 }
 
+/// Replaced when the supervisor restarts the queue.
+type QueueHandle = Arc<RwLock<Option<ActorRef<QueueMessage>>>>;
+
 /// Handle to the running actors. Cheap to clone.
 #[derive(Clone)]
 pub struct System {
     pub uploads: Uploads,
+    cluster: Cluster,
     sessions: Sessions,
     jobs: Registry<JobActor>,
-    queue: Arc<RwLock<Option<ActorRef<QueueMessage>>>>,
+    queue: QueueHandle,
     supervisor: ActorRef<supervisor::Message>,
 }
 
@@ -100,50 +107,63 @@ impl System {
         let sessions = Sessions::new(deps.documents.clone(), rules);
         let jobs = fingerprint::jobs(tools.clone());
         let queue = Arc::new(RwLock::new(None));
+        let load = LoadReport {
+            cluster: deps.cluster.clone(),
+            pool: deps.settings.fingerprinting.then(|| Pool::new(deps.settings.workers)),
+            sessions: sessions.clone(),
+            jobs: jobs.clone(),
+            told: Arc::default(),
+        };
         let mut children = vec![
             registry_child("uploads", sessions.registry.clone()),
             registry_child("fingerprint-jobs", jobs.clone()),
             sweeper_child(deps.clone()),
+            failover_child(deps.documents.clone(), load.clone(), queue.clone()),
         ];
-        if deps.settings.fingerprinting {
-            children.push(queue_child(tools, Pool::new(deps.settings.workers), jobs.clone(), queue.clone()));
+        if let Some(pool) = load.pool.clone() {
+            children.push(queue_child(tools, pool, load, queue.clone()));
         }
         let (supervisor, _) = Actor::spawn(None, Supervisor, children).await?;
         let uploads = Uploads::new(deps.cluster.clone(), deps.documents.clone());
-        let system = Self { uploads, sessions, jobs, queue, supervisor };
+        let system = Self { uploads, cluster: deps.cluster.clone(), sessions, jobs, queue, supervisor };
         deps.cluster.serve(Arc::new(system.clone()));
         Ok(system)
     }
 
-    /// There is a new job: look at once instead of at the next beat.
+    /// There is a new job: look at once instead of at the next beat, or let idle members know.
     pub fn job_queued(&self) {
-        self.tell_queue(QueueMessage::Look);
+        tell(&self.queue, QueueMessage::Queued);
     }
 
-    /// The asset of this job is gone; if the job runs here, it stops.
+    /// The asset of this job is gone; wherever the job runs, it stops.
     pub fn cancel_job(&self, id: ObjectId) {
-        self.jobs.tell_if_active(id, JobMessage::Cancel);
+        if !self.jobs.tell_if_active(id, JobMessage::Cancel) {
+            self.cluster.tell(Notice::JobCancelled(id), Audience::All);
+        }
     }
 
     /// Claims nothing more, lets running jobs finish until `deadline`, then hands back what is left and stops.
     pub async fn drain(&self, deadline: Duration) {
-        self.tell_queue(QueueMessage::Drain);
+        tell(&self.queue, QueueMessage::Drain);
         let started = tokio::time::Instant::now();
         while self.jobs.active() > 0 && started.elapsed() < deadline {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
-        self.jobs.stop_all();
-        let handed_back = tokio::time::Instant::now();
-        while self.jobs.active() > 0 && handed_back.elapsed() < Duration::from_secs(2) {
-            tokio::time::sleep(Duration::from_millis(20)).await;
+        if self.jobs.active() > 0 {
+            self.jobs.stop_all();
+            let handed_back = tokio::time::Instant::now();
+            while self.jobs.active() > 0 && handed_back.elapsed() < Duration::from_secs(2) {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+            self.cluster.tell(Notice::JobsWaiting, Audience::Idle);
         }
         let _ = self.supervisor.stop_and_wait(None, Some(Duration::from_secs(2))).await;
     }
+}
 
-    fn tell_queue(&self, message: QueueMessage) {
-        if let Some(queue) = &*self.queue.read() {
-            let _ = queue.cast(message);
-        }
+fn tell(queue: &QueueHandle, message: QueueMessage) {
+    if let Some(queue) = &*queue.read() {
+        let _ = queue.cast(message);
     }
 }
 
@@ -156,14 +176,19 @@ impl Entities for System {
 
     fn notice(&self, _: &NodeRef, notice: Notice) {
         match notice {
-            Notice::JobsWaiting => self.tell_queue(QueueMessage::Look),
-            Notice::JobCancelled(id) => self.jobs.tell_if_active(id, JobMessage::Cancel),
+            Notice::JobsWaiting => tell(&self.queue, QueueMessage::Look),
+            Notice::JobCancelled(id) => drop(self.jobs.tell_if_active(id, JobMessage::Cancel)),
+            // The cluster acts on these itself.
             Notice::Leaving | Notice::Drain { .. } => {}
         }
     }
 
     fn distrust(&self) {
-        self.sessions.registry.stop_all();
+        tracing::warn!("this node was asleep: sessions are loaded again, claims looked after");
+        self.sessions.distrust();
+        // A lost claim stops the work early; the store would refuse its result anyway.
+        self.jobs.tell_all(|| JobMessage::Distrust);
+        tell(&self.queue, QueueMessage::Look);
     }
 }
 
@@ -178,14 +203,27 @@ fn sweeper_child(deps: Deps) -> Child {
     })
 }
 
-fn queue_child(
-    tools: Tools,
-    pool: Pool,
-    jobs: Registry<JobActor>,
-    handle: Arc<RwLock<Option<ActorRef<QueueMessage>>>>,
-) -> Child {
+fn failover_child(documents: SharedDocuments, load: LoadReport, queue: QueueHandle) -> Child {
+    let living = Arc::default();
+    Child::new("failover", move |supervisor| {
+        let queue = queue.clone();
+        let failover = Failover {
+            documents: documents.clone(),
+            view: load.cluster.watch(),
+            living: Arc::clone(&living),
+            look: Arc::new(move || tell(&queue, QueueMessage::Look)),
+            beat: Arc::new({
+                let load = load.clone();
+                move || load.tell_if_changed()
+            }),
+        };
+        async move { Ok(Actor::spawn_linked(None, failover, (), supervisor).await?.0.get_cell()) }
+    })
+}
+
+fn queue_child(tools: Tools, pool: Pool, load: LoadReport, handle: QueueHandle) -> Child {
     Child::new("fingerprint-queue", move |supervisor| {
-        let queue = Queue { tools: tools.clone(), pool: pool.clone(), jobs: jobs.clone() };
+        let queue = Queue { tools: tools.clone(), pool: pool.clone(), load: load.clone() };
         let handle = handle.clone();
         async move {
             let (queue, _) = Actor::spawn_linked(None, queue, (), supervisor).await?;
@@ -194,3 +232,6 @@ fn queue_child(
         }
     })
 }
+
+#[cfg(test)]
+mod tests;

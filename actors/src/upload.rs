@@ -103,11 +103,18 @@ fn unexpected(answer: &Answer) -> Failure {
 #[derive(Clone)]
 pub(crate) struct Sessions {
     pub registry: Registry<Session>,
+    behaviour: Session,
 }
 
 impl Sessions {
     pub fn new(documents: SharedDocuments, rules: Rules) -> Self {
-        Self { registry: Registry::new(Session::new(documents, rules)) }
+        let behaviour = Session::new(documents, rules);
+        Self { registry: Registry::new(behaviour.clone()), behaviour }
+    }
+
+    /// What sessions hold in memory may be stale: they load it again before they serve.
+    pub fn distrust(&self) {
+        self.behaviour.distrust();
     }
 
     /// Does a command of the upload family here.

@@ -63,7 +63,8 @@ impl Inner {
                 return Err(last);
             }
             let view = watch.borrow_and_update().clone();
-            let to = journey.next(&view, hint.take());
+            let missing = |node: &NodeRef| self.links.as_ref().map_or(Duration::ZERO, |links| links.missing_for(node));
+            let to = journey.next(&view, hint.take(), missing);
             match self.attempt(&view, &journey, &to, left()).await {
                 Ok(answer) => {
                     self.gaps.acknowledged(&to.node);
@@ -130,15 +131,16 @@ impl Inner {
 }
 
 impl Journey {
-    /// Where to ask now.
-    fn next(&self, view: &View, hint: Option<(NodeRef, u32)>) -> To {
+    /// Where to ask now. `missing` tells for how long a member could not be reached.
+    fn next(&self, view: &View, hint: Option<(NodeRef, u32)>, missing: impl Fn(&NodeRef) -> Duration) -> To {
         if let Some((node, hop)) = hint
             && view.live(&node).is_some()
         {
             return To { node, hop, fallback: false };
         }
-        let held = self.held_since.map_or(Duration::ZERO, |since| since.elapsed());
         let owner = view.owner(self.command.entity());
+        // Whoever comes later need not wait as long again.
+        let held = self.held_since.map_or(Duration::ZERO, |since| since.elapsed()).max(missing(&owner));
         if held < FALLBACK_AFTER && !self.incapable.contains(&owner) {
             return To { node: owner, hop: 0, fallback: false };
         }
@@ -172,6 +174,10 @@ mod tests {
         Journey { command, key: 1, first: node(owner), held_since: None, incapable: Vec::new() }
     }
 
+    fn next(journey: &Journey, view: &View, hint: Option<(NodeRef, u32)>) -> To {
+        journey.next(view, hint, |_| Duration::ZERO)
+    }
+
     fn link(view: &mut View, id: &str, state: LinkState) {
         view.members.iter_mut().filter(|m| m.node.node_id == id).for_each(|m| m.link = state);
     }
@@ -180,9 +186,9 @@ mod tests {
     fn the_owner_is_asked_first_then_the_hint() {
         let view = view();
         let journey = journey(&view, "b");
-        assert_eq!(journey.next(&view, None), To { node: node("b"), hop: 0, fallback: false });
-        assert_eq!(journey.next(&view, Some((node("c"), 1))), To { node: node("c"), hop: 1, fallback: false });
-        let unknown = journey.next(&view, Some((node("z"), 1)));
+        assert_eq!(next(&journey, &view, None), To { node: node("b"), hop: 0, fallback: false });
+        assert_eq!(next(&journey, &view, Some((node("c"), 1))), To { node: node("c"), hop: 1, fallback: false });
+        let unknown = next(&journey, &view, Some((node("z"), 1)));
         assert_eq!(unknown.node, node("b"), "a hint that is no member is not followed");
     }
 
@@ -191,17 +197,20 @@ mod tests {
         let mut view = view();
         let mut journey = journey(&view, "b");
         link(&mut view, "b", LinkState::Down);
-        assert_eq!(journey.next(&view, None).node, node("b"));
+        assert_eq!(next(&journey, &view, None).node, node("b"));
         journey.held_since = Some(Instant::now() - FALLBACK_AFTER);
-        let to = journey.next(&view, None);
+        let to = next(&journey, &view, None);
         assert!(to.fallback && to.node != node("b"), "{to:?}");
+        journey.held_since = None;
+        assert_eq!(journey.next(&view, None, |_| FALLBACK_AFTER), to, "it has been away for long enough already");
+        journey.held_since = Some(Instant::now() - FALLBACK_AFTER);
         let second = view.ranking(journey.command.entity())[1].node.clone();
         assert_eq!(to.node, second, "everybody falls back to the same one, if it can be reached");
         for id in ["b", "c"] {
             link(&mut view, id, LinkState::Down);
         }
         assert_eq!(
-            journey.next(&view, None),
+            next(&journey, &view, None),
             To { node: node("a"), hop: 0, fallback: true },
             "the last one serves all"
         );
@@ -212,7 +221,7 @@ mod tests {
         let view = view();
         let mut journey = journey(&view, "c");
         journey.incapable.push(node("c"));
-        let to = journey.next(&view, None);
+        let to = next(&journey, &view, None);
         assert!(to.fallback && to.node != node("c"));
     }
 
@@ -221,8 +230,8 @@ mod tests {
         let mut view = view();
         let journey = journey(&view, "b");
         view.members[1].state = MemberState::Leaving;
-        assert_ne!(journey.next(&view, None).node, node("b"));
+        assert_ne!(next(&journey, &view, None).node, node("b"));
         view.members.iter_mut().for_each(|member| member.state = MemberState::Leaving);
-        assert_eq!(journey.next(&view, None).node, node("b"));
+        assert_eq!(next(&journey, &view, None).node, node("b"));
     }
 }

@@ -62,10 +62,18 @@ const CLUSTER_ID: &str = "metastamp";
 
 pub struct Gossip {
     handle: Arc<ChitchatHandle>,
-    /// Highest heartbeat of each member, and when it was first seen here.
-    heard: Mutex<HashMap<ChitchatId, (u64, Instant)>>,
+    heard: Mutex<HashMap<ChitchatId, Heard>>,
     change: Arc<Notify>,
     tasks: [tokio::task::JoinHandle<()>; 2],
+}
+
+/// What was noticed of a member here.
+struct Heard {
+    /// The highest, and when it was first seen.
+    heartbeat: u64,
+    at: Instant,
+    /// The failure detector needs two heartbeats before it calls anybody alive; until then nobody is dead either.
+    ever_alive: bool,
 }
 
 /// What [`Gossip::start`] needs.
@@ -116,18 +124,22 @@ impl Gossip {
         Ok(Self { handle, heard: Mutex::default(), change, tasks: [watch, sowing] })
     }
 
-    fn peer(&self, id: &ChitchatId, state: &NodeState, alive: bool) -> Peer {
+    fn peer(&self, id: &ChitchatId, state: &NodeState, alive: bool) -> Option<Peer> {
         let heartbeat: u64 = state.heartbeat().into();
         let now = Instant::now();
         let mut heard = self.heard.lock();
-        let entry = heard.entry(id.clone()).or_insert((heartbeat, now));
-        if heartbeat > entry.0 {
-            *entry = (heartbeat, now);
+        let entry = heard.entry(id.clone()).or_insert(Heard { heartbeat, at: now, ever_alive: alive });
+        if heartbeat > entry.heartbeat {
+            (entry.heartbeat, entry.at) = (heartbeat, now);
+        }
+        entry.ever_alive |= alive;
+        if !entry.ever_alive {
+            return None;
         }
         let published = state.key_values().map(|(key, value)| (key.to_owned(), value.to_owned())).collect();
         let generation = i64::try_from(id.generation_id).unwrap_or(i64::MAX);
         let node = NodeRef { node_id: id.node_id.to_string(), generation };
-        Peer { node, address: id.gossip_advertise_addr, alive, heard: now - entry.1, published }
+        Some(Peer { node, address: id.gossip_advertise_addr, alive, heard: now - entry.at, published })
     }
 }
 
@@ -143,7 +155,7 @@ impl Membership for Gossip {
         let others = states.iter().filter(|(id, _)| *id != own);
         // Somebody whose own words have not arrived yet can't be judged.
         let spoken = others.filter(|(_, state)| state.get(key::PROTOCOL).is_some());
-        spoken.map(|(id, state)| self.peer(id, state, live.contains(id))).collect()
+        spoken.filter_map(|(id, state)| self.peer(id, state, live.contains(id))).collect()
     }
 
     async fn publish(&self, key: &'static str, value: String) {

@@ -131,6 +131,12 @@ impl Links {
         }
     }
 
+    /// For how long there has been no link to the member.
+    pub fn missing_for(&self, node: &NodeRef) -> Duration {
+        let wanted = self.shared.wanted.lock();
+        wanted.get(&node.node_id).filter(|wanted| wanted.node == *node).map_or(Duration::ZERO, |w| w.since.elapsed())
+    }
+
     /// Brings links in line with who is alive: dials who is missing, closes what leads to the dead or to a former life.
     pub fn reconcile(&self, targets: &[Target], died: &[NodeRef]) {
         self.give_up_half_open();

@@ -173,7 +173,10 @@ fn changed(before: &View, view: &View) {
             let (peer, state) = (&member.node, member.state.as_str());
             match member.state {
                 MemberState::Dead => tracing::warn!(%peer, state, "member"),
-                _ => tracing::info!(%peer, state, address = ?member.address, version = member.version, "member"),
+                _ => {
+                    let address = member.address.map(|address| address.to_string());
+                    tracing::info!(%peer, state, address, version = member.version, "member");
+                }
             }
         }
     }

@@ -3,7 +3,6 @@
 use std::net::SocketAddr;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, OnceLock};
-use std::time::Duration;
 
 use anyhow::Context;
 use metastamp_protocol::cluster::wire::{VERSION_MAX, VERSION_MIN};
@@ -76,6 +75,8 @@ pub async fn start(settings: Settings, local: NodeRef) -> anyhow::Result<Arc<Inn
         change,
         ended: CancellationToken::new(),
     });
+    let view = View { local: inner.local.clone(), members: vec![inner.local_member()] };
+    inner.view.send_replace(Arc::new(view));
     let receiver: Arc<dyn router::Receive> = inner.clone();
     let _ = slot.set(Arc::downgrade(&receiver));
     tokio::spawn(reconcile::run(inner.clone(), membership, links));
@@ -97,7 +98,7 @@ async fn bind(listen: SocketAddr) -> anyhow::Result<(TcpListener, UdpSocket)> {
     }
 }
 
-/// The address others are told: as configured, as bound, or the one this machine has towards the first seed.
+/// The address others are told: as configured, or as bound.
 async fn advertise(settings: &Settings, port: u16) -> anyhow::Result<SocketAddr> {
     if let Some(advertise) = &settings.advertise {
         let mut found = tokio::net::lookup_host(advertise.as_str())
@@ -112,26 +113,5 @@ async fn advertise(settings: &Settings, port: u16) -> anyhow::Result<SocketAddr>
     if !settings.listen.ip().is_unspecified() {
         return Ok(SocketAddr::new(settings.listen.ip(), port));
     }
-    for seed in &settings.seeds {
-        if let Some(ip) = towards(seed).await {
-            return Ok(SocketAddr::new(ip, port));
-        }
-    }
-    anyhow::bail!("which of its addresses others should use is not clear: set CLUSTER_ADVERTISE")
-}
-
-/// Our address as `seed` would see it. Nothing is sent.
-async fn towards(seed: &str) -> Option<std::net::IpAddr> {
-    let lookup = tokio::time::timeout(Duration::from_secs(5), tokio::net::lookup_host(seed)).await.ok()?.ok()?;
-    for address in lookup {
-        let any: SocketAddr = if address.is_ipv4() { ([0, 0, 0, 0], 0).into() } else { ([0; 16], 0).into() };
-        let socket = UdpSocket::bind(any).await.ok()?;
-        if socket.connect(address).await.is_ok()
-            && let Ok(local) = socket.local_addr()
-            && !local.ip().is_unspecified()
-        {
-            return Some(local.ip());
-        }
-    }
-    None
+    anyhow::bail!("others can't link to {}: set CLUSTER_ADVERTISE", settings.listen.ip())
 }

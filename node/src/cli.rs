@@ -3,6 +3,7 @@
 use clap::{Parser, Subcommand};
 
 use crate::client::{AssetsArgs, ClusterCommand, LoginArgs, UploadArgs};
+use crate::dev::DevArgs;
 use crate::init::InitArgs;
 
 /// A META-STAMP node, and a small client for one.
@@ -40,6 +41,8 @@ pub enum Command {
     /// Look at the cluster and take members out of it (administrators)
     #[command(subcommand)]
     Cluster(ClusterCommand),
+    /// Run a cluster on this machine, with a load balancer in front
+    Dev(DevArgs),
     /// Create a demo account with sample works; starts a node if none is running
     Demo {
         /// Address of the node

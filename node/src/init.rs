@@ -46,34 +46,63 @@ pub async fn run(config: &Config, args: InitArgs) -> anyhow::Result<()> {
 }
 
 async fn administrator(config: &Config, stores: &Stores) -> anyhow::Result<()> {
-    let email = &config.admin_email;
-    anyhow::ensure!(is_email(email), "ADMIN_EMAIL is {email:?}, accepted: an email address");
-    if let Some(user) = stores.documents.user_by_email(email).await? {
-        if user.role != Role::Admin {
-            stores.documents.set_role(user.id, Role::Admin).await?;
-            out::line(&format!("{email} is an administrator now; the password stays as it was"));
-        } else {
-            out::line(&format!("administrator {email} exists"));
-        }
-        return Ok(());
-    }
     let generated = config.admin_password.is_none();
     let password = config.admin_password.clone().unwrap_or_else(generate_password);
-    let hash =
-        Passwords::new(1).hash(password.clone()).await.map_err(|_| anyhow::anyhow!("can't hash the password"))?;
-    let admin = User { role: Role::Admin, is_verified: true, ..User::local(email, hash, Timestamp::now()) };
-    match stores.documents.insert_user(&admin).await {
-        Ok(()) if generated => out::line(&format!("administrator {email} created, password (shown once): {password}")),
-        Ok(()) => out::line(&format!("administrator {email} created with the password of ADMIN_PASSWORD")),
-        // Another init was faster.
-        Err(StoreError::Conflict { .. }) => out::line(&format!("administrator {email} exists")),
-        Err(error) => return Err(error.into()),
-    }
+    let (User { email, .. }, outcome) = ensure_administrator(config, stores, password.clone()).await?;
+    out::line(&match outcome {
+        Ensured::Created if generated => format!("administrator {email} created, password (shown once): {password}"),
+        Ensured::Created => format!("administrator {email} created with the password of ADMIN_PASSWORD"),
+        Ensured::Promoted => format!("{email} is an administrator now; the password stays as it was"),
+        Ensured::WasThere => format!("administrator {email} exists"),
+    });
     Ok(())
 }
 
+/// What [`ensure_administrator`] did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ensured {
+    Created,
+    Promoted,
+    WasThere,
+}
+
+/// Makes the account of `ADMIN_EMAIL` with `password`. One that exists becomes administrator and keeps its password.
+///
+/// # Errors
+/// When `ADMIN_EMAIL` is no address, or a store fails.
+pub async fn ensure_administrator(
+    config: &Config,
+    stores: &Stores,
+    password: String,
+) -> anyhow::Result<(User, Ensured)> {
+    let email = &config.admin_email;
+    anyhow::ensure!(is_email(email), "ADMIN_EMAIL is {email:?}, accepted: an email address");
+    if let Some(user) = stores.documents.user_by_email(email).await? {
+        return promote(stores, user).await;
+    }
+    let hash = Passwords::new(1).hash(password).await.map_err(|_| anyhow::anyhow!("can't hash the password"))?;
+    let admin = User { role: Role::Admin, is_verified: true, ..User::local(email, hash, Timestamp::now()) };
+    match stores.documents.insert_user(&admin).await {
+        Ok(()) => Ok((admin, Ensured::Created)),
+        // Another init was faster.
+        Err(StoreError::Conflict { .. }) => {
+            let user = stores.documents.user_by_email(email).await?.context("the administrator went away")?;
+            promote(stores, user).await
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+async fn promote(stores: &Stores, user: User) -> anyhow::Result<(User, Ensured)> {
+    if user.role == Role::Admin {
+        return Ok((user, Ensured::WasThere));
+    }
+    stores.documents.set_role(user.id, Role::Admin).await?;
+    Ok((user, Ensured::Promoted))
+}
+
 /// 24 letters and digits, at least one of each.
-fn generate_password() -> String {
+pub fn generate_password() -> String {
     use rand::Rng;
     const LETTERS: &[u8] = b"ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz23456789";
     let mut rng = rand::rng();

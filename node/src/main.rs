@@ -6,6 +6,7 @@ mod cli;
 mod client;
 mod config;
 mod demo;
+mod dev;
 mod http;
 mod identity;
 mod init;
@@ -51,6 +52,7 @@ fn main() -> ExitCode {
         Command::Upload(args) => ended(block_on(1, client::upload(args))),
         Command::Assets(args) => ended(block_on(1, client::assets(args))),
         Command::Cluster(command) => ended(block_on(1, client::cluster(command))),
+        Command::Dev(args) => with_config(|config| block_on(2, dev::run(config, args))),
         Command::Demo { url } => with_config(|config| block_on(config.threads, run_demo(config, url))),
     }
 }

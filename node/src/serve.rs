@@ -36,6 +36,9 @@ pub struct Wishes {
 /// When a port is taken or a store can't be opened.
 pub async fn run(config: Config, wishes: Wishes) -> anyhow::Result<()> {
     telemetry::logs::install(&config.log_level, config.log_json);
+    if metastamp_store::unfenced::UNFENCED {
+        tracing::error!("{}", metastamp_store::unfenced::WARNING);
+    }
     // Each connection and each open file takes one; the usual soft limit is 1,024.
     let files_max = rlimit::increase_nofile_limit(65_536).unwrap_or(0);
     let server = Server::bind(config.address).await.with_context(|| format!("can't listen on {}", config.address))?;
@@ -114,7 +117,12 @@ pub async fn run(config: Config, wishes: Wishes) -> anyhow::Result<()> {
 /// Ends when the port may be closed: at the first SIGTERM or Ctrl-C, after others had time to notice. The second one ends
 /// the process at once.
 async fn leave(app: &App, exit_with_stdin: bool) {
-    tokio::select! { () = told() => {}, () = stdin_ended(exit_with_stdin) => {} }
+    tokio::select! {
+        () = told() => {}
+        () = stdin_ended(exit_with_stdin) => {}
+        // Without gossip a node can't know who owns what: better a restart than an island.
+        () = app.cluster.ended() => tracing::error!("can't go on without the cluster"),
+    }
     app.leave();
     tokio::spawn(async move {
         told().await;

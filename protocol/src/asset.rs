@@ -31,6 +31,11 @@ impl FileKind {
     pub fn parse(text: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|kind| kind.as_str() == text)
     }
+
+    /// Its fingerprint may take minutes: work of the other kinds must not wait behind it.
+    pub fn is_long(self) -> bool {
+        matches!(self, FileKind::Audio | FileKind::Video)
+    }
 }
 
 /// Life of an asset: `queued` or `uploading` until the bytes are in, `processing` while fingerprinted, then `ready` or `failed`.

@@ -22,6 +22,14 @@ impl JobState {
     }
 }
 
+/// Which jobs a worker may take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum JobLane {
+    Any,
+    /// Only kinds that are not long, see [`FileKind::is_long`].
+    Short,
+}
+
 /// The right to run a job and to commit its result, until it expires.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Claim {

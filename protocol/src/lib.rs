@@ -20,7 +20,7 @@ pub use asset::{Asset, AssetQuery, AssetSort, FileKind, Metadata, ProcessingStat
 pub use error::ErrorCode;
 pub use fingerprint::Fingerprint;
 pub use id::ObjectId;
-pub use job::{Claim, Job, JobState};
+pub use job::{Claim, Job, JobLane, JobState};
 pub use node::NodeRef;
 pub use time::Timestamp;
 pub use upload::{NewUpload, Received, UploadSession, UploadState};

@@ -12,7 +12,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use metastamp_protocol::fingerprint::FingerprintContent;
 use metastamp_protocol::{
-    Asset, AssetQuery, Fingerprint, Job, JobState, NodeRef, Object, ObjectId, Timestamp, UploadSession, User,
+    Asset, AssetQuery, Fingerprint, Job, JobLane, JobState, NodeRef, Object, ObjectId, Timestamp, UploadSession, User,
 };
 
 use crate::Result;
@@ -119,7 +119,8 @@ pub trait Documents: Send + Sync + 'static {
     /// Makes asset, fingerprint and job appear at once. Asking again gives the same outcome. `Fenced` when the session
     /// was discarded meanwhile, `NotFound` when it is unknown or its asset was deleted since.
     async fn commit_upload(&self, commit: UploadCommit) -> Result<UploadOutcome>;
-    /// Ends a receiving session; its key becomes garbage. No effect on a final one.
+    /// Ends a receiving session; its key becomes garbage. No effect on one that is discarded or unknown; `Fenced` when
+    /// it has become an asset.
     async fn discard_upload(&self, id: ObjectId, now: Timestamp) -> Result<()>;
     /// Like [`Documents::discard_upload`], but only if the session is still as `seen`; tells whether it was.
     async fn discard_abandoned(&self, seen: &UploadSession, now: Timestamp) -> Result<bool>;
@@ -149,8 +150,18 @@ pub trait Documents: Send + Sync + 'static {
 
     // ---- jobs
     /// Claims up to `limit` jobs that are queued, whose claim ran out, or whose claim is of an earlier generation of
-    /// `by`. Oldest first. Each claim carries a fresh token and lasts for `lease`.
-    async fn claim_jobs(&self, by: &NodeRef, now: Timestamp, lease: Duration, limit: u32) -> Result<Vec<Job>>;
+    /// `by`. Only those of `lane`, oldest first. Each claim carries a fresh token and lasts for `lease`.
+    async fn claim_jobs(
+        &self,
+        by: &NodeRef,
+        now: Timestamp,
+        lease: Duration,
+        lane: JobLane,
+        limit: u32,
+    ) -> Result<Vec<Job>>;
+    /// `node` is dead: jobs that run under a claim of this or an earlier generation of it are queued again, due at once.
+    /// Their attempts stay counted, or a job that kills its node would go round for ever. Returns how many there were.
+    async fn release_claims_of(&self, node: &NodeRef, now: Timestamp) -> Result<u64>;
     /// `Fenced` when the claim is lost: stop working.
     async fn renew_claim(&self, job: ObjectId, token: ObjectId, expires_at: Timestamp) -> Result<()>;
     /// Commits the result under the claim, once, and forgets the job. `Fenced` when the claim is lost or the asset is gone.

@@ -8,6 +8,7 @@ pub mod error;
 pub mod metrics;
 pub mod objects;
 mod sqlite;
+pub mod unfenced;
 
 pub use cache::Cache;
 pub use documents::Documents;

@@ -32,13 +32,13 @@ pub(crate) struct JobActor {
 pub(crate) struct Start {
     pub job: Job,
     pub worker: Worker,
-    /// Told when the job has ended, so that the next one is claimed at once.
-    pub ended: Box<dyn Fn() + Send + Sync>,
 }
 
 pub(crate) enum Message {
     Worked(Outcome),
     Beat,
+    /// This node was asleep: the claim may be lost.
+    Distrust,
     /// The asset is gone or the node is leaving.
     Cancel,
 }
@@ -69,7 +69,6 @@ pub(crate) struct State {
     started: Instant,
     renewed: Instant,
     told: Option<Progress>,
-    ended: Box<dyn Fn() + Send + Sync>,
     beat: tokio::task::JoinHandle<()>,
 }
 
@@ -83,7 +82,7 @@ impl Actor for JobActor {
     type Arguments = Start;
 
     async fn pre_start(&self, myself: ActorRef<Message>, start: Start) -> Result<State, ActorProcessingErr> {
-        let Start { job, worker, ended } = start;
+        let Start { job, worker } = start;
         let token = job.claim.as_ref().map(|claim| claim.token).ok_or("a job starts with a claim")?;
         let gauge = Arc::new(Gauge::default());
         let work = tokio::spawn(engine::run(self.tools.clone(), job.clone(), gauge.clone(), worker));
@@ -94,7 +93,7 @@ impl Actor for JobActor {
         });
         let beat = myself.send_interval(BEAT, || Message::Beat);
         let now = Instant::now();
-        Ok(State { job, token, phase: Phase::Working, gauge, started: now, renewed: now, told: None, ended, beat })
+        Ok(State { job, token, phase: Phase::Working, gauge, started: now, renewed: now, told: None, beat })
     }
 
     async fn handle(
@@ -107,6 +106,7 @@ impl Actor for JobActor {
             Message::Worked(outcome) => self.advance(state, Event::Worked(outcome)).await,
             Message::Cancel => self.advance(state, Event::Cancelled).await,
             Message::Beat => self.beat(state).await,
+            Message::Distrust => self.advance(state, Event::LeaseDue).await,
         }
         if matches!(state.phase, Phase::Ended) {
             state.gauge.cancelled.store(true, Ordering::Relaxed);
@@ -121,7 +121,6 @@ impl Actor for JobActor {
         if matches!(state.phase, Phase::Working) {
             self.advance(state, Event::Cancelled).await;
         }
-        (state.ended)();
         Ok(())
     }
 }
@@ -173,7 +172,11 @@ impl JobActor {
                         state.renewed = Instant::now();
                         None
                     }
-                    Err(StoreError::Fenced { .. }) => Some(Event::ClaimLost),
+                    Err(StoreError::Fenced { .. }) => {
+                        counter!(FENCED_WRITES_TOTAL, "what" => "job_renewal").increment(1);
+                        tracing::info!(job = %state.job.id, "claim lost, the work stops");
+                        Some(Event::ClaimLost)
+                    }
                     // The claim lasts three beats of renewal: try again with the next.
                     Err(_) => None,
                 }
@@ -183,7 +186,8 @@ impl JobActor {
                 match self.tools.documents.release_job(state.job.id, state.token, not_before, error).await {
                     Ok(()) => tracing::info!(job = %state.job.id, reason, "fingerprint job goes back to the queue"),
                     Err(StoreError::Fenced { .. }) => {
-                        tracing::info!(job = %state.job.id, "fingerprint job was cancelled")
+                        counter!(FENCED_WRITES_TOTAL, "what" => "job_release").increment(1);
+                        tracing::info!(job = %state.job.id, "fingerprint job was cancelled");
                     }
                     Err(error) => tracing::warn!(job = %state.job.id, %error, "claim not released, it will run out"),
                 }
@@ -193,18 +197,10 @@ impl JobActor {
     }
 
     async fn commit(&self, state: &State, result: JobResult) -> Event {
-        let (outcome, reason) = match &result {
-            JobResult::Completed { .. } => ("completed", None),
-            JobResult::Failed { message, .. } => ("failed", Some(message.clone())),
-        };
         let job = &state.job;
-        match self.tools.documents.finish_job(job.id, state.token, result, Timestamp::now()).await {
+        match self.tools.documents.finish_job(job.id, state.token, result.clone(), Timestamp::now()).await {
             Ok(()) => {
-                let seconds = state.started.elapsed().as_secs_f64();
-                histogram!(FINGERPRINT_JOB_DURATION_SECONDS, "type" => job.kind.as_str(), "outcome" => outcome)
-                    .record(seconds);
-                let duration_ms = (seconds * 1_000.0) as u64;
-                tracing::info!(job = %job.id, asset_id = %job.asset_id, outcome, reason, duration_ms, "fingerprint job ended");
+                tell_end(job, &result, state.started.elapsed());
                 Event::Committed
             }
             Err(StoreError::Fenced { .. }) => {
@@ -217,4 +213,16 @@ impl JobActor {
             }
         }
     }
+}
+
+/// Called once for each result that was committed: those who watch the cluster count these lines.
+pub(crate) fn tell_end(job: &Job, result: &JobResult, took: Duration) {
+    let (outcome, reason) = match result {
+        JobResult::Completed { .. } => ("completed", None),
+        JobResult::Failed { message, .. } => ("failed", Some(message)),
+    };
+    histogram!(FINGERPRINT_JOB_DURATION_SECONDS, "type" => job.kind.as_str(), "outcome" => outcome)
+        .record(took.as_secs_f64());
+    let duration_ms = took.as_millis() as u64;
+    tracing::info!(job = %job.id, asset_id = %job.asset_id, outcome, reason, duration_ms, "fingerprint job ended");
 }

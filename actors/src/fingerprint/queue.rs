@@ -1,110 +1,195 @@
 //! Takes jobs from the store as workers become free. The only place that claims.
+//!
+//! Jobs spread by load: each node claims no more than it has free workers, and one that has none left tells those that
+//! do. Nothing depends on being told: every node looks once a second anyway.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use metastamp_protocol::{Job, JobState, Timestamp};
-use metrics::gauge;
+use metastamp_cluster::Audience;
+use metastamp_protocol::cluster::Notice;
+use metastamp_protocol::{Job, JobLane, JobState, Timestamp};
+use metastamp_store::StoreError;
+use metrics::{counter, gauge};
 use ractor::{Actor, ActorProcessingErr, ActorRef};
 
 use super::Tools;
-use super::job::{JobActor, Start};
-use super::pool::{Pool, Worker};
+use super::job::{Start, tell_end};
+use super::pool::Pool;
 use super::state::{ATTEMPTS_MAX, given_up};
-use crate::metrics::{FINGERPRINT_JOBS, FINGERPRINT_QUEUE_DEPTH};
-use crate::registry::Registry;
+use crate::load::LoadReport;
+use crate::metrics::{FENCED_WRITES_TOTAL, FINGERPRINT_JOBS, FINGERPRINT_QUEUE_DEPTH};
 
 /// How often the store is asked for work that came from elsewhere, or whose claim ran out.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// Others are told at most this often that jobs wait here.
+const TELL_EVERY: Duration = Duration::from_millis(100);
 
 pub(crate) struct Queue {
     pub tools: Tools,
     pub pool: Pool,
-    pub jobs: Registry<JobActor>,
+    pub load: LoadReport,
 }
 
 pub(crate) enum Message {
     /// Something may have become claimable, or a worker free.
     Look,
+    /// There is a new job: if it can't run here now, others should know.
+    Queued,
     /// A second has passed.
     Tick,
+    /// It is time to tell others, if jobs still wait.
+    Tell,
     /// From now on claim nothing, and hand back what runs.
     Drain,
 }
 impl ractor::Message for Message {}
 
+#[derive(Default)]
+pub(crate) struct State {
+    /// The process is about to end.
+    draining: bool,
+    told: Option<Instant>,
+    /// A `Tell` is on its way.
+    telling: bool,
+}
+
 impl Actor for Queue {
     type Msg = Message;
-    /// Whether the node is leaving.
-    type State = bool;
+    type State = State;
     type Arguments = ();
 
-    async fn pre_start(&self, myself: ActorRef<Message>, (): ()) -> Result<bool, ActorProcessingErr> {
+    async fn pre_start(&self, myself: ActorRef<Message>, (): ()) -> Result<State, ActorProcessingErr> {
         myself.cast(Message::Look)?;
         drop(myself.send_interval(LOOK_EVERY, || Message::Tick));
-        Ok(false)
+        Ok(State::default())
     }
 
     async fn handle(
         &self,
         myself: ActorRef<Message>,
         message: Message,
-        draining: &mut bool,
+        state: &mut State,
     ) -> Result<(), ActorProcessingErr> {
-        match message {
-            Message::Drain => *draining = true,
-            Message::Look | Message::Tick if *draining => {}
-            Message::Look | Message::Tick => {
-                // Many messages may say the same; a failure is told and tried again with the next look.
-                let mut looked = self.claim(&myself).await;
-                if matches!(message, Message::Tick) {
-                    looked = looked.and(self.count().await);
-                }
-                if let Err(error) = looked {
-                    tracing::warn!(%error, "can't claim fingerprint jobs");
-                }
+        // Many messages may say the same; a failure is told and tried again with the next look.
+        let done = match message {
+            Message::Drain => {
+                state.draining = true;
+                Ok(())
             }
+            Message::Look => self.claim(&myself, state).await.map(drop),
+            Message::Queued => match self.claim(&myself, state).await {
+                Ok(true) => Ok(()),
+                Ok(false) => {
+                    self.tell_idle(&myself, state);
+                    Ok(())
+                }
+                Err(error) => Err(error),
+            },
+            Message::Tick => {
+                self.load.tell();
+                let claimed = self.claim(&myself, state).await;
+                claimed.and(self.count().await)
+            }
+            Message::Tell => {
+                state.telling = false;
+                if !self.claim(&myself, state).await.unwrap_or(true) {
+                    self.tell_idle(&myself, state);
+                }
+                Ok(())
+            }
+        };
+        if let Err(error) = done {
+            tracing::warn!(%error, "can't claim fingerprint jobs");
         }
+        self.load.tell_if_changed();
         Ok(())
     }
 }
 
 impl Queue {
-    async fn claim(&self, myself: &ActorRef<Message>) -> crate::error::Result<()> {
-        let mut workers: Vec<_> = std::iter::from_fn(|| self.pool.take()).collect();
+    /// Claims and starts what there is room for; false when more may be waiting than there was room for.
+    async fn claim(&self, myself: &ActorRef<Message>, state: &State) -> crate::error::Result<bool> {
         let Tools { documents, node, settings, .. } = &self.tools;
-        let mut jobs = Vec::new();
-        if !workers.is_empty() {
-            jobs = documents.claim_jobs(node, Timestamp::now(), settings.claim_lease, workers.len() as u32).await?;
+        if state.draining || self.load.cluster.is_draining() {
+            return Ok(false);
         }
-        for job in jobs {
-            // A job that can't be started must not keep its siblings, claimed with it, from theirs.
-            let id = job.id;
-            if let Err(error) = self.start(myself, job, workers.pop()).await {
-                tracing::warn!(job = %id, %error, "fingerprint job not started");
+        // Each round takes up room, so this ends.
+        loop {
+            let room = self.pool.room();
+            let (lane, limit) = match room.any {
+                0 => (JobLane::Short, room.short),
+                any => (JobLane::Any, any),
+            };
+            if limit == 0 {
+                return Ok(false);
+            }
+            let now = Timestamp::now();
+            let jobs = documents.claim_jobs(node, now, settings.claim_lease, lane, limit as u32).await?;
+            let (claimed, mut done) = (jobs.len(), 0);
+            for job in jobs {
+                // A job that can't be started must not keep its siblings, claimed with it, from theirs.
+                let id = job.id;
+                match self.start(myself, job).await {
+                    Ok(true) => done += 1,
+                    Ok(false) => {}
+                    Err(error) => tracing::warn!(job = %id, %error, "fingerprint job not started"),
+                }
+            }
+            if claimed < limit {
+                return Ok(lane == JobLane::Any);
+            }
+            // What went back might be claimed at once again: the next beat is soon enough.
+            if done == 0 {
+                return Ok(true);
             }
         }
-        Ok(())
     }
 
-    async fn start(&self, myself: &ActorRef<Message>, job: Job, worker: Option<Worker>) -> crate::error::Result<()> {
+    /// Runs it here, or ends it; false when it went back to the queue.
+    async fn start(&self, myself: &ActorRef<Message>, job: Job) -> crate::error::Result<bool> {
         let documents = &self.tools.documents;
-        let Some(token) = job.claim.as_ref().map(|claim| claim.token) else { return Ok(()) };
+        let Some(token) = job.claim.as_ref().map(|claim| claim.token) else { return Ok(false) };
         let (id, now) = (job.id, Timestamp::now());
         // Claimed that often and never finished: whoever ran it died of it.
         if job.attempts > ATTEMPTS_MAX {
             let error = job.last_error.as_deref().unwrap_or("the process ended while working on it");
-            return Ok(documents.finish_job(id, token, given_up(ATTEMPTS_MAX, error), now).await?);
+            let result = given_up(ATTEMPTS_MAX, error);
+            match documents.finish_job(id, token, result.clone(), now).await {
+                Ok(()) => tell_end(&job, &result, Duration::ZERO),
+                Err(StoreError::Fenced { .. }) => counter!(FENCED_WRITES_TOTAL, "what" => "job").increment(1),
+                Err(error) => return Err(error.into()),
+            }
+            return Ok(true);
         }
-        let Some(worker) = worker else {
-            return Ok(documents.release_job(id, token, now, None).await?);
-        };
         let queue = myself.clone();
-        let ended = Box::new(move || drop(queue.cast(Message::Look)));
-        if !self.jobs.bring_up(id, Start { job, worker, ended }).await? {
+        let Some(worker) = self.pool.take(job.kind, move || drop(queue.cast(Message::Look))) else {
+            documents.release_job(id, token, now, None).await?;
+            return Ok(false);
+        };
+        let brought_up = self.load.jobs.bring_up(id, Start { job, worker }).await;
+        if !matches!(brought_up, Ok(true)) {
             // Its actor under the former claim is still here, about to find that out: give it time to leave.
             documents.release_job(id, token, now.plus(LOOK_EVERY), None).await?;
         }
-        Ok(())
+        brought_up
+    }
+
+    /// What is too early to be told is told a little later.
+    fn tell_idle(&self, myself: &ActorRef<Message>, state: &mut State) {
+        if state.telling {
+            return;
+        }
+        let since = state.told.map_or(TELL_EVERY, |told| told.elapsed());
+        match TELL_EVERY.checked_sub(since).filter(|left| !left.is_zero()) {
+            None => {
+                state.told = Some(Instant::now());
+                self.load.cluster.tell(Notice::JobsWaiting, Audience::Idle);
+            }
+            Some(left) => {
+                state.telling = true;
+                drop(myself.send_after(left, || Message::Tell));
+            }
+        }
     }
 
     async fn count(&self) -> crate::error::Result<()> {

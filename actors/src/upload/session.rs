@@ -1,5 +1,7 @@
 //! The actor of one upload session: asks the rules what to write, writes it, then answers.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use metastamp_protocol::{NewUpload, ObjectId, Received, Timestamp, UploadState};
@@ -23,11 +25,18 @@ const IDLE_MAX: Duration = Duration::from_secs(120);
 pub(crate) struct Session {
     documents: SharedDocuments,
     rules: Rules,
+    /// Rises when what sessions hold in memory can't be trusted any more.
+    epoch: Arc<AtomicU64>,
 }
 
 impl Session {
     pub fn new(documents: SharedDocuments, rules: Rules) -> Self {
-        Self { documents, rules }
+        Self { documents, rules, epoch: Arc::default() }
+    }
+
+    /// From the next command on, every session asks the store again. Nothing that waits in a mailbox is lost.
+    pub fn distrust(&self) {
+        self.epoch.fetch_add(1, Ordering::SeqCst);
     }
 }
 
@@ -41,13 +50,36 @@ pub(crate) enum Message {
 }
 impl ractor::Message for Message {}
 
+impl Message {
+    /// Whoever asked has given up waiting: to do it now would only delay the others.
+    fn is_expired(&self) -> bool {
+        match self {
+            Message::Begin(_, reply) => reply.is_closed(),
+            Message::Renew(reply) | Message::Abort(reply) => reply.is_closed(),
+            Message::Complete(_, reply) => reply.is_closed(),
+            Message::Idle => false,
+        }
+    }
+}
+
 pub(crate) struct State {
-    id: ObjectId,
-    phase: Phase,
-    /// The phase is what the store said, not just where we start.
-    loaded: bool,
+    memory: Memory,
     touched: bool,
     idle: tokio::task::JoinHandle<()>,
+}
+
+/// What one owner believes of a session.
+struct Memory {
+    id: ObjectId,
+    phase: Phase,
+    /// The phase is what the store said, in this epoch.
+    loaded: Option<u64>,
+}
+
+impl Memory {
+    fn new(id: ObjectId) -> Self {
+        Self { id, phase: Phase::Unknown, loaded: None }
+    }
 }
 
 impl Entity for Session {
@@ -65,7 +97,7 @@ impl Actor for Session {
         id: ObjectId,
     ) -> std::result::Result<State, ActorProcessingErr> {
         let idle = myself.send_interval(IDLE_MAX, || Message::Idle);
-        Ok(State { id, phase: Phase::Unknown, loaded: false, touched: true, idle })
+        Ok(State { memory: Memory::new(id), touched: true, idle })
     }
 
     async fn handle(
@@ -74,26 +106,32 @@ impl Actor for Session {
         message: Message,
         state: &mut State,
     ) -> std::result::Result<(), ActorProcessingErr> {
+        if message.is_expired() {
+            return Ok(());
+        }
+        let idle = matches!(message, Message::Idle) && !state.touched;
+        state.touched = !matches!(message, Message::Idle);
+        let memory = &mut state.memory;
         match message {
             Message::Begin(new, reply) => {
-                let result = self.run(state, Command::Begin(new)).await.and_then(|()| ticket(&state.phase));
+                let result = self.run(memory, Command::Begin(new)).await.and_then(|()| ticket(&memory.phase));
                 let _ = reply.send(result);
             }
             Message::Renew(reply) => {
-                let _ = reply.send(self.run(state, Command::Renew).await);
+                let _ = reply.send(self.run(memory, Command::Renew).await);
             }
             Message::Complete(received, reply) => {
-                let result = self.run(state, Command::Complete(*received)).await;
-                let _ = reply.send(result.and_then(|()| outcome(&state.phase)));
+                let result = self.run(memory, Command::Complete(*received)).await;
+                let _ = reply.send(result.and_then(|()| outcome(&memory.phase)));
             }
             Message::Abort(reply) => {
-                let _ = reply.send(self.run(state, Command::Abort).await);
+                let _ = reply.send(self.run(memory, Command::Abort).await);
             }
-            Message::Idle if !state.touched => myself.stop(Some("idle".to_owned())),
-            Message::Idle => state.touched = false,
+            Message::Idle => {}
         }
-        if state.phase.is_final() {
-            myself.stop(Some("done".to_owned()));
+        // What is in the mailbox is still answered; whoever comes later brings up another one.
+        if idle || state.memory.phase.is_final() {
+            myself.drain()?;
         }
         Ok(())
     }
@@ -105,29 +143,30 @@ impl Actor for Session {
 }
 
 impl Session {
-    async fn run(&self, state: &mut State, command: Command) -> Result<()> {
-        state.touched = true;
-        // A session that begins has nothing stored yet: its unique index would say so.
-        if !state.loaded && !matches!(command, Command::Begin(_)) {
-            state.phase = Phase::loaded(self.documents.upload(state.id).await?);
-            state.loaded = true;
-        }
-        let now = Timestamp::now();
-        let step = state.phase.decide(&command, &self.rules, now)?;
-        let fact = match self.write(state.id, step, now).await {
-            Ok(Some(fact)) => fact,
-            Ok(None) => return Ok(()),
-            Err(error) => {
-                // What we hold may be stale (fenced) or the outcome unknown: the next command asks the store again.
-                state.loaded = false;
-                if matches!(error, ActorError::Store(StoreError::Fenced { .. })) {
-                    counter!(FENCED_WRITES_TOTAL, "what" => "upload").increment(1);
-                }
-                return Err(error);
+    async fn run(&self, memory: &mut Memory, command: Command) -> Result<()> {
+        let epoch = self.epoch.load(Ordering::SeqCst);
+        if memory.loaded != Some(epoch) {
+            *memory = Memory::new(memory.id);
+            // A session that begins has nothing stored yet: its unique index would say so.
+            if !matches!(command, Command::Begin(_)) {
+                memory.phase = Phase::loaded(self.documents.upload(memory.id).await?);
             }
+        }
+        // Taken out, so that whatever goes wrong the next command asks the store again: what is held here may be stale
+        // (fenced), the outcome unknown, and what is unknown now may be begun elsewhere.
+        let Memory { phase, .. } = std::mem::replace(memory, Memory::new(memory.id));
+        let now = Timestamp::now();
+        let step = phase.decide(&command, &self.rules, now)?;
+        let fact = self.write(memory.id, step, now).await.inspect_err(|error| {
+            if matches!(error, ActorError::Store(StoreError::Fenced { .. })) {
+                counter!(FENCED_WRITES_TOTAL, "what" => "upload").increment(1);
+            }
+        })?;
+        memory.phase = match fact {
+            Some(fact) => phase.apply(fact),
+            None => phase,
         };
-        state.loaded = true;
-        state.phase = std::mem::replace(&mut state.phase, Phase::Unknown).apply(fact);
+        memory.loaded = (memory.phase != Phase::Unknown).then_some(epoch);
         Ok(())
     }
 
@@ -177,3 +216,6 @@ fn outcome(phase: &Phase) -> Result<UploadOutcome> {
         _ => Err(ActorError::Refused("the upload was given up".into())),
     }
 }
+
+#[cfg(test)]
+mod tests;

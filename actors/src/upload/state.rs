@@ -6,6 +6,9 @@
 //!                        |  Abort
 //!                        +----------------> Discarded   (also: a repeat of an earlier upload)
 //! ```
+//!
+//! A phase is what one owner believes. Another may have moved on: every step is written under a condition, and whoever
+//! is refused forgets what it believed and asks the store.
 
 use std::time::Duration;
 
@@ -34,6 +37,8 @@ pub enum Phase {
     Receiving(UploadSession),
     Ended(UploadOutcome),
     Discarded,
+    /// It ended under another owner, or in another life of this one: only the store knows how.
+    Settled(UploadSession),
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -75,9 +80,8 @@ impl Phase {
     pub fn loaded(stored: Option<UploadSession>) -> Self {
         match stored {
             None => Phase::Unknown,
-            // A session that was stored answers a repeated Complete through the store, which knows the asset.
-            Some(session) if session.state == UploadState::Discarded => Phase::Discarded,
-            Some(session) => Phase::Receiving(session),
+            Some(session) if session.state == UploadState::Receiving => Phase::Receiving(session),
+            Some(session) => Phase::Settled(session),
         }
     }
 
@@ -87,16 +91,18 @@ impl Phase {
             (Phase::Receiving(session), Command::Begin(new)) if session.user_id == new.user_id => Ok(Step::Nothing),
             (_, Command::Begin(_)) => Err(Rejected("the upload has ended")),
             (Phase::Receiving(_), Command::Renew) => Ok(Step::Renew { until: now.plus(rules.lease) }),
-            (Phase::Receiving(session), Command::Complete(received)) => {
+            // A repeated Complete gets the answer that the first one got, from the store.
+            (Phase::Receiving(session) | Phase::Settled(session), Command::Complete(received)) => {
                 Ok(Step::Commit(Box::new(commit(session, received, rules, now))))
             }
             (Phase::Ended(_), Command::Complete(_)) => Ok(Step::Nothing),
             (Phase::Receiving(_), Command::Abort) => Ok(Step::Discard),
             (Phase::Unknown | Phase::Discarded, Command::Abort) => Ok(Step::Nothing),
-            (Phase::Ended(_), Command::Abort) => Err(Rejected("the upload has ended")),
+            (Phase::Settled(session), Command::Abort) if session.state == UploadState::Discarded => Ok(Step::Nothing),
+            (Phase::Ended(_) | Phase::Settled(_), Command::Abort) => Err(Rejected("the upload has ended")),
             (Phase::Unknown, _) => Err(Rejected("no such upload")),
             (Phase::Discarded, _) => Err(Rejected("the upload was given up")),
-            (Phase::Ended(_), Command::Renew) => Err(Rejected("the upload has ended")),
+            (Phase::Ended(_) | Phase::Settled(_), Command::Renew) => Err(Rejected("the upload has ended")),
         }
     }
 
@@ -114,7 +120,7 @@ impl Phase {
 
     /// Nothing more can happen.
     pub fn is_final(&self) -> bool {
-        matches!(self, Phase::Ended(_) | Phase::Discarded)
+        matches!(self, Phase::Ended(_) | Phase::Discarded | Phase::Settled(_))
     }
 }
 
@@ -246,6 +252,19 @@ mod tests {
         assert!(phase.decide(&Command::Renew, &rules(), NOW).is_err());
         assert!(phase.decide(&Command::Begin(new()), &rules(), NOW).is_err());
         assert!(matches!(phase.decide(&Command::Abort, &rules(), NOW), Ok(Step::Nothing)));
+    }
+
+    #[test]
+    fn what_ended_elsewhere_is_answered_by_the_store() {
+        let Phase::Receiving(session) = receiving(&new()) else { panic!("it receives") };
+        for (state, may_abort) in [(UploadState::Stored, false), (UploadState::Discarded, true)] {
+            let phase = Phase::loaded(Some(UploadSession { state, ..session.clone() }));
+            assert!(phase.is_final());
+            assert!(matches!(phase.decide(&Command::Complete(received()), &rules(), NOW), Ok(Step::Commit(_))));
+            assert!(phase.decide(&Command::Renew, &rules(), NOW).is_err());
+            assert!(phase.decide(&Command::Begin(new()), &rules(), NOW).is_err());
+            assert_eq!(phase.decide(&Command::Abort, &rules(), NOW).is_ok(), may_abort);
+        }
     }
 
     #[test]

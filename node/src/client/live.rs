@@ -13,7 +13,8 @@ pub struct Live {
 
 impl Live {
     pub fn stdout() -> Self {
-        let term = Term::stdout();
+        // Written in one go: a text that is taken away and put back must not flicker.
+        let term = Term::buffered_stdout();
         Self { term: term.is_term().then_some(term), shown: Vec::new() }
     }
 
@@ -48,6 +49,7 @@ impl Live {
         let shown = std::mem::take(&mut self.shown);
         if let Some(term) = &self.term {
             let _ = term.clear_last_lines(shown.len().min(usize::from(term.size().0).saturating_sub(1).max(1)));
+            let _ = term.flush();
         }
         out::line(text);
         if self.term.is_some() {

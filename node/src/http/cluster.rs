@@ -88,7 +88,7 @@ pub async fn members(app: &Arc<App>, request: &mut Request) -> Result<Response> 
         node: app.cluster.local().clone(),
         clustered: app.config.cluster.is_some(),
         draining: app.is_leaving() || app.cluster.is_draining(),
-        members: app.cluster.members().into_iter().map(MemberView::from).collect(),
+        members: app.cluster.members().await.into_iter().map(MemberView::from).collect(),
     };
     Ok(response::json(200, &enveloped(&view)))
 }

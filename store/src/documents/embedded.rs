@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use metastamp_protocol::{
-    Asset, AssetQuery, Fingerprint, Job, JobState, NodeRef, ObjectId, Role, Timestamp, UploadSession, User,
+    Asset, AssetQuery, Fingerprint, Job, JobLane, JobState, NodeRef, ObjectId, Role, Timestamp, UploadSession, User,
 };
 use rusqlite::{Connection, OptionalExtension, Params};
 use serde::Serialize;
@@ -130,14 +130,37 @@ impl Documents for EmbeddedDocuments {
     async fn request_fingerprint(&self, asset_id: ObjectId, now: Timestamp) -> Result<FingerprintRequest> {
         self.db.write("request_fingerprint", move |c| jobs::request(c, asset_id, now)).await
     }
-    async fn claim_jobs(&self, by: &NodeRef, now: Timestamp, lease: Duration, limit: u32) -> Result<Vec<Job>> {
+    async fn claim_jobs(
+        &self,
+        by: &NodeRef,
+        now: Timestamp,
+        lease: Duration,
+        lane: JobLane,
+        limit: u32,
+    ) -> Result<Vec<Job>> {
+        let claim = jobs::Claiming { by: by.clone(), now, lease, lane };
         // Looking is cheap and shared; the write lock is taken only when there is something to claim.
-        let of = by.clone();
-        if !self.db.read("claimable", move |c| jobs::any_claimable(c, &of, now)).await? {
+        let look = claim.clone();
+        if !self.db.read("claimable", move |c| look.finds_any(c)).await? {
             return Ok(Vec::new());
         }
-        let by = by.clone();
-        self.db.write("claim_jobs", move |c| jobs::claim(c, &by, now, lease, limit)).await
+        self.db.write("claim_jobs", move |c| claim.claim(c, limit)).await
+    }
+    async fn release_claims_of(&self, node: &NodeRef, now: Timestamp) -> Result<u64> {
+        // Every survivor asks, and all but the first find nothing: those do not need the write lock.
+        let of = node.clone();
+        if !self.db.read("claims_of", move |c| jobs::any_claims_of(c, &of)).await? {
+            return Ok(0);
+        }
+        let mut released = 0;
+        loop {
+            let of = node.clone();
+            let batch = self.db.write("release_claims_of", move |c| jobs::release_claims_of(c, &of, now)).await?;
+            released += batch;
+            if batch < u64::from(jobs::RELEASE_BATCH) {
+                return Ok(released);
+            }
+        }
     }
     async fn renew_claim(&self, job: ObjectId, token: ObjectId, expires_at: Timestamp) -> Result<()> {
         self.db.write("renew_claim", move |c| jobs::renew(c, job, token, expires_at)).await

@@ -2,6 +2,7 @@
 
 mod assets;
 mod claims;
+mod deaths;
 mod fingerprints;
 mod fixtures;
 mod results;
@@ -28,6 +29,7 @@ fn cases() -> Vec<Case<dyn Documents>> {
         sweeping::cases(),
         assets::cases(),
         claims::cases(),
+        deaths::cases(),
         results::cases(),
         fingerprints::cases(),
         shared::cases(),

@@ -17,6 +17,9 @@ CREATE TABLE IF NOT EXISTS uploads (
 CREATE INDEX IF NOT EXISTS uploads_open ON uploads(state, expires_at);
 CREATE INDEX IF NOT EXISTS uploads_s3_key ON uploads(s3_key);
 
+-- Sessions that were found to be a repeat, and of which asset: the same answer whenever it is asked for again.
+CREATE TABLE IF NOT EXISTS repeats (id TEXT PRIMARY KEY, first TEXT NOT NULL) WITHOUT ROWID;
+
 CREATE TABLE IF NOT EXISTS garbage (s3_key TEXT PRIMARY KEY, since INTEGER NOT NULL) WITHOUT ROWID;
 
 CREATE TABLE IF NOT EXISTS assets (
@@ -42,4 +45,5 @@ CREATE TABLE IF NOT EXISTS jobs (
 ) WITHOUT ROWID;
 CREATE UNIQUE INDEX IF NOT EXISTS jobs_asset ON jobs(asset_id);
 CREATE INDEX IF NOT EXISTS jobs_state ON jobs(state, not_before);
+CREATE INDEX IF NOT EXISTS jobs_kind ON jobs(state, json_extract(doc, '$.kind'), not_before);
 ";

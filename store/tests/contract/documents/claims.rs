@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use metastamp_protocol::{Asset, Job, JobState, ObjectId, ProcessingStatus};
+use metastamp_protocol::{Asset, FileKind, Job, JobLane, JobState, ObjectId, ProcessingStatus};
 use metastamp_store::Documents;
 
 use super::fixtures::{
@@ -24,6 +24,8 @@ pub fn cases() -> Vec<Case<dyn Documents>> {
         a_lost_claim_is_fenced,
         a_former_life_loses_its_claims_at_once,
         one_of_many_takes_over,
+        the_short_lane_holds_no_long_jobs,
+        a_lane_keeps_the_order_and_the_rules,
         a_released_job_is_queued_again,
         a_failed_attempt_counts,
         a_long_error_is_cut,
@@ -63,13 +65,13 @@ fn names(jobs: &[Job]) -> Vec<&str> {
 async fn the_oldest_job_is_claimed_first(store: Arc<dyn Documents>) {
     queue(&*store, &[30, 10, 50, 20, 40]).await;
     let by = node("n", 1);
-    assert_eq!(store.claim_jobs(&by, at(100), LEASE, 0).await.unwrap(), []);
-    let first = store.claim_jobs(&by, at(100), LEASE, 2).await.unwrap();
+    assert_eq!(store.claim_jobs(&by, at(100), LEASE, JobLane::Any, 0).await.unwrap(), []);
+    let first = store.claim_jobs(&by, at(100), LEASE, JobLane::Any, 2).await.unwrap();
     assert_eq!(names(&first), ["10.txt", "20.txt"]);
     assert_ne!(token(&first[0]), token(&first[1]));
-    let second = store.claim_jobs(&by, at(100), LEASE, 2).await.unwrap();
+    let second = store.claim_jobs(&by, at(100), LEASE, JobLane::Any, 2).await.unwrap();
     assert_eq!(names(&second), ["30.txt", "40.txt"]);
-    let third = store.claim_jobs(&by, at(100), LEASE, 2).await.unwrap();
+    let third = store.claim_jobs(&by, at(100), LEASE, JobLane::Any, 2).await.unwrap();
     assert_eq!(names(&third), ["50.txt"]);
     claims_nothing(&*store, &by, at(100)).await;
 }
@@ -112,7 +114,7 @@ async fn many_claimers_get_each_job_once(store: Arc<dyn Documents>) {
 pub async fn claim_until_empty(store: &dyn Documents, node_id: &str) -> Vec<Job> {
     let mut mine = Vec::new();
     loop {
-        let jobs = store.claim_jobs(&node(node_id, 1), at(100), LEASE, 3).await.unwrap();
+        let jobs = store.claim_jobs(&node(node_id, 1), at(100), LEASE, JobLane::Any, 3).await.unwrap();
         assert!(jobs.len() <= 3);
         if jobs.is_empty() {
             return mine;
@@ -179,10 +181,47 @@ async fn one_of_many_takes_over(store: Arc<dyn Documents>) {
     claim(&*store, &node("dead", 1), at(0)).await;
     let claimers = (0..8).map(|i| {
         let store = store.clone();
-        async move { store.claim_jobs(&node(&format!("n{i}"), 1), at(31), LEASE, 5).await.unwrap() }
+        async move { store.claim_jobs(&node(&format!("n{i}"), 1), at(31), LEASE, JobLane::Any, 5).await.unwrap() }
     });
     let claimed: Vec<_> = all_at_once(claimers).await.into_iter().flatten().collect();
     assert_eq!((claimed.len(), claimed[0].attempts), (1, 2));
+}
+
+/// Assets of these kinds, whose jobs were queued one second after the other.
+async fn queue_kinds(store: &dyn Documents, kinds: &[FileKind]) {
+    for (second, kind) in kinds.iter().enumerate() {
+        let name = format!("{second}.{}", kind.as_str());
+        let asset = Asset { file_type: *kind, created_at: at(second as i64), ..asset(ObjectId::generate(), &name) };
+        stored_as(store, asset).await;
+    }
+}
+
+async fn the_short_lane_holds_no_long_jobs(store: Arc<dyn Documents>) {
+    use FileKind::{Audio, Image, Text, Url, Video};
+    queue_kinds(&*store, &[Video, Audio, Image, Video, Text, Url, Audio]).await;
+    let by = node("n", 1);
+    let short = store.claim_jobs(&by, at(100), LEASE, JobLane::Short, 9).await.unwrap();
+    assert_eq!(names(&short), ["2.image", "4.text", "5.url"]);
+    assert_eq!(store.claim_jobs(&by, at(100), LEASE, JobLane::Short, 9).await.unwrap(), []);
+    let long = store.claim_jobs(&by, at(100), LEASE, JobLane::Any, 9).await.unwrap();
+    assert_eq!(names(&long), ["0.video", "1.audio", "3.video", "6.audio"]);
+}
+
+async fn a_lane_keeps_the_order_and_the_rules(store: Arc<dyn Documents>) {
+    use FileKind::{Image, Video};
+    queue_kinds(&*store, &[Video, Image, Image, Image]).await;
+    let by = node("n", 1);
+    let any = store.claim_jobs(&by, at(2), LEASE, JobLane::Any, 2).await.unwrap();
+    assert_eq!(names(&any), ["0.video", "1.image"]);
+    // Not due yet, one of two at a time, and taken over when the claim has run out.
+    let short = async |now| store.claim_jobs(&node("m", 1), at(now), LEASE, JobLane::Short, 1).await.unwrap();
+    assert_eq!(names(&short(2).await), ["2.image"]);
+    assert_eq!(short(2).await, []);
+    assert_eq!(names(&short(3).await), ["3.image"]);
+    assert_eq!(names(&short(32).await), ["1.image"]);
+    assert_eq!(store.claim_jobs(&node("n", 2), at(4), LEASE, JobLane::Short, 9).await.unwrap(), []);
+    let former_life = store.claim_jobs(&node("n", 2), at(4), LEASE, JobLane::Any, 9).await.unwrap();
+    assert_eq!(names(&former_life), ["0.video"]);
 }
 
 async fn a_released_job_is_queued_again(store: Arc<dyn Documents>) {
@@ -242,7 +281,7 @@ async fn jobs_are_counted_by_state(store: Arc<dyn Documents>) {
     assert_eq!(job_counts(&*store).await, (0, 0));
     queue(&*store, &[0, 1, 2, 3, 4]).await;
     assert_eq!(job_counts(&*store).await, (5, 0));
-    let jobs = store.claim_jobs(&node("a", 1), at(10), Duration::from_secs(30), 3).await.unwrap();
+    let jobs = store.claim_jobs(&node("a", 1), at(10), Duration::from_secs(30), JobLane::Any, 3).await.unwrap();
     assert_eq!(job_counts(&*store).await, (2, 3));
     store.finish_job(jobs[0].id, token(&jobs[0]), completed(), at(11)).await.unwrap();
     store.release_job(jobs[1].id, token(&jobs[1]), at(99), None).await.unwrap();

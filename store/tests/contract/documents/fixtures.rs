@@ -4,8 +4,8 @@ use std::fmt::Debug;
 use std::time::Duration;
 
 use metastamp_protocol::{
-    Asset, FileKind, Fingerprint, Job, JobState, NodeRef, Object, ObjectId, ProcessingStatus, Timestamp, UploadSession,
-    UploadState, UploadStatus, User,
+    Asset, FileKind, Fingerprint, Job, JobLane, JobState, NodeRef, Object, ObjectId, ProcessingStatus, Timestamp,
+    UploadSession, UploadState, UploadStatus, User,
 };
 use metastamp_store::documents::{JobResult, UploadCommit, UploadOutcome};
 use metastamp_store::{Documents, Result, StoreError};
@@ -109,13 +109,13 @@ pub async fn stored_as(store: &dyn Documents, asset: Asset) -> Asset {
 
 /// Claims the only job there is to claim.
 pub async fn claim(store: &dyn Documents, by: &NodeRef, now: Timestamp) -> Job {
-    let mut jobs = store.claim_jobs(by, now, LEASE, 10).await.unwrap();
+    let mut jobs = store.claim_jobs(by, now, LEASE, JobLane::Any, 10).await.unwrap();
     assert_eq!(jobs.len(), 1, "{jobs:?}");
     jobs.remove(0)
 }
 
 pub async fn claims_nothing(store: &dyn Documents, by: &NodeRef, now: Timestamp) {
-    assert_eq!(store.claim_jobs(by, now, LEASE, 10).await.unwrap(), []);
+    assert_eq!(store.claim_jobs(by, now, LEASE, JobLane::Any, 10).await.unwrap(), []);
 }
 
 pub fn token(job: &Job) -> ObjectId {

@@ -6,7 +6,7 @@ use metastamp_protocol::{Asset, NodeRef, ObjectId, Timestamp, UploadSession, Upl
 use metastamp_store::Documents;
 use metastamp_store::documents::Garbage;
 
-use super::fixtures::{asset, at, commit, garbage_keys, node, session, stored};
+use super::fixtures::{assert_fenced, asset, at, commit, garbage_keys, node, session, stored};
 use crate::harness::{Case, all_at_once, cases};
 
 pub fn cases() -> Vec<Case<dyn Documents>> {
@@ -109,7 +109,7 @@ async fn discard_is_idempotent(store: Arc<dyn Documents>) {
 
 async fn discard_leaves_final_sessions_alone(store: Arc<dyn Documents>) {
     let asset = stored(&*store, "a.txt").await;
-    store.discard_upload(asset.id, at(1)).await.unwrap();
+    assert_fenced(store.discard_upload(asset.id, at(1)).await);
     assert_eq!(store.upload(asset.id).await.unwrap().unwrap().state, UploadState::Stored);
     assert_eq!(store.asset(asset.id).await.unwrap(), Some(asset));
     assert_eq!(store.garbage(10).await.unwrap(), []);

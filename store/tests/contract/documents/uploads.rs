@@ -29,6 +29,8 @@ pub fn cases() -> Vec<Case<dyn Documents>> {
         a_session_is_renewed_while_it_receives,
         a_repeat_answers_the_first_asset,
         a_retried_repeat_stores_nothing,
+        a_repeat_stays_of_the_same_asset,
+        a_given_up_upload_is_no_repeat,
         another_upload_is_no_repeat,
         an_upload_before_the_window_is_no_repeat,
         a_deleted_asset_is_not_repeated,
@@ -187,15 +189,17 @@ async fn commit_or_discard_wins(store: Arc<dyn Documents>) {
         let (committer, discarder, commit) = (store.clone(), store.clone(), commit(&asset));
         let commit = tokio::spawn(async move { committer.commit_upload(commit).await });
         let discard = tokio::spawn(async move { discarder.discard_upload(asset.id, at(61)).await });
-        discard.await.unwrap().unwrap();
+        let discarded = discard.await.unwrap();
         let is_garbage = garbage_keys(&*store).await.contains(&asset.s3_key);
         match commit.await.unwrap() {
             Ok(outcome) => {
                 assert_eq!((outcome, is_garbage), (UploadOutcome::Stored(asset.clone()), false));
+                assert_fenced(discarded);
                 assert!(store.asset(asset.id).await.unwrap().is_some());
             }
             fenced => {
                 assert_fenced(fenced);
+                discarded.unwrap();
                 assert!(is_garbage);
                 assert_absent(&store, &asset).await;
             }
@@ -247,6 +251,29 @@ async fn a_retried_repeat_stores_nothing(store: Arc<dyn Documents>) {
     assert_absent(&store, &again).await;
     assert_eq!(job_counts(&*store).await, (1, 0));
     assert_eq!(garbage_keys(&*store).await, [again.s3_key]);
+}
+
+/// By the time the answer is asked for again, another upload is the first within the window, or none is.
+async fn a_repeat_stays_of_the_same_asset(store: Arc<dyn Documents>) {
+    let user = ObjectId::generate();
+    let first = stored_as(&*store, asset(user, "a.txt")).await;
+    let again = Asset { created_at: at(119), ..asset(user, "a.txt") };
+    assert_eq!(upload(&*store, &again).await, UploadOutcome::Repeat(first.clone()));
+    let late = |now| Asset { created_at: at(now), ..again.clone() };
+    assert_eq!(store.commit_upload(commit(&late(500))).await.unwrap(), UploadOutcome::Repeat(first.clone()));
+    stored_as(&*store, Asset { created_at: at(121), ..asset(user, "a.txt") }).await;
+    assert_eq!(store.commit_upload(commit(&late(130))).await.unwrap(), UploadOutcome::Repeat(first.clone()));
+    store.delete_asset(first.id, at(131)).await.unwrap().unwrap();
+    assert_not_found(store.commit_upload(commit(&late(132))).await);
+}
+
+async fn a_given_up_upload_is_no_repeat(store: Arc<dyn Documents>) {
+    let user = ObjectId::generate();
+    stored_as(&*store, asset(user, "a.txt")).await;
+    let again = asset(user, "a.txt");
+    store.open_upload(&session(&again)).await.unwrap();
+    store.discard_upload(again.id, at(1)).await.unwrap();
+    assert_fenced(store.commit_upload(commit(&again)).await);
 }
 
 async fn another_upload_is_no_repeat(store: Arc<dyn Documents>) {

@@ -1,0 +1,28 @@
+//! Test only: what the feature `unfenced` breaks, on purpose.
+//!
+//! Safety rests on conditional writes. Tests that stay green without them prove nothing, so a node can be built with
+//! them off: a commit ignores the state of its session and the check for repeats, claim tokens are not looked at, and
+//! running jobs are handed out twice. The tests must notice. Never on by default; a node built so says it at start.
+
+use std::time::Duration;
+
+use metastamp_protocol::Timestamp;
+
+/// Conditional writes of the embedded document store are off.
+pub const UNFENCED: bool = cfg!(feature = "unfenced");
+
+/// What a node built so has to say at start.
+pub const WARNING: &str =
+    "BUILT UNFENCED: conditional writes are off and data will be corrupted. For tests of the tests only";
+
+/// Age of a live claim of another node at which it is no longer respected.
+const RESPECTED_FOR: Duration = Duration::from_secs(1);
+
+/// One more reason to hand out a running job, as the tail of an SQL expression; nothing in a normal build.
+pub(crate) fn claimable_too(now: Timestamp, lease: Duration) -> String {
+    if !UNFENCED {
+        return String::new();
+    }
+    let expires_at = now.plus(lease).minus(RESPECTED_FOR).millis();
+    format!(" OR (claim_node<>?2 AND claim_expires_at<={expires_at})")
+}
