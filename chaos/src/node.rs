@@ -198,15 +198,16 @@ impl NodeProcess {
         &self.log
     }
 
-    /// Whether the process has a file locked for writing. One that does and is stopped holds everybody up who shares
-    /// the file: that is the embedded stores' nature, not the cluster's.
+    /// Whether the process is writing to an embedded database. One that does and is stopped holds everybody up who shares
+    /// it: that is the embedded stores' nature, not the cluster's.
     pub fn holds_a_write_lock(&self) -> Result<bool> {
         let running = self.running.as_ref().context("the node is not running")?;
         let pid = running.child.id().to_string();
         let locks = std::fs::read_to_string("/proc/locks").context("can't read the kernel's list of locks")?;
         let is_it = |line: &str| {
             let fields: Vec<_> = line.split_whitespace().collect();
-            matches!(fields.as_slice(), [_, _, _, "WRITE", owner, ..] if *owner == pid)
+            // the others of this process (FLOCK) are its name, held for life
+            matches!(fields.as_slice(), [_, "POSIX", _, "WRITE", owner, ..] if *owner == pid)
         };
         Ok(locks.lines().any(is_it))
     }
