@@ -41,7 +41,9 @@ pub async fn start(settings: Settings, local: NodeRef) -> anyhow::Result<Arc<Inn
     // A peer that links to us looks for the router at once, so it is there first.
     let slot = router::Slot::default();
     router::start(local.clone(), version_max, slot.clone()).await.context("router")?;
-    let links = Links::start(local.clone(), listener, tls, &secret, detection.ping_interval, change.clone(), ended.clone()).await?;
+    let links =
+        Links::start(local.clone(), listener, tls, &secret, detection.ping_interval, change.clone(), ended.clone())
+            .await?;
     let published = [
         (key::PROTOCOL, format!("{VERSION_MIN}-{version_max}")),
         (key::HTTP, settings.http.clone()),

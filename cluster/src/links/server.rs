@@ -79,7 +79,10 @@ impl Server {
         .with_listen_addr(IpAddr::V4(Ipv4Addr::LOCALHOST))
         .with_max_inbound_frame_size(FRAME_BYTES_MAX);
         let (actor, _) = Actor::spawn(None, server, ()).await.context("node server")?;
-        #[expect(clippy::disallowed_methods, reason = "the subscription may not wait; one event per session and change")]
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "the subscription may not wait; one event per session and change"
+        )]
         let (sender, events) = mpsc::unbounded_channel();
         let subscription = Box::new(Subscription(sender));
         actor

@@ -66,6 +66,12 @@ impl Connection {
     }
 
     pub async fn exchange(&mut self, request: &[u8]) -> (u16, String) {
+        let (status, _, body) = self.exchange_all(request).await;
+        (status, body)
+    }
+
+    /// Status, head in lower case, body.
+    pub async fn exchange_all(&mut self, request: &[u8]) -> (u16, String, String) {
         self.stream.write_all(request).await.unwrap();
         self.buffer.clear();
         let head_end = loop {
@@ -81,6 +87,6 @@ impl Connection {
             assert_ne!(self.stream.read_buf(&mut self.buffer).await.unwrap(), 0, "connection closed");
         }
         let status = head[9..12].parse().unwrap();
-        (status, String::from_utf8_lossy(&self.buffer[head_end..]).into_owned())
+        (status, head, String::from_utf8_lossy(&self.buffer[head_end..]).into_owned())
     }
 }

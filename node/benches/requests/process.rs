@@ -25,6 +25,11 @@ impl Drop for Server {
 
 impl Server {
     pub async fn start() -> Self {
+        Self::start_with("data", &[]).await
+    }
+
+    /// With a data directory that others may share, and further settings.
+    pub async fn start_with(data_dir: &str, settings: &[(&str, String)]) -> Self {
         let dir = std::env::temp_dir().join(format!("metastamp-bench-{:x}", rand::random::<u64>()));
         fs::create_dir_all(&dir).unwrap();
         let log = fs::File::create(dir.join("log")).unwrap();
@@ -32,7 +37,8 @@ impl Server {
         let child = Command::new(env!("CARGO_BIN_EXE_metastamp"))
             .current_dir(&dir)
             .env_clear()
-            .envs([("HOST", "127.0.0.1"), ("PORT", "0"), ("LOG_FORMAT", "json"), ("DATA_DIR", "data")])
+            .envs([("HOST", "127.0.0.1"), ("PORT", "0"), ("LOG_FORMAT", "json"), ("DATA_DIR", data_dir)])
+            .envs(settings.iter().map(|(name, value)| (name, value)))
             .stdout(Stdio::from(log))
             .spawn()
             .unwrap();
