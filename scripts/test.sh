@@ -45,5 +45,6 @@ fi
 # the tests start the real binaries, which cargo test alone does not build
 step cargo build --workspace --bins
 # beside the real node one whose conditional writes are off: the chaos tests must find that
-step cargo build --package metastamp-node --features unfenced --bin metastamp-unfenced
+# (the whole workspace is named so that dependencies keep their features and are not built twice)
+step cargo build --workspace --features metastamp-node/unfenced --bin metastamp-unfenced
 step cargo test --workspace --no-fail-fast

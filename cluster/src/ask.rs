@@ -77,7 +77,10 @@ impl Inner {
                     counter!(CLUSTER_RPC_FAILURES_TOTAL, "command" => journey.command.name(), "kind" => failure.name())
                         .increment(1);
                     match &failure {
-                        Failure::NotOwner(Some(other)) if to.hop + 1 < HOPS_MAX && !to.fallback => {
+                        // A hint at somebody this node does not know (yet) is no better than none.
+                        Failure::NotOwner(Some(other))
+                            if to.hop + 1 < HOPS_MAX && !to.fallback && view.live(other).is_some() =>
+                        {
                             hint = Some((other.clone(), to.hop + 1));
                             last = failure;
                             continue;
@@ -104,7 +107,8 @@ impl Inner {
             counter!(CLUSTER_FALLBACKS_TOTAL, "command" => journey.command.name()).increment(1);
         }
         let answer = if local {
-            self.perform(journey.command.clone(), within).await?
+            let performed = tokio::time::timeout(within, self.perform(journey.command.clone(), within)).await;
+            performed.unwrap_or(Err(Failure::Timeout))?
         } else {
             self.send(view, journey, to, within).await?
         };

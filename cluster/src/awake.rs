@@ -1,11 +1,12 @@
 //! Notices that this process was asleep: stopped, swapped out, or its machine suspended.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use rustix::time::{ClockId, clock_gettime};
 
 /// A clock that has to be wound regularly.
 pub struct Awake {
-    epoch: Instant,
     wound_ms: AtomicU64,
     gap_max: Duration,
 }
@@ -13,24 +14,27 @@ pub struct Awake {
 impl Awake {
     /// A gap longer than `gap_max` between two windings is sleep.
     pub fn new(gap_max: Duration) -> Self {
-        Self { epoch: Instant::now(), wound_ms: AtomicU64::new(0), gap_max }
+        Self { wound_ms: AtomicU64::new(now_ms()), gap_max }
     }
 
     pub fn wind(&self) {
-        self.wound_ms.store(self.now_ms(), Ordering::SeqCst);
+        self.wound_ms.store(now_ms(), Ordering::SeqCst);
     }
 
     /// How long this node slept, told to one caller only.
     pub fn overslept(&self) -> Option<Duration> {
-        let (now, wound) = (self.now_ms(), self.wound_ms.load(Ordering::SeqCst));
+        let (now, wound) = (now_ms(), self.wound_ms.load(Ordering::SeqCst));
         let gap = Duration::from_millis(now.saturating_sub(wound));
         let first = || self.wound_ms.compare_exchange(wound, now, Ordering::SeqCst, Ordering::SeqCst).is_ok();
         (gap > self.gap_max && first()).then_some(gap)
     }
+}
 
-    fn now_ms(&self) -> u64 {
-        u64::try_from(self.epoch.elapsed().as_millis()).unwrap_or(u64::MAX)
-    }
+/// Since the machine was started, also while it was suspended: the usual monotonic clock stands still then.
+fn now_ms() -> u64 {
+    let now = clock_gettime(ClockId::Boottime);
+    let (seconds, nanos) = (u64::try_from(now.tv_sec).unwrap_or(0), u64::try_from(now.tv_nsec).unwrap_or(0));
+    seconds * 1_000 + nanos / 1_000_000
 }
 
 #[cfg(test)]
@@ -39,7 +43,9 @@ mod tests {
 
     #[test]
     fn sleep_is_told_once() {
-        let awake = Awake { epoch: Instant::now() - Duration::from_secs(9), ..Awake::new(Duration::from_secs(1)) };
+        let awake = Awake::new(Duration::from_secs(1));
+        assert_eq!(awake.overslept(), None);
+        awake.wound_ms.fetch_sub(9_000, Ordering::SeqCst);
         assert!(awake.overslept().is_some_and(|gap| gap >= Duration::from_secs(9)));
         assert_eq!(awake.overslept(), None);
     }

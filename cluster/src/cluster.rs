@@ -89,6 +89,8 @@ pub(crate) struct Inner {
     pub links: Option<Links>,
     pub membership: Option<Arc<dyn Membership>>,
     pub draining: AtomicBool,
+    /// The process is about to end: there is no way back.
+    pub leaving: AtomicBool,
     pub load: Mutex<Load>,
     pub told: Mutex<Told>,
     pub awake: Awake,
@@ -165,6 +167,12 @@ impl Cluster {
         self.inner.clone().drain(on).await;
     }
 
+    /// Like [`Cluster::drain`], and there is no way back: the process is about to end.
+    pub async fn leave(&self) {
+        self.inner.leaving.store(true, Ordering::Relaxed);
+        self.inner.clone().drain(true).await;
+    }
+
     /// Out of placement, by an operator's wish or because the process is about to end.
     pub fn is_draining(&self) -> bool {
         self.inner.draining.load(Ordering::Relaxed)
@@ -228,6 +236,7 @@ impl Inner {
             links: None,
             membership: None,
             draining: AtomicBool::new(false),
+            leaving: AtomicBool::new(false),
             load: Mutex::default(),
             told: Mutex::default(),
             // Nobody takes over from a node that is alone, so nothing it holds gets stale.
@@ -284,6 +293,10 @@ impl Inner {
     }
 
     async fn drain(self: Arc<Self>, on: bool) {
+        if !on && self.leaving.load(Ordering::Relaxed) {
+            tracing::info!("this node is about to end and takes no work again");
+            return;
+        }
         self.draining.store(on, Ordering::Relaxed);
         tracing::info!(on, "drain");
         self.refresh_local();
@@ -321,7 +334,11 @@ impl Inner {
             return;
         }
         let others = view.members.iter().filter(|member| member.link == LinkState::Up).filter(wanted);
-        join_all(others.map(|member| self.tell_one(&view, member, &notice))).await;
+        let others: Vec<_> = others.collect();
+        if matches!(audience, Audience::Member(_)) && others.is_empty() {
+            counter!(CLUSTER_NOTICES_TOTAL, "notice" => notice.name(), "outcome" => "lost").increment(1);
+        }
+        join_all(others.into_iter().map(|member| self.tell_one(&view, member, &notice))).await;
     }
 
     async fn tell_one(&self, view: &View, member: &Member, notice: &Notice) {
@@ -337,7 +354,7 @@ impl Inner {
                 fallback: false,
                 ask: Ask::Notice(notice.clone()),
             };
-            link.call(&request, NOTICE_WITHIN).await.ok()
+            link.exchange(&request, NOTICE_WITHIN).await.ok()
         };
         let outcome = if told.await.is_some() { "sent" } else { "lost" };
         counter!(CLUSTER_NOTICES_TOTAL, "notice" => notice.name(), "outcome" => outcome).increment(1);

@@ -13,6 +13,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use metastamp_protocol::NodeRef;
+use metastamp_protocol::cluster::Failure;
 use metastamp_protocol::cluster::wire::{Ask, Request, VERSION_MIN};
 use parking_lot::{Mutex, RwLock};
 use ractor::{ActorId, ActorRef};
@@ -20,6 +21,7 @@ use ractor_cluster::node::NodeServerSessionInformation;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Notify, mpsc};
 use tokio::task::AbortHandle;
+use tokio_util::sync::CancellationToken;
 
 use crate::members::LinkState;
 use crate::router;
@@ -39,6 +41,7 @@ const TCP_USER_TIMEOUT: Duration = Duration::from_secs(5);
 const REDIAL_MIN: Duration = Duration::from_millis(250);
 const REDIAL_MAX: Duration = Duration::from_secs(2);
 const SAY_EVERY: Duration = Duration::from_secs(10);
+const SAID_MAX: usize = 64;
 
 /// What a link needs of the socket: no waiting for delayed acknowledgements, no silent hanging.
 fn prepare(stream: &TcpStream) {
@@ -92,6 +95,7 @@ impl Links {
         secret: &Secret,
         ping_interval: Duration,
         change: Arc<Notify>,
+        ended: CancellationToken,
     ) -> anyhow::Result<Self> {
         let (server, events) = Server::start(local.clone(), tls, secret).await?;
         let shared = Shared {
@@ -101,13 +105,24 @@ impl Links {
             up: RwLock::default(),
             wanted: Mutex::default(),
             half_open: Mutex::default(),
-            said: Mutex::new(Throttle::new(SAY_EVERY)),
+            said: Mutex::new(Throttle::new(SAY_EVERY, SAID_MAX)),
             change,
             tasks: Mutex::default(),
         };
         let links = Self { shared: Arc::new(shared) };
-        let accepting = tokio::spawn(accept::run(listener, server));
-        let following = tokio::spawn(links.clone().follow(events));
+        // Whichever of the two ends, and however: without it no link comes up any more.
+        let (accept_guard, follow_guard) = (ended.clone().drop_guard(), ended.drop_guard());
+        let accepting = tokio::spawn(async move {
+            accept::run(listener, server).await;
+            drop(accept_guard);
+        });
+        let following = tokio::spawn({
+            let follow = links.clone().follow(events);
+            async move {
+                follow.await;
+                drop(follow_guard);
+            }
+        });
         links.shared.tasks.lock().extend([accepting.abort_handle(), following.abort_handle()]);
         Ok(links)
     }
@@ -180,8 +195,8 @@ impl Links {
         let mut wanted = self.shared.wanted.lock();
         if let Some(entry) = wanted.get_mut(&target.node.node_id) {
             entry.dialling = false;
-            // Also after success: the session still has to become ready.
-            entry.next = Instant::now() + entry.pause;
+            // After success the session still has to become ready; a second one would only compete with it.
+            entry.next = Instant::now() + if result.is_ok() { READY_WITHIN } else { entry.pause };
             entry.pause = (entry.pause * 2).min(REDIAL_MAX);
         }
         drop(wanted);
@@ -196,6 +211,7 @@ impl Links {
         while let Some(event) = events.recv().await {
             match event {
                 Event::Opened(session) => {
+                    self.shared.server.assign(&session);
                     let entry = (Instant::now(), session.actor.clone());
                     self.shared.half_open.lock().insert(session.actor.get_id(), entry);
                 }
@@ -231,7 +247,11 @@ impl Links {
     fn ended(&self, session: &NodeServerSessionInformation) {
         let id = session.actor.get_id();
         self.shared.half_open.lock().remove(&id);
-        self.shared.server.forget(session);
+        if let Some(node) = self.shared.server.forget(session)
+            && let Some(wanted) = self.shared.wanted.lock().get_mut(&node.node_id)
+        {
+            wanted.next = wanted.next.min(Instant::now() + wanted.pause);
+        }
         let mut up = self.shared.up.write();
         let gone: Vec<_> = up.values().filter(|link| link.session_id() == id).cloned().collect();
         up.retain(|_, link| link.session_id() != id);
@@ -257,12 +277,13 @@ impl Links {
                 fallback: false,
                 ask: Ask::Ping,
             };
-            match link.call(&ping, within).await {
-                Ok(_) => {
+            match link.exchange(&ping, within).await {
+                Err(Failure::Timeout | Failure::Stopped) => missed += 1,
+                // Whatever it says, it is there.
+                _ => {
                     link.set_round_trip(asked.elapsed());
                     missed = 0;
                 }
-                Err(_) => missed += 1,
             }
             if missed >= PINGS_MISSED_MAX {
                 link.close("silent");

@@ -12,7 +12,7 @@ pub fn ranking<M>(id: ObjectId, members: Vec<M>, node: impl Fn(&M) -> &NodeRef) 
 }
 
 /// The owner of `id`; `None` only when there are no members.
-pub fn owner<'a, M>(id: ObjectId, members: &'a [M], node: impl Fn(&M) -> &NodeRef) -> Option<&'a M> {
+pub fn owner<M>(id: ObjectId, members: &[M], node: impl Fn(&M) -> &NodeRef) -> Option<&M> {
     let weight = |member: &M| weight(id, &node(member).node_id);
     members.iter().max_by(|a, b| weight(a).cmp(&weight(b)).then_with(|| node(b).cmp(node(a))))
 }

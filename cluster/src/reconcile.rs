@@ -19,10 +19,12 @@ use crate::metrics::{
 
 const STEP_EVERY: Duration = Duration::from_millis(250);
 /// A member that told us itself that it leaves is believed this long before gossip says so too.
-const TOLD_KEPT: Duration = Duration::from_secs(3);
+const TOLD_KEPT: Duration = Duration::from_secs(1);
 
 /// Goes on until gossip ends.
 pub async fn run(inner: Arc<Inner>, membership: Arc<dyn Membership>, links: Links) {
+    // However this ends: a node that does not look at its members any more must not go on.
+    let _guard = inner.ended.clone().drop_guard();
     let mut tick = tokio::time::interval(STEP_EVERY);
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let ended = membership.ended();
@@ -53,10 +55,14 @@ struct Published {
     state: Option<MemberState>,
     load: Option<Load>,
     sees: Option<Vec<String>>,
+    /// Peers that metrics were told of.
+    measured: HashSet<String>,
+    outdated: bool,
 }
 
 async fn step(inner: &Inner, membership: &dyn Membership, links: &Links, published: &mut Published) {
     let peers = membership.peers().await;
+    heed_namesake(inner, &peers, published);
     let told = inner.told_leaving(&peers);
     let before = inner.view();
     let mut view = assemble(inner.local_member(), &peers, &told, |node| links.state(node));
@@ -71,15 +77,32 @@ async fn step(inner: &Inner, membership: &dyn Membership, links: &Links, publish
         member.link = links.state(&member.node);
     }
     publish(inner, membership, &mut view, published).await;
-    measure(&view, &peers);
+    measure(&view, &peers, &mut published.measured);
     changed(&before, &view);
     inner.view.send_if_modified(|current| {
+        // Told meanwhile: what this node says of itself now counts.
+        let local = inner.local_member();
+        for member in view.members.iter_mut().filter(|member| member.node == local.node) {
+            (member.state, member.load) = (local.state, local.load);
+        }
         let differs = **current != view;
         if differs {
             *current = Arc::new(view);
         }
         differs
     });
+}
+
+/// Somebody with our id and a later start is who others take for this node.
+fn heed_namesake(inner: &Inner, peers: &[Peer], published: &mut Published) {
+    let ours = |peer: &&Peer| peer.node.node_id == inner.local.node_id && peer.node.generation > inner.local.generation;
+    let Some(other) = peers.iter().find(ours) else { return };
+    if other.alive {
+        tracing::error!(other = %other.node, address = %other.address, "another node has our id and started later: give each its own CLUSTER_NODE_ID");
+        inner.ended.cancel();
+    } else if !std::mem::replace(&mut published.outdated, true) {
+        tracing::error!(other = %other.node, "a former start of this node was later than this one: did the clock go back? Others see it again when they have forgotten the former");
+    }
 }
 
 /// Tells others what changed about this node.
@@ -148,13 +171,22 @@ fn member(peer: &Peer, told: bool, link: LinkState) -> Member {
     }
 }
 
-fn measure(view: &View, peers: &[Peer]) {
+fn measure(view: &View, peers: &[Peer], measured: &mut HashSet<String>) {
     for state in MemberState::ALL {
         let count = view.members.iter().filter(|member| member.state == state).count();
         gauge!(CLUSTER_MEMBERS, "state" => state.as_str()).set(count as f64);
     }
+    // A series can't be taken back; one of a member that is forgotten must not go on raising alarms.
+    for id in measured.iter().filter(|id| view.member(id).is_none()) {
+        for state in [LinkState::Up, LinkState::Connecting, LinkState::Down] {
+            gauge!(CLUSTER_LINK_STATE, "peer" => id.clone(), "state" => state.as_str()).set(0.0);
+        }
+        gauge!(CLUSTER_LAST_HEARD_SECONDS, "peer" => id.clone()).set(f64::NAN);
+    }
+    measured.clear();
     for member in view.members.iter().filter(|member| member.link != LinkState::Local) {
         let id = &member.node.node_id;
+        measured.insert(id.clone());
         for state in [LinkState::Up, LinkState::Connecting, LinkState::Down] {
             let on = f64::from(u8::from(member.link == state));
             gauge!(CLUSTER_LINK_STATE, "peer" => id.clone(), "state" => state.as_str()).set(on);
@@ -192,6 +224,7 @@ pub struct Told(Vec<(NodeRef, Instant)>);
 
 impl Told {
     pub fn add(&mut self, node: NodeRef) {
+        self.0.retain(|(told, _)| *told != node);
         self.0.push((node, Instant::now()));
     }
 

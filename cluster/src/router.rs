@@ -1,6 +1,7 @@
 //! The one actor of a node that other nodes can reach: takes their requests, bounded, and always answers.
 
 use std::collections::HashMap;
+use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, OnceLock, Weak};
 use std::time::Duration;
 
@@ -133,13 +134,14 @@ impl Router {
         let within = Duration::from_millis(u64::from(request.within_ms));
         let outcome = {
             let mut same = self.same.lock();
-            let fresh = || receiver.command(request).shared();
+            // An entry that nobody waits for any more was dropped half done.
+            same.retain(|_, waiting| waiting.strong_count().is_some_and(|count| count > 1));
+            let fresh = || whole(receiver.command(request)).shared();
             same.entry(key).or_insert_with(fresh).clone()
         };
-        let (local, same) = (self.local.clone(), self.same.clone());
+        let local = self.local.clone();
         tokio::spawn(async move {
             let result = tokio::time::timeout(within, outcome).await.unwrap_or(Err(Failure::Timeout));
-            same.lock().remove(&key);
             send(reply, Reply { version, from: local, result });
             drop(permit);
         });
@@ -148,6 +150,12 @@ impl Router {
     fn answer(&self, reply: RpcReplyPort<Vec<u8>>, version: u32, result: Result<Answer, Failure>) {
         send(reply, Reply { version, from: self.local.clone(), result });
     }
+}
+
+/// A command that panics still has an answer.
+fn whole(command: BoxFuture<'static, Result<Answer, Failure>>) -> BoxFuture<'static, Result<Answer, Failure>> {
+    let caught = AssertUnwindSafe(command).catch_unwind();
+    caught.map(|result| result.unwrap_or_else(|_| Err(Failure::Internal("panicked".to_owned())))).boxed()
 }
 
 /// An answer that can't be encoded becomes one that can: silence would leave the asker waiting.

@@ -35,12 +35,13 @@ pub async fn start(settings: Settings, local: NodeRef) -> anyhow::Result<Arc<Inn
     let address = advertise(&settings, port).await?;
     let version_max = settings.protocol_max.clamp(VERSION_MIN, VERSION_MAX);
     let change = Arc::new(Notify::new());
+    let ended = CancellationToken::new();
     let detection = settings.detection.clone();
 
     // A peer that links to us looks for the router at once, so it is there first.
     let slot = router::Slot::default();
     router::start(local.clone(), version_max, slot.clone()).await.context("router")?;
-    let links = Links::start(local.clone(), listener, tls, &secret, detection.ping_interval, change.clone()).await?;
+    let links = Links::start(local.clone(), listener, tls, &secret, detection.ping_interval, change.clone(), ended.clone()).await?;
     let published = [
         (key::PROTOCOL, format!("{VERSION_MIN}-{version_max}")),
         (key::HTTP, settings.http.clone()),
@@ -73,7 +74,8 @@ pub async fn start(settings: Settings, local: NodeRef) -> anyhow::Result<Arc<Inn
         awake: Awake::new(detection.sleep_max()),
         gaps: Gaps::default(),
         change,
-        ended: CancellationToken::new(),
+        leaving: AtomicBool::new(false),
+        ended,
     });
     let view = View { local: inner.local.clone(), members: vec![inner.local_member()] };
     inner.view.send_replace(Arc::new(view));

@@ -4,17 +4,16 @@ use std::collections::HashMap;
 use std::hash::Hash;
 use std::time::{Duration, Instant};
 
-/// Things remembered.
-const MAX: usize = 1_024;
-
 pub struct Throttle<K> {
     every: Duration,
+    max: usize,
     said: HashMap<K, Instant>,
 }
 
 impl<K: Eq + Hash> Throttle<K> {
-    pub fn new(every: Duration) -> Self {
-        Self { every, said: HashMap::new() }
+    /// At most `max` different things within `every`.
+    pub fn new(every: Duration, max: usize) -> Self {
+        Self { every, max, said: HashMap::new() }
     }
 
     /// Whether it is time to say `thing` (again).
@@ -23,10 +22,14 @@ impl<K: Eq + Hash> Throttle<K> {
         if self.said.get(&thing).is_some_and(|at| now - *at < self.every) {
             return false;
         }
-        if self.said.len() >= MAX {
+        if self.said.len() >= self.max {
             let every = self.every;
             self.said.retain(|_, at| now - *at < every);
         }
-        self.said.len() < MAX && self.said.insert(thing, now).is_none_or(|_| true)
+        let room = self.said.len() < self.max || self.said.contains_key(&thing);
+        if room {
+            self.said.insert(thing, now);
+        }
+        room
     }
 }

@@ -53,16 +53,28 @@ pub async fn join(config: &Config, local: NodeRef, http: SocketAddr) -> anyhow::
     Cluster::start(settings, local).await.with_context(|| format!("can't join a cluster on {}", cluster.listen))
 }
 
-/// Where this node takes links, for people to look at.
-pub fn link_address(cluster: &Cluster, config: &ClusterConfig) -> String {
-    let bound = cluster.view().member(&cluster.local().node_id).and_then(|member| member.address);
-    bound.map(|address| address.to_string()).or_else(|| config.advertise.clone()).unwrap_or(config.listen.to_string())
+/// Where this node takes links, for people to look at: as others are told, once the cluster knows.
+pub async fn link_address(cluster: &Cluster, config: &ClusterConfig) -> String {
+    let mut views = cluster.watch();
+    let known = async {
+        loop {
+            let view = views.borrow_and_update().clone();
+            if let Some(address) = view.member(&view.local.node_id).and_then(|member| member.address) {
+                return Some(address.to_string());
+            }
+            if views.changed().await.is_err() {
+                return None;
+            }
+        }
+    };
+    let known = tokio::time::timeout(TELL_WITHIN, known).await.ok().flatten();
+    known.or_else(|| config.advertise.clone()).unwrap_or_else(|| config.listen.to_string())
 }
 
 /// Tells others that this node leaves. Then time passes in which load balancers may notice, for as long as there is
 /// another member that could take the work, and for at most `leave_time`.
 pub async fn take_leave(cluster: &Cluster, leave_time: Duration) {
-    if tokio::time::timeout(TELL_WITHIN, cluster.drain(true)).await.is_err() {
+    if tokio::time::timeout(TELL_WITHIN, cluster.leave()).await.is_err() {
         tracing::warn!("others were not told in time that this node leaves");
     }
     let started = Instant::now();

@@ -79,7 +79,10 @@ pub async fn run(config: Config, wishes: Wishes) -> anyhow::Result<()> {
     let local_s3 = stores.local_s3.map(Arc::new);
     let background = tokio::spawn(upkeep(metrics, local_s3.clone()));
     let url = base_url(address);
-    let link = app.config.cluster.as_ref().map(|config| membership::link_address(&cluster, config));
+    let link = match &app.config.cluster {
+        Some(config) => Some(membership::link_address(&cluster, config).await),
+        None => None,
+    };
     banner(&app.config, &url, identity.node.node_id.as_str(), link.as_deref());
     for name in &app.config.unused {
         tracing::warn!(variable = *name, "is set, and this version has no use for it yet");
@@ -97,12 +100,13 @@ pub async fn run(config: Config, wishes: Wishes) -> anyhow::Result<()> {
 
     let (left, leaving_since) = oneshot::channel();
     let leave = async {
-        leave(&app, wishes.exit_with_stdin).await;
-        let _ = left.send(Instant::now());
+        let why = leave(&app, wishes.exit_with_stdin).await;
+        let _ = left.send((why, Instant::now()));
     };
     server.run(Arc::new(Edge::new(app.clone())), leave, drain).await;
     // Requests and jobs share one deadline.
-    let spent = leaving_since.await.map_or(Duration::ZERO, |since| since.elapsed());
+    let (why, since) = leaving_since.await.unwrap_or_else(|_| (Why::Told, Instant::now()));
+    let spent = since.elapsed();
     actors.drain(drain.saturating_sub(spent)).await;
     cluster.shutdown().await;
     background.abort();
@@ -111,17 +115,29 @@ pub async fn run(config: Config, wishes: Wishes) -> anyhow::Result<()> {
     }
     let _ = std::fs::remove_dir_all(&temp_dir);
     tracing::info!("stopped");
+    // Whoever watches over the process starts it again after a failure.
+    anyhow::ensure!(why != Why::Lost, "the cluster was lost: gossip has ended");
     Ok(())
+}
+
+/// Why a node leaves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Why {
+    Told,
+    /// Without gossip a node can't know who owns what: better a restart than an island.
+    Lost,
 }
 
 /// Ends when the port may be closed: at the first SIGTERM or Ctrl-C, after others had time to notice. The second one ends
 /// the process at once.
-async fn leave(app: &App, exit_with_stdin: bool) {
-    tokio::select! {
-        () = told() => {}
-        () = stdin_ended(exit_with_stdin) => {}
-        // Without gossip a node can't know who owns what: better a restart than an island.
-        () = app.cluster.ended() => tracing::error!("can't go on without the cluster"),
+async fn leave(app: &App, exit_with_stdin: bool) -> Why {
+    let why = tokio::select! {
+        () = told() => Why::Told,
+        () = stdin_ended(exit_with_stdin) => Why::Told,
+        () = app.cluster.ended() => Why::Lost,
+    };
+    if why == Why::Lost {
+        tracing::error!("can't go on without the cluster");
     }
     app.leave();
     tokio::spawn(async move {
@@ -133,6 +149,7 @@ async fn leave(app: &App, exit_with_stdin: bool) {
     if let Some(config) = &app.config.cluster {
         membership::take_leave(&app.cluster, config.leave_time).await;
     }
+    why
 }
 
 /// SIGTERM or Ctrl-C.

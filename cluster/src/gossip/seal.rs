@@ -3,7 +3,7 @@
 //!
 //! ```text
 //! "MSG1" | key id 4 | session 16 | counter 8 | sealed: time stamp 8, payload | tag 16
-//! "MSR1" | key id 4        a refusal: "your secret is not mine"
+//! "MSR1" | key id 4 | session 16 | counter 8        a refusal: "your secret is not mine"
 //! ```
 
 use std::collections::HashMap;
@@ -100,12 +100,15 @@ impl Sealer {
         datagram
     }
 
-    /// What to say to somebody with another secret. Shorter than anything it answers.
-    pub fn refusal(&self) -> [u8; 8] {
-        let mut bytes = [0; 8];
-        bytes[..4].copy_from_slice(REFUSAL);
-        bytes[4..].copy_from_slice(&self.key_id);
-        bytes
+    /// What to say to somebody with another secret. Shorter than what it answers, and it names that, so that only who
+    /// saw the datagram can refuse it. `None` for what was no datagram at all.
+    pub fn refusal(&self, refused: &[u8]) -> Option<Vec<u8>> {
+        let named = refused.get(8..HEADER).filter(|_| refused.len() >= OVERHEAD)?;
+        Some([REFUSAL.as_slice(), &self.key_id, named].concat())
+    }
+
+    pub fn session(&self) -> [u8; 16] {
+        self.session
     }
 }
 
@@ -144,12 +147,14 @@ struct Session {
 pub struct Opener {
     secret: Secret,
     key_id: [u8; 4],
+    /// What this node sends itself under; nobody else does.
+    own: [u8; 16],
     sessions: HashMap<[u8; 16], Session>,
 }
 
 impl Opener {
-    pub fn new(secret: Secret) -> Self {
-        Self { key_id: key_id(&secret), secret, sessions: HashMap::new() }
+    pub fn new(secret: Secret, own: [u8; 16]) -> Self {
+        Self { key_id: key_id(&secret), secret, own, sessions: HashMap::new() }
     }
 
     /// The payload of a datagram, decrypted in place.
@@ -157,8 +162,9 @@ impl Opener {
     /// # Errors
     /// The reason to drop it.
     pub fn open<'a>(&mut self, datagram: &'a mut [u8], now_ms: i64) -> Result<&'a [u8], Rejected> {
-        if datagram.starts_with(REFUSAL) && datagram.len() == 8 {
-            return Err(if datagram[4..] == self.key_id { Rejected::Malformed } else { Rejected::Refusal });
+        if datagram.starts_with(REFUSAL) && datagram.len() == HEADER {
+            let of_ours = datagram[4..8] != self.key_id && datagram[8..24] == self.own;
+            return Err(if of_ours { Rejected::Refusal } else { Rejected::Malformed });
         }
         if datagram.len() < OVERHEAD || !datagram.starts_with(MAGIC) {
             return Err(Rejected::Malformed);
@@ -169,6 +175,9 @@ impl Opener {
         let (header, sealed) = datagram.split_at_mut(HEADER);
         let session: [u8; 16] = header[8..24].try_into().map_err(|_| Rejected::Malformed)?;
         let counter = u64::from_be_bytes(header[24..32].try_into().map_err(|_| Rejected::Malformed)?);
+        if session == self.own {
+            return Err(Rejected::Replay);
+        }
         let fresh = (!self.sessions.contains_key(&session)).then(|| session_key(&self.secret, &session));
         let key = fresh.as_ref().or_else(|| self.sessions.get(&session).map(|known| &known.key));
         let opened = key.and_then(|key| key.open_in_place(nonce(counter), Aad::from(&*header), sealed).ok());
@@ -212,7 +221,7 @@ mod tests {
 
     fn pair() -> (Sealer, Opener) {
         let secret = Secret::new("a secret for tests");
-        (Sealer::new(&secret), Opener::new(secret))
+        (Sealer::new(&secret), Opener::new(secret, [7; 16]))
     }
 
     #[test]
@@ -227,15 +236,30 @@ mod tests {
     #[test]
     fn another_secret_is_told_apart_from_damage() {
         let (mut sealer, _) = pair();
-        let mut stranger = Opener::new(Secret::new("another secret"));
+        let mut stranger = Opener::new(Secret::new("another secret"), [7; 16]);
         let mut datagram = sealer.seal(b"hello", NOW);
         assert_eq!(stranger.open(&mut datagram.clone(), NOW), Err(Rejected::Secret));
         let (_, mut opener) = pair();
         let last = datagram.len() - 1;
         datagram[last] ^= 1;
         assert_eq!(opener.open(&mut datagram, NOW), Err(Rejected::Malformed));
-        let refusal = Sealer::new(&Secret::new("another secret")).refusal();
+    }
+
+    #[test]
+    fn a_refusal_counts_only_from_who_saw_the_datagram() {
+        let secret = Secret::new("a secret for tests");
+        let mut sealer = Sealer::new(&secret);
+        let mut opener = Opener::new(secret, sealer.session());
+        let datagram = sealer.seal(b"", NOW);
+        let stranger = Sealer::new(&Secret::new("another secret"));
+        let refusal = stranger.refusal(&datagram).unwrap();
+        assert!(refusal.len() < datagram.len(), "no amplification");
         assert_eq!(opener.open(&mut refusal.clone(), NOW), Err(Rejected::Refusal));
+        let mut forged = refusal;
+        forged[9] ^= 1;
+        assert_eq!(opener.open(&mut forged, NOW), Err(Rejected::Malformed));
+        assert_eq!(stranger.refusal(b"MSG1"), None);
+        assert_eq!(opener.open(&mut datagram.clone(), NOW), Err(Rejected::Replay), "our own, sent back");
     }
 
     #[test]

@@ -18,7 +18,7 @@ const LOOKUP_WITHIN: Duration = Duration::from_secs(2);
 
 /// Goes on for as long as gossip does: a cluster that fell apart finds itself again by its seeds.
 pub async fn sow(seeds: Vec<String>, own: SocketAddr, gossip: Arc<ChitchatHandle>) {
-    let mut said = Throttle::new(Duration::from_secs(60));
+    let mut said = Throttle::new(Duration::from_secs(60), 64);
     loop {
         let known: HashSet<SocketAddr> =
             gossip.with_chitchat(|chitchat| chitchat.live_nodes().map(|id| id.gossip_advertise_addr).collect()).await;

@@ -1,6 +1,6 @@
 //! chitchat over sealed UDP datagrams.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -20,6 +20,9 @@ use crate::throttle::Throttle;
 const DATAGRAM_BYTES_MAX: usize = 65_507;
 /// The same trouble with the same address is logged this often, and refusals are sent this often.
 const SAY_EVERY: Duration = Duration::from_secs(10);
+/// Lines in that time, whoever sends what.
+const SAID_MAX: usize = 32;
+const REFUSED_MAX: usize = 1_024;
 
 /// Hands the bound socket to chitchat.
 pub struct SealedTransport {
@@ -38,13 +41,14 @@ impl Transport for SealedTransport {
     async fn open(&self, _: SocketAddr) -> anyhow::Result<Box<dyn Socket>> {
         let socket = self.socket.lock().take();
         let socket = socket.ok_or_else(|| anyhow::anyhow!("the gossip socket is in use already"))?;
+        let sealer = Sealer::new(&self.secret);
         Ok(Box::new(SealedSocket {
             socket,
-            sealer: Sealer::new(&self.secret),
-            opener: Opener::new(self.secret.clone()),
+            opener: Opener::new(self.secret.clone(), sealer.session()),
+            sealer,
             buffer: vec![0; DATAGRAM_BYTES_MAX],
-            said: Throttle::new(SAY_EVERY),
-            refused: Throttle::new(SAY_EVERY),
+            said: Throttle::new(SAY_EVERY, SAID_MAX),
+            refused: Throttle::new(SAY_EVERY, REFUSED_MAX),
         }))
     }
 }
@@ -54,7 +58,7 @@ struct SealedSocket {
     sealer: Sealer,
     opener: Opener,
     buffer: Vec<u8>,
-    said: Throttle<(SocketAddr, Rejected)>,
+    said: Throttle<(IpAddr, Rejected)>,
     refused: Throttle<SocketAddr>,
 }
 
@@ -104,7 +108,7 @@ impl SealedSocket {
             Err(rejected) => rejected,
         };
         counter!(CLUSTER_GOSSIP_REJECTED_TOTAL, "reason" => rejected.as_str()).increment(1);
-        if self.said.admit((from, rejected)) {
+        if self.said.admit((from.ip(), rejected)) {
             match rejected {
                 Rejected::Secret => tracing::warn!(
                     %from, "gossip refused: it is sealed with another CLUSTER_SECRET than ours"
@@ -119,8 +123,11 @@ impl SealedSocket {
                 Rejected::Malformed => tracing::debug!(%from, length, "gossip refused: not a sound datagram"),
             }
         }
-        if rejected == Rejected::Secret && self.refused.admit(from) {
-            let _ = self.socket.try_send_to(&self.sealer.refusal(), from);
+        if rejected == Rejected::Secret
+            && self.refused.admit(from)
+            && let Some(refusal) = self.sealer.refusal(&self.buffer[..length])
+        {
+            let _ = self.socket.try_send_to(&refusal, from);
         }
         None
     }

@@ -1,7 +1,7 @@
 //! Takes connections from other members: bounded, under a time limit, and only with a certificate.
 
-use std::collections::VecDeque;
-use std::net::SocketAddr;
+use std::collections::{HashMap, VecDeque};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,19 +17,22 @@ use crate::throttle::Throttle;
 
 /// From the connection to the last word of the hello.
 const HANDSHAKE_WITHIN: Duration = Duration::from_secs(3);
-/// Connections that have not proved who they are. When there are more, the oldest goes: a flood of silent ones then
-/// can't keep members out, who need a few milliseconds.
+/// Connections that have not proved who they are. When there are more, the oldest of the address that has the most
+/// goes: a flood of silent ones then can't keep members out, who need a few milliseconds.
 const HALF_OPEN_MAX: usize = 128;
 const SAY_EVERY: Duration = Duration::from_secs(10);
+const SAID_MAX: usize = 32;
 
 pub async fn run(listener: TcpListener, server: Server) {
-    let half_open: Mutex<VecDeque<AbortHandle>> = Mutex::default();
-    let said = Arc::new(Mutex::new(Throttle::new(SAY_EVERY)));
+    let half_open: Mutex<VecDeque<(IpAddr, AbortHandle)>> = Mutex::default();
+    let said = Arc::new(Mutex::new(Throttle::new(SAY_EVERY, SAID_MAX)));
     loop {
         let (stream, from) = match listener.accept().await {
             Ok(accepted) => accepted,
             Err(error) => {
-                tracing::warn!(%error, "can't accept a link");
+                if said.lock().admit((Ipv4Addr::UNSPECIFIED.into(), "accept")) {
+                    tracing::warn!(%error, "can't accept a link");
+                }
                 tokio::time::sleep(Duration::from_millis(50)).await;
                 continue;
             }
@@ -48,15 +51,25 @@ pub async fn run(listener: TcpListener, server: Server) {
             }
         });
         let mut half_open = half_open.lock();
-        half_open.retain(|task| !task.is_finished());
+        half_open.retain(|(_, task)| !task.is_finished());
         if half_open.len() >= HALF_OPEN_MAX
-            && let Some(oldest) = half_open.pop_front()
+            && let Some((_, oldest)) = crowded(&half_open).and_then(|at| half_open.remove(at))
         {
             oldest.abort();
             counter!(CLUSTER_CONNECTIONS_REFUSED_TOTAL, "reason" => "full").increment(1);
         }
-        half_open.push_back(task.abort_handle());
+        half_open.push_back((from.ip(), task.abort_handle()));
     }
+}
+
+/// The oldest connection of the address that has the most: a flood from one place crowds out itself.
+fn crowded<T>(half_open: &VecDeque<(IpAddr, T)>) -> Option<usize> {
+    let mut counts: HashMap<IpAddr, usize> = HashMap::new();
+    for (ip, _) in half_open {
+        *counts.entry(*ip).or_default() += 1;
+    }
+    let (most, _) = counts.into_iter().max_by_key(|(_, count)| *count)?;
+    half_open.iter().position(|(ip, _)| *ip == most)
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -117,4 +130,17 @@ fn tls_trouble(error: &std::io::Error) -> bool {
                 )
         )
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_flood_crowds_out_itself() {
+        let ip = |last| IpAddr::from([10, 0, 0, last]);
+        let half_open: VecDeque<_> = [ip(1), ip(9), ip(9), ip(2), ip(9)].into_iter().map(|ip| (ip, ())).collect();
+        assert_eq!(crowded(&half_open), Some(1));
+        assert_eq!(crowded::<()>(&VecDeque::new()), None);
+    }
 }

@@ -81,6 +81,15 @@ impl Link {
             counter!(CLUSTER_REJECTED_TOTAL, "side" => "sender").increment(1);
             return Err(Failure::Busy);
         };
+        self.exchange(request, within).await
+    }
+
+    /// Like [`Link::call`], for the few messages that keep the cluster together: a link that is full must neither be
+    /// taken for a dead one, nor keep a goodbye from being said.
+    ///
+    /// # Errors
+    /// What the peer refused, or why there is no answer.
+    pub async fn exchange(&self, request: &Request, within: Duration) -> Result<Reply, Failure> {
         let bytes = request.encode().map_err(|error| Failure::Internal(error.to_string()))?;
         let _counted = Counted::new(&self.node.node_id);
         let call = self.router.call(|reply| RouterMessage::Ask(bytes, reply), Some(within));

@@ -1,13 +1,13 @@
 //! The node server of ractor_cluster, fed only with connections that have proved who they are.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
 use anyhow::Context;
 use metastamp_protocol::NodeRef;
 use parking_lot::Mutex;
-use ractor::{Actor, ActorRef};
+use ractor::{Actor, ActorId, ActorRef};
 use ractor_cluster::node::NodeServerSessionInformation;
 use ractor_cluster::{
     IncomingEncryptionMode, NetworkStream, NodeEventSubscription, NodeServer, NodeServerMessage, node,
@@ -36,14 +36,24 @@ pub enum Arrival {
     Dialled { stream: tokio_rustls::client::TlsStream<TcpStream>, local: SocketAddr, node: NodeRef },
 }
 
+/// Who is at the other end: what certificates said, to hold the sessions' own words against.
+#[derive(Default)]
+struct Proved {
+    /// Handed over and not yet a session, in that order, by address.
+    arrived: VecDeque<(String, NodeRef)>,
+    sessions: HashMap<ActorId, NodeRef>,
+}
+
+/// Arrivals remembered; the node server makes a session of each at once.
+const ARRIVED_MAX: usize = 1_024;
+
 /// Cheap to clone.
 #[derive(Clone)]
 pub struct Server {
     local: NodeRef,
     tls: Tls,
     actor: ActorRef<NodeServerMessage>,
-    /// Who is at the other end, by the address of the session: what the certificate said, to hold the session's own words against.
-    proved: Arc<Mutex<HashMap<String, NodeRef>>>,
+    proved: Arc<Mutex<Proved>>,
 }
 
 impl Server {
@@ -69,7 +79,7 @@ impl Server {
         .with_listen_addr(IpAddr::V4(Ipv4Addr::LOCALHOST))
         .with_max_inbound_frame_size(FRAME_BYTES_MAX);
         let (actor, _) = Actor::spawn(None, server, ()).await.context("node server")?;
-        // Unbounded because the subscription may not wait; one event per session and change.
+        #[expect(clippy::disallowed_methods, reason = "the subscription may not wait; one event per session and change")]
         let (sender, events) = mpsc::unbounded_channel();
         let subscription = Box::new(Subscription(sender));
         actor
@@ -98,20 +108,36 @@ impl Server {
                 (NetworkStream::TlsClient { peer_addr: local, local_addr: local, stream }, false, local, node)
             }
         };
-        self.proved.lock().insert(peer.to_string(), node);
+        {
+            let mut proved = self.proved.lock();
+            if proved.arrived.len() >= ARRIVED_MAX {
+                proved.arrived.pop_front();
+            }
+            proved.arrived.push_back((peer.to_string(), node));
+        }
         let _ = self.actor.cast(NodeServerMessage::ConnectionOpened { stream: Box::new(stream), is_server });
+    }
+
+    /// The session of an arrival exists: from here on it is known by its own id, which is never used again.
+    pub fn assign(&self, session: &NodeServerSessionInformation) {
+        let mut proved = self.proved.lock();
+        let at = proved.arrived.iter().position(|(address, _)| *address == session.peer_addr);
+        if let Some((_, node)) = at.and_then(|at| proved.arrived.remove(at)) {
+            proved.sessions.insert(session.actor.get_id(), node);
+        }
     }
 
     /// Who is at the other end of a session: what it calls itself, if that is what its certificate says.
     pub fn identity(&self, session: &NodeServerSessionInformation) -> Option<NodeRef> {
         let name = &session.peer_name.as_ref()?.name;
         let claimed = hello::parse(name.split_once('@')?.1)?;
-        let proved = self.proved.lock().get(&session.peer_addr).cloned()?;
+        let proved = self.proved.lock().sessions.get(&session.actor.get_id()).cloned()?;
         (proved == claimed).then_some(claimed)
     }
 
-    pub fn forget(&self, session: &NodeServerSessionInformation) {
-        self.proved.lock().remove(&session.peer_addr);
+    /// The session has ended; tells who was at its other end.
+    pub fn forget(&self, session: &NodeServerSessionInformation) -> Option<NodeRef> {
+        self.proved.lock().sessions.remove(&session.actor.get_id())
     }
 
     pub fn stop(&self) {
