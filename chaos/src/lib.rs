@@ -14,6 +14,7 @@ pub mod multipart;
 pub mod net;
 pub mod node;
 pub mod scenario;
+pub mod stranger;
 pub mod workload;
 
 pub use client::{Address, Answer, Client};
