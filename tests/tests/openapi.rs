@@ -1,5 +1,6 @@
 //! Every operation of `docs/openapi.yaml`, exercised on a running node and held against the document.
 
+use metastamp_chaos::node::run_to_end;
 use metastamp_tests::contract::{Contract, Operation, Recorder};
 use metastamp_tests::{
     Client, DONE_WITHIN, NodeOptions, NodeProcess, PASSWORD, UploadFile, media, start, unique_email,
@@ -40,6 +41,7 @@ async fn exercise(node: &NodeProcess, recorder: &Recorder, contract: &'static Co
         anyone.get(path).send().await.unwrap().expect(200).unwrap();
         anyone.call(Method::DELETE, path).send().await.unwrap().expect(405).unwrap();
     }
+    members(node, &anyone).await;
     let client = accounts(&anyone).await;
     uploads(&client).await;
     assets(&anyone, &client).await;
@@ -50,6 +52,32 @@ async fn exercise(node: &NodeProcess, recorder: &Recorder, contract: &'static Co
     for path in ["/api/v1/auth/logout", "/api/v1/auth/refresh"] {
         client.post(path).send().await.unwrap().expect(401).unwrap();
     }
+}
+
+/// What administrators may ask of a cluster; a node by itself answers too.
+async fn members(node: &NodeProcess, anyone: &Client) {
+    let data_dir = node.data_dir();
+    let env = [
+        ("DATA_DIR", data_dir.to_str().unwrap()),
+        ("ADMIN_EMAIL", "admin@contract.test"),
+        ("ADMIN_PASSWORD", PASSWORD),
+    ];
+    assert!(run_to_end(node.home(), &["init"], &env, DONE_WITHIN).unwrap().status.success());
+    let login = anyone.login("admin@contract.test", PASSWORD).await.unwrap();
+    let admin = anyone.clone().with_token(&login.expect(200).unwrap().text("/token").unwrap());
+    let whereis = format!("/api/v1/cluster/whereis/{UNKNOWN}");
+    for path in ["/api/v1/cluster", &whereis] {
+        admin.get(path).send().await.unwrap().expect(200).unwrap();
+        anyone.get(path).send().await.unwrap().expect(401).unwrap();
+    }
+    admin.get("/api/v1/cluster/whereis/zz").send().await.unwrap().expect(400).unwrap();
+    let drain = |body| admin.post("/api/v1/cluster/drain").json(&body).send();
+    drain(json!({ "drain": true })).await.unwrap().expect(202).unwrap();
+    anyone.get("/ready").send().await.unwrap().expect(503).unwrap();
+    drain(json!({ "drain": false })).await.unwrap().expect(202).unwrap();
+    anyone.get("/ready").send().await.unwrap().expect(200).unwrap();
+    drain(json!({ "node_id": "nobody" })).await.unwrap().expect(404).unwrap();
+    drain(json!({ "drain": "yes" })).await.unwrap().expect(422).unwrap();
 }
 
 async fn accounts(anyone: &Client) -> Client {
