@@ -124,7 +124,8 @@ fn samples(events: &[Event], wanted: impl Fn(FaultKind) -> bool) -> Vec<Sample> 
             if began > (at + WINDOW_MS).min(next) || acknowledged < at {
                 continue;
             }
-            let wait = acknowledged.saturating_sub(at.max(began));
+            // from the next fault on the wait is that one's
+            let wait = acknowledged.min(next).saturating_sub(at.max(began));
             let sample = users.entry(&upload.user).or_insert(Sample { first: end.saturating_sub(at), wait: 0 });
             sample.wait = sample.wait.max(wait);
         }
