@@ -1,9 +1,10 @@
 //! How long clients wait after a fault.
 //!
 //! Seen from outside, per fault and user: `first` is the time from the fault to the next acknowledgement through
-//! another node than the victim; `wait` is the longest time from the fault, or from the first attempt where that came
-//! later, to the acknowledgement of an upload that was under way then or begun within [`WINDOW_MS`]. Ids are spread
-//! over all members, so some upload of that time belongs to the victim, and `wait` says when its work went on.
+//! another node than the victim; `wait` is the longest time from the fault, or from the first attempt at another node
+//! where that came later, to the acknowledgement of an upload that was under way then or begun within [`WINDOW_MS`]. Ids
+//! are spread over all members, so some upload of that time belongs to the victim, and `wait` says when its work went
+//! on. What a client waits at a victim that sleeps is its own patience and not counted there.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -76,10 +77,18 @@ struct Sample {
     wait: u64,
 }
 
-/// One upload, whatever its attempts.
-struct Span {
-    began: u64,
+/// One upload: when it was sent, to whom, and when it was acknowledged.
+#[derive(Default)]
+struct Span<'a> {
+    sent: Vec<(u64, &'a str)>,
     acknowledged: Option<u64>,
+}
+
+impl Span<'_> {
+    /// When it was first sent to another node than this.
+    fn began_beside(&self, victim: &str) -> Option<u64> {
+        self.sent.iter().find(|(_, node)| *node != victim).map(|(at, _)| *at)
+    }
 }
 
 fn samples(events: &[Event], wanted: impl Fn(FaultKind) -> bool) -> Vec<Sample> {
@@ -87,9 +96,9 @@ fn samples(events: &[Event], wanted: impl Fn(FaultKind) -> bool) -> Vec<Sample> 
     let mut spans: BTreeMap<&Upload, Span> = BTreeMap::new();
     for event in events {
         match &event.what {
-            What::Invoke { op, upload, .. } => {
+            What::Invoke { op, upload, node } => {
                 by_op.insert(*op, upload);
-                spans.entry(upload).or_insert(Span { began: event.at_ms, acknowledged: None });
+                spans.entry(upload).or_default().sent.push((event.at_ms, node));
             }
             What::Ok { op, .. } => {
                 if let Some(span) = by_op.get(op).and_then(|upload| spans.get_mut(*upload)) {
@@ -111,10 +120,12 @@ fn samples(events: &[Event], wanted: impl Fn(FaultKind) -> bool) -> Vec<Sample> 
         let mut users: BTreeMap<&str, Sample> = BTreeMap::new();
         for (upload, span) in &spans {
             let acknowledged = span.acknowledged.unwrap_or(end);
-            if span.began > (at + WINDOW_MS).min(next) || acknowledged < at {
+            let Some(began) = span.began_beside(victim) else { continue };
+            if began > (at + WINDOW_MS).min(next) || acknowledged < at {
                 continue;
             }
-            let wait = acknowledged - at.max(span.began);
+            // from the next fault on the wait is that one's
+            let wait = acknowledged.min(next).saturating_sub(at.max(began));
             let sample = users.entry(&upload.user).or_insert(Sample { first: end.saturating_sub(at), wait: 0 });
             sample.wait = sample.wait.max(wait);
         }

@@ -24,7 +24,11 @@ fn asset(id: &str, upload: &Upload) -> AssetInfo {
 }
 
 fn invoke(op: u64, upload: &Upload) -> What {
-    What::Invoke { op, upload: upload.clone(), node: "node-1".into() }
+    invoke_at("node-2", op, upload)
+}
+
+fn invoke_at(node: &str, op: u64, upload: &Upload) -> What {
+    What::Invoke { op, upload: upload.clone(), node: node.into() }
 }
 
 fn ok(op: u64, asset_id: &str) -> What {
@@ -230,4 +234,22 @@ fn an_upload_never_answered_counts_until_the_end() {
     ];
     let verdict = judge(&events.map(|(at_ms, what)| Event { at_ms, what }));
     assert_eq!((verdict.gap.first_worst, verdict.gap.wait_worst), (200, 8_000), "{verdict}");
+}
+
+#[test]
+fn patience_with_a_sleeping_node_is_the_clients_own() {
+    let (first, second) = (upload("first.txt"), upload("second.txt"));
+    let state = vec![asset("1", &first), asset("2", &second)];
+    let events = [
+        (950, invoke(1, &second)),
+        (990, invoke_at("node-1", 0, &first)),
+        (1_000, kill()),
+        (1_200, ok(1, "2")),
+        (6_000, What::Unknown { op: 0, why: "timeout".into() }),
+        (6_010, invoke(5, &first)),
+        (6_050, ok(5, "1")),
+        (9_000, What::State { user: "ann".into(), assets: state }),
+    ];
+    let verdict = judge(&events.map(|(at_ms, what)| Event { at_ms, what }));
+    assert_eq!((verdict.gap.first_worst, verdict.gap.wait_worst), (200, 200), "{verdict}");
 }
