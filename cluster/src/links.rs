@@ -68,6 +68,8 @@ struct Shared {
     ping_interval: Duration,
     up: RwLock<HashMap<String, Link>>,
     wanted: Mutex<HashMap<String, Wanted>>,
+    /// When each member last answered a ping.
+    answered: Mutex<HashMap<String, Instant>>,
     half_open: Mutex<HashMap<ActorId, (Instant, ActorRef<ractor_cluster::NodeSessionMessage>)>>,
     said: Mutex<Throttle<String>>,
     change: Arc<Notify>,
@@ -78,6 +80,8 @@ struct Shared {
 struct Wanted {
     node: NodeRef,
     since: Instant,
+    /// Last sign of life over the former link, if there was one.
+    unheard_since: Instant,
     dialling: bool,
     next: Instant,
     pause: Duration,
@@ -104,6 +108,7 @@ impl Links {
             ping_interval,
             up: RwLock::default(),
             wanted: Mutex::default(),
+            answered: Mutex::default(),
             half_open: Mutex::default(),
             said: Mutex::new(Throttle::new(SAY_EVERY, SAID_MAX)),
             change,
@@ -146,10 +151,13 @@ impl Links {
         }
     }
 
-    /// For how long there has been no link to the member.
+    /// For how long a member without a link has not been heard of over one.
     pub fn missing_for(&self, node: &NodeRef) -> Duration {
         let wanted = self.shared.wanted.lock();
-        wanted.get(&node.node_id).filter(|wanted| wanted.node == *node).map_or(Duration::ZERO, |w| w.since.elapsed())
+        wanted
+            .get(&node.node_id)
+            .filter(|wanted| wanted.node == *node)
+            .map_or(Duration::ZERO, |w| w.unheard_since.elapsed())
     }
 
     /// Brings links in line with who is alive: dials who is missing, closes what leads to the dead or to a former life.
@@ -167,6 +175,8 @@ impl Links {
             }
         }
         let now = Instant::now();
+        let mut answered = self.shared.answered.lock();
+        answered.retain(|id, _| targets.iter().any(|target| target.node.node_id == *id));
         let mut wanted = self.shared.wanted.lock();
         wanted.retain(|id, _| targets.iter().any(|target| target.node.node_id == *id));
         for target in targets {
@@ -175,8 +185,14 @@ impl Links {
                 wanted.remove(id);
                 continue;
             }
-            let fresh =
-                || Wanted { node: target.node.clone(), since: now, dialling: false, next: now, pause: REDIAL_MIN };
+            let fresh = || Wanted {
+                node: target.node.clone(),
+                since: now,
+                unheard_since: answered.get(id).copied().unwrap_or(now),
+                dialling: false,
+                next: now,
+                pause: REDIAL_MIN,
+            };
             let entry = wanted.entry(id.clone()).or_insert_with(fresh);
             if entry.node != target.node {
                 *entry = Wanted { dialling: entry.dialling, ..fresh() };
@@ -282,6 +298,7 @@ impl Links {
                 // Whatever it says, it is there.
                 _ => {
                     link.set_round_trip(asked.elapsed());
+                    self.shared.answered.lock().insert(link.node.node_id.clone(), Instant::now());
                     missed = 0;
                 }
             }

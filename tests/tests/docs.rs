@@ -39,12 +39,8 @@ fn the_example_file_names_every_variable_and_no_other() {
 
 #[test]
 fn every_metric_is_documented_and_no_other() {
-    let sources = [
-        "actors/src/metrics.rs",
-        "cluster/src/metrics.rs",
-        "store/src/metrics.rs",
-        "node/src/telemetry/metrics.rs",
-    ];
+    let sources =
+        ["actors/src/metrics.rs", "cluster/src/metrics.rs", "store/src/metrics.rs", "node/src/telemetry/metrics.rs"];
     let constant = |line: &str| {
         let value = line.split_once("const ")?.1.split_once(": &str = \"")?.1;
         Some(value.split_once('"')?.0.to_owned())
