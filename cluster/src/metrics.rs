@@ -10,7 +10,7 @@ pub const CLUSTER_LINK_STATE: &str = "cluster_link_state";
 pub const CLUSTER_LINKS_CLOSED_TOTAL: &str = "cluster_links_closed_total";
 /// Counter, label `reason` (certificate, timeout, protocol, identity, full): connections to the link port turned away.
 pub const CLUSTER_CONNECTIONS_REFUSED_TOTAL: &str = "cluster_connections_refused_total";
-/// Counter, label `reason` (secret, replay, clock, malformed): gossip datagrams dropped.
+/// Counter, label `reason` (secret, refusal, replay, clock, malformed): gossip datagrams dropped.
 pub const CLUSTER_GOSSIP_REJECTED_TOTAL: &str = "cluster_gossip_rejected_total";
 /// Histogram, seconds, labels `command` and `where` (local, remote): commands until their answer.
 pub const CLUSTER_RPC_DURATION_SECONDS: &str = "cluster_rpc_duration_seconds";
