@@ -30,10 +30,23 @@ const ATTEMPTS_MAX: u32 = 20;
 /// Longest wait for a change before the actor looks at its mailbox again.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
-/// Whoever was asleep this long, or longer, may take everybody for dead when it wakes up.
-const ASLEEP: Duration = Duration::from_millis(1_500);
-/// So long it gives them time to be heard of.
+/// Whoever was asleep, or sees everybody gone at once, is more likely the odd one out: it gives them this long to be
+/// heard of again.
 const CAUTION: Duration = Duration::from_secs(3);
+
+/// Until when this node does not act on a death, because it was asleep.
+#[derive(Clone, Default)]
+pub(crate) struct Caution(Arc<Mutex<Option<Instant>>>);
+
+impl Caution {
+    pub fn be_cautious(&self) {
+        *self.0.lock() = Some(Instant::now() + CAUTION);
+    }
+
+    fn until(&self) -> Instant {
+        self.0.lock().unwrap_or_else(Instant::now)
+    }
+}
 
 /// Members that were alive when last looked at: id and generation.
 type Living = BTreeMap<String, i64>;
@@ -43,6 +56,7 @@ pub(crate) struct Failover {
     pub view: watch::Receiver<SharedView>,
     /// Outlives the actor: a death while it was restarted is still seen.
     pub living: Arc<Mutex<Living>>,
+    pub caution: Caution,
     /// Called when jobs may have become claimable, or this node may have begun or ceased to claim.
     pub look: Arc<dyn Fn() + Send + Sync>,
     /// Called at least every [`LOOK_EVERY`].
@@ -65,8 +79,6 @@ pub(crate) struct State {
     view: watch::Receiver<SharedView>,
     owed: Vec<Owed>,
     local: Option<MemberState>,
-    /// This node was asleep: until then it does not act on a death.
-    cautious_until: Instant,
 }
 
 impl Actor for Failover {
@@ -78,7 +90,7 @@ impl Actor for Failover {
         let mut view = self.view.clone();
         view.mark_changed();
         myself.cast(Message::Follow)?;
-        Ok(State { view, owed: Vec::new(), local: None, cautious_until: Instant::now() })
+        Ok(State { view, owed: Vec::new(), local: None })
     }
 
     /// One turn: wait for a change or for what is due, then deal with it.
@@ -90,15 +102,11 @@ impl Actor for Failover {
     ) -> Result<(), ActorProcessingErr> {
         let beat = Instant::now() + LOOK_EVERY;
         let until = state.owed.iter().map(|owed| owed.due).min().map_or(beat, |due| due.min(beat));
-        let began = Instant::now();
         // An error means that the cluster handle is gone: the node is about to end.
         let changed = match tokio::time::timeout_at(until, state.view.changed()).await {
             Ok(changed) => changed.map(|()| true)?,
             Err(_) => false,
         };
-        if began.elapsed() >= ASLEEP {
-            state.cautious_until = Instant::now() + CAUTION;
-        }
         if changed {
             self.look_at_members(state);
         }
@@ -119,7 +127,9 @@ impl Failover {
             (self.look)();
         }
         let dead = note_deaths(&mut self.living.lock(), &view);
-        let due = (Instant::now() + STEP * turn(&view)).max(state.cautious_until);
+        let alone = dead.len() > 1 && self.living.lock().is_empty();
+        let soon = Instant::now() + if alone { CAUTION } else { STEP * turn(&view) };
+        let due = soon.max(self.caution.until());
         state.owed.extend(dead.into_iter().map(|node| Owed { node, due, attempts: 0 }));
     }
 

@@ -14,7 +14,7 @@ use metastamp_store::objects::Objects;
 use parking_lot::RwLock;
 use ractor::{Actor, ActorRef};
 
-use crate::failover::Failover;
+use crate::failover::{Caution, Failover};
 use crate::fingerprint::{self, JobActor, JobMessage, Pool, Queue, QueueMessage, Tools};
 use crate::load::LoadReport;
 use crate::registry::Registry;
@@ -70,6 +70,10 @@ pub struct Deps {
     pub settings: Settings,
 }
 
+/// How long a drain waits for a claim that is being written.
+const CLAIM_WITHIN_MIN: Duration = Duration::from_secs(2);
+const CLAIM_WITHIN_MAX: Duration = Duration::from_secs(9);
+
 /// Replaced when the supervisor restarts the queue.
 type QueueHandle = Arc<RwLock<Option<ActorRef<QueueMessage>>>>;
 
@@ -81,6 +85,7 @@ pub struct System {
     sessions: Sessions,
     jobs: Registry<JobActor>,
     queue: QueueHandle,
+    cautious_until: Caution,
     supervisor: ActorRef<supervisor::Message>,
 }
 
@@ -107,6 +112,7 @@ impl System {
         let sessions = Sessions::new(deps.documents.clone(), rules);
         let jobs = fingerprint::jobs(tools.clone());
         let queue = Arc::new(RwLock::new(None));
+        let cautious_until = Caution::default();
         let load = LoadReport {
             cluster: deps.cluster.clone(),
             pool: deps.settings.fingerprinting.then(|| Pool::new(deps.settings.workers)),
@@ -118,14 +124,14 @@ impl System {
             registry_child("uploads", sessions.registry.clone()),
             registry_child("fingerprint-jobs", jobs.clone()),
             sweeper_child(deps.clone()),
-            failover_child(deps.documents.clone(), load.clone(), queue.clone()),
+            failover_child(deps.documents.clone(), load.clone(), queue.clone(), cautious_until.clone()),
         ];
         if let Some(pool) = load.pool.clone() {
             children.push(queue_child(tools, pool, load, queue.clone()));
         }
         let (supervisor, _) = Actor::spawn(None, Supervisor, children).await?;
         let uploads = Uploads::new(deps.cluster.clone(), deps.documents.clone());
-        let system = Self { uploads, cluster: deps.cluster.clone(), sessions, jobs, queue, supervisor };
+        let system = Self { uploads, cluster: deps.cluster.clone(), sessions, jobs, queue, cautious_until, supervisor };
         deps.cluster.serve(Arc::new(system.clone()));
         Ok(system)
     }
@@ -144,8 +150,12 @@ impl System {
 
     /// Claims nothing more, lets running jobs finish until `deadline`, then hands back what is left and stops.
     pub async fn drain(&self, deadline: Duration) {
-        tell(&self.queue, QueueMessage::Drain);
         let started = tokio::time::Instant::now();
+        let queue = self.queue.read().clone();
+        if let Some(queue) = queue {
+            // A claim under way is waited for: a job claimed by a process that has ended would be nobody's.
+            let _ = queue.call(QueueMessage::Drain, Some(deadline.clamp(CLAIM_WITHIN_MIN, CLAIM_WITHIN_MAX))).await;
+        }
         while self.jobs.active() > 0 && started.elapsed() < deadline {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
@@ -185,6 +195,8 @@ impl Entities for System {
 
     fn distrust(&self) {
         tracing::warn!("this node was asleep: sessions are loaded again, claims looked after");
+        // Before the view is looked at: whoever slept may take everybody for dead.
+        self.cautious_until.be_cautious();
         self.sessions.distrust();
         // A lost claim stops the work early; the store would refuse its result anyway.
         self.jobs.tell_all(|| JobMessage::Distrust);
@@ -203,7 +215,7 @@ fn sweeper_child(deps: Deps) -> Child {
     })
 }
 
-fn failover_child(documents: SharedDocuments, load: LoadReport, queue: QueueHandle) -> Child {
+fn failover_child(documents: SharedDocuments, load: LoadReport, queue: QueueHandle, caution: Caution) -> Child {
     let living = Arc::default();
     Child::new("failover", move |supervisor| {
         let queue = queue.clone();
@@ -211,6 +223,7 @@ fn failover_child(documents: SharedDocuments, load: LoadReport, queue: QueueHand
             documents: documents.clone(),
             view: load.cluster.watch(),
             living: Arc::clone(&living),
+            caution: caution.clone(),
             look: Arc::new(move || tell(&queue, QueueMessage::Look)),
             beat: Arc::new({
                 let load = load.clone();

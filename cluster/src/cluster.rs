@@ -178,6 +178,17 @@ impl Cluster {
         self.inner.draining.load(Ordering::Relaxed)
     }
 
+    /// Whether jobs may be begun here: not on a node that drains, unless nobody else is up, because the last one standing
+    /// does everything; never when the process is about to end.
+    pub fn takes_work(&self) -> bool {
+        if !self.is_draining() {
+            return true;
+        }
+        let view = self.view();
+        let another_is_up = view.members.iter().any(|m| m.state == MemberState::Up && !view.is_local(&m.node));
+        !another_is_up && !self.inner.leaving.load(Ordering::Relaxed)
+    }
+
     /// Closes links and stops gossip.
     pub async fn shutdown(&self) {
         self.inner.ended.cancel();

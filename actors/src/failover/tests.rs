@@ -82,7 +82,8 @@ async fn follow(documents: SharedDocuments, view: watch::Receiver<SharedView>) -
     let look = Arc::new(move || {
         count.fetch_add(1, Ordering::SeqCst);
     });
-    let failover = Failover { documents, view, living: Arc::default(), look, beat: Arc::new(|| {}) };
+    let failover =
+        Failover { documents, view, living: Arc::default(), caution: Caution::default(), look, beat: Arc::new(|| {}) };
     (Actor::spawn(None, failover, ()).await.unwrap().0, looks)
 }
 

@@ -10,7 +10,7 @@ use metastamp_protocol::cluster::Notice;
 use metastamp_protocol::{Job, JobLane, JobState, Timestamp};
 use metastamp_store::StoreError;
 use metrics::{counter, gauge};
-use ractor::{Actor, ActorProcessingErr, ActorRef};
+use ractor::{Actor, ActorProcessingErr, ActorRef, RpcReplyPort};
 
 use super::Tools;
 use super::job::{Start, tell_end};
@@ -40,7 +40,7 @@ pub(crate) enum Message {
     /// It is time to tell others, if jobs still wait.
     Tell,
     /// From now on claim nothing, and hand back what runs.
-    Drain,
+    Drain(RpcReplyPort<()>),
 }
 impl ractor::Message for Message {}
 
@@ -72,8 +72,9 @@ impl Actor for Queue {
     ) -> Result<(), ActorProcessingErr> {
         // Many messages may say the same; a failure is told and tried again with the next look.
         let done = match message {
-            Message::Drain => {
+            Message::Drain(reply) => {
                 state.draining = true;
+                let _ = reply.send(());
                 Ok(())
             }
             Message::Look => self.claim(&myself, state).await.map(drop),
@@ -110,7 +111,7 @@ impl Queue {
     /// Claims and starts what there is room for; false when more may be waiting than there was room for.
     async fn claim(&self, myself: &ActorRef<Message>, state: &State) -> crate::error::Result<bool> {
         let Tools { documents, node, settings, .. } = &self.tools;
-        if state.draining || self.load.cluster.is_draining() {
+        if state.draining || !self.load.cluster.takes_work() {
             return Ok(false);
         }
         // Each round takes up room, so this ends.

@@ -10,7 +10,7 @@ use metastamp_protocol::ObjectId;
 
 use crate::auth::tokens::{Tokens, new_session_id};
 use crate::config::Config;
-use crate::init;
+use crate::init::{self, Ensured};
 use crate::stores::Stores;
 
 #[derive(Clone)]
@@ -29,19 +29,28 @@ impl Admin {
     /// # Errors
     /// When a store can't be opened, or the password can't be kept.
     pub async fn prepare(config: &Config, dir: &Path) -> anyhow::Result<Self> {
-        let (password, shown) = match &config.admin_password {
-            Some(password) => (password.clone(), "password of ADMIN_PASSWORD".to_owned()),
-            None => {
-                let password = kept_password(&dir.join("admin-password")).context("can't keep the password")?;
-                (password.clone(), format!("password {password}"))
-            }
+        let file = dir.join("admin-password");
+        let kept = kept_password(&file).context("can't read the password that was kept")?;
+        let password = match (&config.admin_password, &kept) {
+            (Some(password), _) | (None, Some(password)) => password.clone(),
+            (None, None) => init::generate_password(),
         };
         let stores = Stores::open(config).await?;
-        let ensured = init::ensure_administrator(config, &stores, password).await;
+        let ensured = init::ensure_administrator(config, &stores, password.clone()).await;
         if let Some(local) = stores.local_s3 {
             local.shutdown().await;
         }
-        let (user, _) = ensured?;
+        let (user, outcome) = ensured?;
+        let shown = match outcome {
+            Ensured::Promoted => "an account that existed: administrator now, with the password it had".to_owned(),
+            _ if config.admin_password.is_some() => "password of ADMIN_PASSWORD".to_owned(),
+            Ensured::Created => {
+                keep_password(&file, &password).context("can't keep the password")?;
+                format!("password {password}")
+            }
+            Ensured::WasThere if kept.is_some() => format!("password {password}"),
+            Ensured::WasThere => "with the password it had before".to_owned(),
+        };
         let tokens = Arc::new(Tokens::new(&config.jwt_secret, config.token_life));
         Ok(Self { id: user.id, email: user.email, password: shown, tokens, session: new_session_id() })
     }
@@ -52,15 +61,16 @@ impl Admin {
     }
 }
 
-fn kept_password(path: &Path) -> anyhow::Result<String> {
+fn kept_password(path: &Path) -> anyhow::Result<Option<String>> {
     match std::fs::read_to_string(path) {
-        Ok(password) if !password.trim().is_empty() => return Ok(password.trim().to_owned()),
-        Err(error) if error.kind() != ErrorKind::NotFound => return Err(error.into()),
-        _ => {}
+        Ok(password) if !password.trim().is_empty() => Ok(Some(password.trim().to_owned())),
+        Err(error) if error.kind() != ErrorKind::NotFound => Err(error.into()),
+        _ => Ok(None),
     }
-    let password = init::generate_password();
+}
+
+fn keep_password(path: &Path, password: &str) -> anyhow::Result<()> {
     let mut file = std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)?;
     file.write_all(password.as_bytes())?;
-    file.sync_all()?;
-    Ok(password)
+    Ok(file.sync_all()?)
 }

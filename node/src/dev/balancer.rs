@@ -27,12 +27,14 @@ pub struct Backends {
 
 struct Backend {
     address: SocketAddr,
+    /// Our own process is behind it: whoever else answers at that port is a stranger.
+    alive: AtomicBool,
     ready: AtomicBool,
 }
 
 impl Backends {
     pub fn new(addresses: impl IntoIterator<Item = SocketAddr>) -> Self {
-        let backend = |address| Backend { address, ready: AtomicBool::new(false) };
+        let backend = |address| Backend { address, alive: AtomicBool::new(false), ready: AtomicBool::new(false) };
         Self { all: addresses.into_iter().map(backend).collect(), next: AtomicUsize::new(0) }
     }
 
@@ -48,8 +50,13 @@ impl Backends {
         self.all[at].ready.store(ready, Ordering::Relaxed);
     }
 
+    pub fn set_alive(&self, at: usize, alive: bool) {
+        self.all[at].alive.store(alive, Ordering::Relaxed);
+    }
+
     pub fn is_ready(&self, at: usize) -> bool {
-        self.all[at].ready.load(Ordering::Relaxed)
+        let backend = &self.all[at];
+        backend.alive.load(Ordering::Relaxed) && backend.ready.load(Ordering::Relaxed)
     }
 
     /// Those that are ready, in the order in which one connection should try them: the next one's turn is next.
@@ -151,6 +158,7 @@ mod tests {
 
     async fn balancer(addresses: Vec<SocketAddr>) -> (SocketAddr, Arc<Backends>) {
         let backends = Arc::new(Backends::new(addresses));
+        (0..backends.len()).for_each(|at| backends.set_alive(at, true));
         (0..backends.len()).for_each(|at| backends.set_ready(at, true));
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
@@ -171,6 +179,7 @@ mod tests {
         let address = "127.0.0.1:1".parse().unwrap();
         let backends = Backends::new([address; 3]);
         assert!(backends.turn().is_empty());
+        (0..3).for_each(|at| backends.set_alive(at, true));
         (0..3).for_each(|at| backends.set_ready(at, true));
         let firsts: Vec<usize> = (0..6).map(|_| backends.turn()[0]).collect();
         assert_eq!(firsts.iter().filter(|at| **at == 1).count(), 2);

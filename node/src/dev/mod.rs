@@ -130,9 +130,7 @@ impl LocalCluster {
         let mut rows = Vec::new();
         for (at, node) in self.nodes.iter_mut().enumerate() {
             node.look();
-            if node.pid().is_none() {
-                self.backends.set_ready(at, false);
-            }
+            self.backends.set_alive(at, node.pid().is_some());
             let member = members.as_ref().and_then(|m| m.members.iter().find(|m| m.node_id == node.plan.id)).cloned();
             rows.push(Row {
                 id: node.plan.id.clone(),
