@@ -12,8 +12,7 @@ use metastamp_protocol::invariants::{
 };
 use metastamp_protocol::{ProcessingStatus, UploadStatus};
 
-pub use self::cluster::{CLUSTER_FORMS_AGAIN, ONE_RETRY_SUFFICES};
-pub use self::gap::{FAILOVER_WITHIN_BOUNDS, FIRST_MEDIAN_MS_MAX, FIRST_WORST_MS_MAX, Gap};
+pub use self::gap::{FIRST_MEDIAN_MS_MAX, FIRST_WORST_MS_MAX, Gap};
 use crate::client::AssetInfo;
 use crate::history::{Event, Upload, What};
 

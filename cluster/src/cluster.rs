@@ -184,9 +184,7 @@ impl Cluster {
         if !self.is_draining() {
             return true;
         }
-        let view = self.view();
-        let another_is_up = view.members.iter().any(|m| m.state == MemberState::Up && !view.is_local(&m.node));
-        !another_is_up && !self.inner.leaving.load(Ordering::Relaxed)
+        !self.view().others_up() && !self.inner.leaving.load(Ordering::Relaxed)
     }
 
     /// Closes links and stops gossip.
@@ -235,7 +233,7 @@ impl Cluster {
 }
 
 impl Inner {
-    fn alone(local: NodeRef) -> Self {
+    pub fn alone(local: NodeRef) -> Self {
         let (view, _) = watch::channel(Arc::new(View::alone(local.clone())));
         Self {
             local,

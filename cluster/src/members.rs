@@ -45,7 +45,8 @@ pub enum LinkState {
 }
 
 impl LinkState {
-    pub const ALL: [LinkState; 4] = [LinkState::Local, LinkState::Up, LinkState::Connecting, LinkState::Down];
+    /// Those a link to another member can be in.
+    pub const REMOTE: [LinkState; 3] = [LinkState::Up, LinkState::Connecting, LinkState::Down];
 
     pub fn as_str(self) -> &'static str {
         match self {
@@ -154,6 +155,11 @@ impl View {
         let placeable = self.placeable();
         let owner = placement::owner(id, &placeable, |member| &member.node);
         owner.map_or_else(|| self.local.clone(), |member| member.node.clone())
+    }
+
+    /// Whether another member takes new work.
+    pub fn others_up(&self) -> bool {
+        self.members.iter().any(|member| !self.is_local(&member.node) && member.state == MemberState::Up)
     }
 
     pub fn is_local(&self, node: &NodeRef) -> bool {

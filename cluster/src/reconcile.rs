@@ -178,7 +178,7 @@ fn measure(view: &View, peers: &[Peer], measured: &mut HashSet<String>) {
     }
     // A series can't be taken back; one of a member that is forgotten must not go on raising alarms.
     for id in measured.iter().filter(|id| view.member(id).is_none()) {
-        for state in [LinkState::Up, LinkState::Connecting, LinkState::Down] {
+        for state in LinkState::REMOTE {
             gauge!(CLUSTER_LINK_STATE, "peer" => id.clone(), "state" => state.as_str()).set(0.0);
         }
         gauge!(CLUSTER_LAST_HEARD_SECONDS, "peer" => id.clone()).set(f64::NAN);
@@ -187,7 +187,7 @@ fn measure(view: &View, peers: &[Peer], measured: &mut HashSet<String>) {
     for member in view.members.iter().filter(|member| member.link != LinkState::Local) {
         let id = &member.node.node_id;
         measured.insert(id.clone());
-        for state in [LinkState::Up, LinkState::Connecting, LinkState::Down] {
+        for state in LinkState::REMOTE {
             let on = f64::from(u8::from(member.link == state));
             gauge!(CLUSTER_LINK_STATE, "peer" => id.clone(), "state" => state.as_str()).set(on);
         }

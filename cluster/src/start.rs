@@ -1,20 +1,17 @@
 //! Puts a cluster node together: port, certificates, links, gossip, router, and the loop that keeps them in line.
 
 use std::net::SocketAddr;
-use std::sync::atomic::AtomicBool;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use anyhow::Context;
 use metastamp_protocol::cluster::wire::{VERSION_MAX, VERSION_MIN};
 use metastamp_protocol::{NodeRef, VERSION};
-use parking_lot::Mutex;
 use tokio::net::{TcpListener, UdpSocket};
-use tokio::sync::{Notify, watch};
+use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use crate::awake::Awake;
 use crate::cluster::Inner;
-use crate::gap::Gaps;
 use crate::gossip::{self, Gossip, Membership, key};
 use crate::links::{Links, Tls};
 use crate::members::View;
@@ -60,24 +57,16 @@ pub async fn start(settings: Settings, local: NodeRef) -> anyhow::Result<Arc<Inn
     })
     .await?;
     let membership: Arc<dyn Membership> = Arc::new(gossip);
-    let (view, _) = watch::channel(Arc::new(View::alone(local.clone())));
     let inner = Arc::new(Inner {
-        local,
         address: Some(address),
         http: settings.http,
         version_max,
-        entities: OnceLock::new(),
-        view,
         links: Some(links.clone()),
         membership: Some(membership.clone()),
-        draining: AtomicBool::new(false),
-        load: Mutex::default(),
-        told: Mutex::default(),
         awake: Awake::new(detection.sleep_max()),
-        gaps: Gaps::default(),
         change,
-        leaving: AtomicBool::new(false),
         ended,
+        ..Inner::alone(local)
     });
     let view = View { local: inner.local.clone(), members: vec![inner.local_member()] };
     inner.view.send_replace(Arc::new(view));

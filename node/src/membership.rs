@@ -7,11 +7,11 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
-use metastamp_cluster::{Cluster, MemberState, Settings};
+use metastamp_cluster::{Cluster, Settings};
 use metastamp_protocol::NodeRef;
 use tokio::net::UdpSocket;
 
-use crate::config::{ClusterConfig, Config};
+use crate::config::Config;
 
 /// A documentation address (RFC 5737): nothing is sent there, only the route to it is asked for.
 const ANYWHERE: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1)), 9);
@@ -53,24 +53,6 @@ pub async fn join(config: &Config, local: NodeRef, http: SocketAddr) -> anyhow::
     Cluster::start(settings, local).await.with_context(|| format!("can't join a cluster on {}", cluster.listen))
 }
 
-/// Where this node takes links, for people to look at: as others are told, once the cluster knows.
-pub async fn link_address(cluster: &Cluster, config: &ClusterConfig) -> String {
-    let mut views = cluster.watch();
-    let known = async {
-        loop {
-            let view = views.borrow_and_update().clone();
-            if let Some(address) = view.member(&view.local.node_id).and_then(|member| member.address) {
-                return Some(address.to_string());
-            }
-            if views.changed().await.is_err() {
-                return None;
-            }
-        }
-    };
-    let known = tokio::time::timeout(TELL_WITHIN, known).await.ok().flatten();
-    known.or_else(|| config.advertise.clone()).unwrap_or_else(|| config.listen.to_string())
-}
-
 /// Tells others that this node leaves. Then time passes in which load balancers may notice, for as long as there is
 /// another member that could take the work, and for at most `leave_time`.
 pub async fn take_leave(cluster: &Cluster, leave_time: Duration) {
@@ -78,14 +60,9 @@ pub async fn take_leave(cluster: &Cluster, leave_time: Duration) {
         tracing::warn!("others were not told in time that this node leaves");
     }
     let started = Instant::now();
-    while started.elapsed() < leave_time && others_up(cluster) {
+    while started.elapsed() < leave_time && cluster.view().others_up() {
         tokio::time::sleep(LOOK_EVERY).await;
     }
-}
-
-fn others_up(cluster: &Cluster) -> bool {
-    let view = cluster.view();
-    view.members.iter().any(|member| !view.is_local(&member.node) && member.state == MemberState::Up)
 }
 
 /// The host others are told, with the port that really serves; a listener on one address is taken at its word.

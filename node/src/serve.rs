@@ -79,10 +79,7 @@ pub async fn run(config: Config, wishes: Wishes) -> anyhow::Result<()> {
     let local_s3 = stores.local_s3.map(Arc::new);
     let background = tokio::spawn(upkeep(metrics, local_s3.clone()));
     let url = base_url(address);
-    let link = match &app.config.cluster {
-        Some(config) => Some(membership::link_address(&cluster, config).await),
-        None => None,
-    };
+    let link = cluster.address().map(|address| address.to_string());
     banner(&app.config, &url, identity.node.node_id.as_str(), link.as_deref());
     for name in &app.config.unused {
         tracing::warn!(variable = *name, "is set, and this version has no use for it yet");

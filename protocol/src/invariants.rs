@@ -12,3 +12,9 @@ pub const EVERY_JOB_ENDS: &str = "every-job-ends";
 pub const ONE_RESULT_PER_CLAIM: &str = "one-result-per-claim";
 /// A revoked session stays revoked, whatever is restarted or flushed.
 pub const REVOKED_STAYS_REVOKED: &str = "revoked-stays-revoked";
+/// Once a fault is taken back, every node sees every other again, by itself and soon.
+pub const CLUSTER_FORMS_AGAIN: &str = "cluster-forms-again";
+/// While nodes are replaced one by one, no request fails twice.
+pub const ONE_RETRY_SUFFICES: &str = "one-retry-suffices";
+/// When a node is killed, uploads go on through the others within bounds.
+pub const FAILOVER_WITHIN_BOUNDS: &str = "failover-within-bounds";

@@ -2,14 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use metastamp_protocol::invariants::ONE_RESULT_PER_CLAIM;
+use metastamp_protocol::invariants::{CLUSTER_FORMS_AGAIN, ONE_RESULT_PER_CLAIM, ONE_RETRY_SUFFICES};
 
 use crate::history::{Event, Parameters, Upload, What};
-
-/// Once a fault is taken back, every node sees every other again, by itself and soon.
-pub const CLUSTER_FORMS_AGAIN: &str = "cluster-forms-again";
-/// While nodes are replaced one by one, no request fails twice.
-pub const ONE_RETRY_SUFFICES: &str = "one-retry-suffices";
 
 /// No job's end was committed twice, by whomever.
 pub(super) fn jobs_end_once(events: &[Event], report: &mut impl FnMut(&'static str, String)) {

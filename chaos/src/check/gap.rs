@@ -9,10 +9,10 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use metastamp_protocol::invariants::FAILOVER_WITHIN_BOUNDS;
+
 use crate::history::{Event, FaultKind, Upload, What};
 
-/// When a node is killed, uploads go on through the others within bounds.
-pub const FAILOVER_WITHIN_BOUNDS: &str = "failover-within-bounds";
 /// Median, over faults and users, of the time from a kill to the next acknowledgement.
 pub const FIRST_MEDIAN_MS_MAX: u64 = 2_000;
 /// The longest of these times.

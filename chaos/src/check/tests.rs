@@ -1,5 +1,7 @@
 //! Proof of teeth: each way to break a promise is found, under its name.
 
+use metastamp_protocol::invariants::{CLUSTER_FORMS_AGAIN, FAILOVER_WITHIN_BOUNDS, ONE_RETRY_SUFFICES};
+
 use super::*;
 use crate::history::{FaultKind, Parameters};
 

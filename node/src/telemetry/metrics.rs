@@ -82,6 +82,7 @@ fn describe() {
     describe_counter!(a::UPLOAD_SESSIONS_TOTAL, "Upload sessions that ended, by outcome");
     describe_gauge!(a::GARBAGE_OBJECTS, "Objects waiting to be removed");
     describe_counter!(a::SWEPT_TOTAL, "What the sweeper cleaned away");
+    describe_counter!(a::FINGERPRINT_JOBS_RETURNED_TOTAL, "Jobs of dead members returned to the queue");
     describe_gauge!(c::CLUSTER_MEMBERS, "Members as this node sees them, by state");
     describe_gauge!(c::CLUSTER_LAST_HEARD_SECONDS, "Time since a peer was last heard of, in seconds");
     describe_gauge!(c::CLUSTER_LINK_STATE, "1 for the state the link to a peer is in");
