@@ -29,12 +29,29 @@ pub enum Admission {
     },
 }
 
+/// What [`Cache::look`] found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Looked {
+    Hit(String),
+    /// Nothing is there, and the caller is the one to load it: with this token it may [`Cache::fill`] the entry.
+    Load(String),
+    /// Nothing is there yet; somebody else is loading it.
+    Wait,
+}
+
 #[async_trait]
 pub trait Cache: Send + Sync + 'static {
     async fn ping(&self) -> Result<()>;
     async fn get(&self, key: &str) -> Result<Option<String>>;
     async fn set(&self, key: &str, value: &str, ttl: Duration) -> Result<()>;
     async fn delete(&self, key: &str) -> Result<()>;
+    /// Like [`Cache::get`]; of those who miss, one is asked to load, for at most `within`, then the next one.
+    async fn look(&self, key: &str, within: Duration) -> Result<Looked>;
+    /// Stores what was loaded, unless the entry was dropped since the token was given: then the value may be old, and
+    /// false is answered.
+    async fn fill(&self, key: &str, token: &str, value: &str, ttl: Duration) -> Result<bool>;
+    /// Drops entries; whoever is loading one of them can't fill it any more.
+    async fn drop_entries(&self, keys: &[String]) -> Result<()>;
     /// Takes one token from the bucket under `key`.
     async fn take_token(&self, key: &str, limit: RateLimit) -> Result<Admission>;
     /// Takes or renews the lock `name` for `holder`; false when someone else has it.

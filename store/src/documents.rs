@@ -15,7 +15,7 @@ use metastamp_protocol::{
     Asset, AssetQuery, Fingerprint, Job, JobLane, JobState, NodeRef, Object, ObjectId, Timestamp, UploadSession, User,
 };
 
-use crate::Result;
+use crate::{Records, Result};
 
 /// Shared handle to the chosen backend.
 pub type SharedDocuments = Arc<dyn Documents>;
@@ -91,9 +91,21 @@ pub struct Garbage {
 }
 
 #[async_trait]
-pub trait Documents: Send + Sync + 'static {
+pub trait Documents: Records {
     /// Answers when the store does.
     async fn ping(&self) -> Result<()>;
+
+    // ---- upkeep
+    /// Makes collections, validators and indexes and brings older data up to date. Idempotent; of several nodes that
+    /// call it at once, one does the work and the others wait for it. Returns what was done, a line for each step.
+    async fn prepare(&self) -> Result<Vec<String>>;
+    /// Takes or renews the lease `name` for `holder`, until `now + ttl`; false while it is someone else's.
+    async fn take_lease(&self, name: &str, holder: &str, now: Timestamp, ttl: Duration) -> Result<bool>;
+    /// Ends the lease if `holder` has it.
+    async fn return_lease(&self, name: &str, holder: &str) -> Result<()>;
+    /// The bytes of this asset are lost: it is `failed` with `message` from now on, and its job is forgotten. False when
+    /// there is no such asset.
+    async fn fail_asset(&self, id: ObjectId, message: &str, now: Timestamp) -> Result<bool>;
 
     // ---- users and logins
     /// Stores the address normalised. `Conflict { "users.email" }` when it, or another unique value, is taken.

@@ -7,9 +7,13 @@ pub mod documents;
 pub mod error;
 pub mod metrics;
 pub mod objects;
+pub mod records;
+pub mod settings;
 mod sqlite;
 pub mod unfenced;
 
 pub use cache::Cache;
 pub use documents::Documents;
 pub use error::{Result, StoreError};
+pub use records::Records;
+pub use settings::{MongoSettings, RedisSettings};

@@ -108,6 +108,23 @@ impl Sqlite {
         result
     }
 
+    /// A connection of one's own on which all reads see one instant. It keeps the write-ahead log from being cut while it
+    /// is open.
+    pub async fn view(&self, op: &'static str) -> Result<ReadView> {
+        let inner = self.inner.clone();
+        let view = ReadView { store: inner.store, connection: Arc::new(Mutex::new(None)) };
+        let slot = view.connection.clone();
+        let opened = tokio::task::spawn_blocking(move || {
+            let connection = connect(&inner.path, inner.durability, false)?;
+            // the instant is that of the first read
+            connection.execute_batch("BEGIN; SELECT count(*) FROM sqlite_schema;").map_err(failed)?;
+            *slot.lock() = Some(connection);
+            Ok(())
+        });
+        opened.await.unwrap_or_else(|e| Err(StoreError::Internal(format!("read {op} broke off: {e}"))))?;
+        Ok(view)
+    }
+
     /// Runs a look-up by key right here. It touches a handful of pages that are nearly always in memory, and a reader
     /// never waits for a writer, so handing it to another thread would cost several times what it takes.
     pub fn look_up<T>(&self, op: &'static str, f: impl FnOnce(&Connection) -> Result<T>) -> Result<T> {
@@ -148,6 +165,29 @@ impl Sqlite {
             Err(StoreError::Unavailable("the embedded store did not take the write in time".to_owned()))
         });
         observe(self.inner.store, op, started, &result);
+        result
+    }
+}
+
+/// See [`Sqlite::view`].
+pub(crate) struct ReadView {
+    store: &'static str,
+    connection: Arc<Mutex<Option<Connection>>>,
+}
+
+impl ReadView {
+    /// Runs `f` off the async threads. `op` names it in metrics.
+    pub async fn read<T, F>(&self, op: &'static str, f: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Connection) -> Result<T> + Send + 'static,
+    {
+        let started = Instant::now();
+        let connection = self.connection.clone();
+        let result =
+            tokio::task::spawn_blocking(move || connection.lock().as_ref().map_or_else(|| Err(gone()), f)).await;
+        let result = result.unwrap_or_else(|e| Err(StoreError::Internal(format!("read {op} broke off: {e}"))));
+        observe(self.store, op, started, &result);
         result
     }
 }

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use metastamp_protocol::Timestamp;
 use rusqlite::{OptionalExtension, params};
 
-use super::{Admission, Cache, RateLimit};
+use super::{Admission, Cache, Looked, RateLimit};
 use crate::Result;
 use crate::sqlite::{Durability, Sqlite, failed};
 
@@ -67,6 +67,48 @@ impl Cache for EmbeddedCache {
             .await
     }
 
+    async fn look(&self, key: &str, within: Duration) -> Result<Looked> {
+        if let Some(value) = self.get(key).await? {
+            return Ok(Looked::Hit(value));
+        }
+        let token = uuid::Uuid::new_v4().simple().to_string();
+        let is_ours = self.lock(&loader(key), &token, within).await?;
+        Ok(if is_ours { Looked::Load(token) } else { Looked::Wait })
+    }
+
+    async fn fill(&self, key: &str, token: &str, value: &str, ttl: Duration) -> Result<bool> {
+        let (key, token, value) = (key.to_owned(), token.to_owned(), value.to_owned());
+        self.db
+            .write("fill", move |c| {
+                let now = Timestamp::now();
+                let params = params![loader(&key), token, now.millis()];
+                let held = c.execute("DELETE FROM locks WHERE name=?1 AND holder=?2 AND expires_at>?3", params);
+                if held.map_err(failed)? == 0 {
+                    return Ok(false);
+                }
+                c.execute(
+                    "INSERT OR REPLACE INTO entries VALUES (?1,?2,?3)",
+                    params![key, value, now.plus(ttl).millis()],
+                )
+                .map_err(failed)?;
+                Ok(true)
+            })
+            .await
+    }
+
+    async fn drop_entries(&self, keys: &[String]) -> Result<()> {
+        let keys = keys.to_vec();
+        self.db
+            .write("drop_entries", move |c| {
+                for key in keys {
+                    c.execute("DELETE FROM entries WHERE key=?1", [&key]).map_err(failed)?;
+                    c.execute("DELETE FROM locks WHERE name=?1", [loader(&key)]).map_err(failed)?;
+                }
+                Ok(())
+            })
+            .await
+    }
+
     async fn take_token(&self, key: &str, limit: RateLimit) -> Result<Admission> {
         let key = key.to_owned();
         self.db
@@ -121,6 +163,11 @@ impl Cache for EmbeddedCache {
             })
             .await
     }
+}
+
+/// The lock that whoever loads an entry holds.
+fn loader(key: &str) -> String {
+    format!("load:{key}")
 }
 
 /// Token bucket: `stored` is (tokens, milliseconds) of the last visit. Answers the verdict and the tokens left.

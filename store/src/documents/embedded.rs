@@ -2,6 +2,8 @@
 
 mod assets;
 mod jobs;
+mod leases;
+mod records;
 mod schema;
 mod uploads;
 mod users;
@@ -41,6 +43,23 @@ impl Documents for EmbeddedDocuments {
     async fn ping(&self) -> Result<()> {
         // An empty write: whoever can only read is not ready.
         self.db.write("ping", |_| Ok(())).await
+    }
+
+    async fn prepare(&self) -> Result<Vec<String>> {
+        // Tables are made when the file is opened.
+        Ok(Vec::new())
+    }
+    async fn take_lease(&self, name: &str, holder: &str, now: Timestamp, ttl: Duration) -> Result<bool> {
+        let (name, holder) = (name.to_owned(), holder.to_owned());
+        self.db.write("take_lease", move |c| leases::take(c, &name, &holder, now, ttl)).await
+    }
+    async fn return_lease(&self, name: &str, holder: &str) -> Result<()> {
+        let (name, holder) = (name.to_owned(), holder.to_owned());
+        self.db.write("return_lease", move |c| leases::give_back(c, &name, &holder)).await
+    }
+    async fn fail_asset(&self, id: ObjectId, message: &str, now: Timestamp) -> Result<bool> {
+        let message = message.to_owned();
+        self.db.write("fail_asset", move |c| assets::fail(c, id, &message, now)).await
     }
 
     async fn insert_user(&self, user: &User) -> Result<()> {

@@ -1,6 +1,9 @@
 //! Assets and fingerprints.
 
-use metastamp_protocol::{Asset, AssetQuery, AssetSort, Fingerprint, ObjectId, SortDirection, Timestamp};
+use metastamp_protocol::fingerprint::bounded_message;
+use metastamp_protocol::{
+    Asset, AssetQuery, AssetSort, Fingerprint, ObjectId, ProcessingStatus, SortDirection, Timestamp, UploadStatus,
+};
 use rusqlite::types::Value;
 use rusqlite::{Connection, params, params_from_iter};
 
@@ -82,6 +85,27 @@ pub(super) fn delete(c: &Connection, id: ObjectId, now: Timestamp) -> Result<Opt
     execute(c, "DELETE FROM assets WHERE id=?1", [id.to_hex()])?;
     uploads::add_garbage(c, &asset.s3_key, now)?;
     Ok(Some(DeletedAsset { asset, fingerprint_removed: removed > 0 }))
+}
+
+/// The bytes of an asset are gone.
+pub(super) fn fail(c: &Connection, id: ObjectId, message: &str, now: Timestamp) -> Result<bool> {
+    let Some(mut asset) = by_id(c, id)? else { return Ok(false) };
+    let message = bounded_message(message);
+    execute(c, "DELETE FROM jobs WHERE asset_id=?1", [id.to_hex()])?;
+    if let Some(mut fingerprint) = fingerprint_of(c, id)?
+        && fingerprint.processing_status != ProcessingStatus::Completed
+    {
+        fingerprint.processing_status = ProcessingStatus::Failed;
+        fingerprint.error_message = Some(message.clone());
+        fingerprint.updated_at = now;
+        save_fingerprint(c, &fingerprint)?;
+        asset.processing_status = Some(ProcessingStatus::Failed);
+    }
+    asset.upload_status = UploadStatus::Failed;
+    asset.error_message = Some(message);
+    asset.updated_at = now;
+    save_asset(c, &asset)?;
+    Ok(true)
 }
 
 pub(super) fn insert_fingerprint(c: &Connection, fingerprint: &Fingerprint) -> Result<()> {

@@ -38,6 +38,12 @@ pub(super) fn insert_job(c: &Connection, job: &Job) -> Result<()> {
     insert(c, "INSERT INTO jobs VALUES (?1,?2,?3,?4,NULL,NULL,NULL,NULL,?5,?6)", params, "jobs.asset_id")
 }
 
+/// A job with its claim, as it was kept elsewhere.
+pub(super) fn put(c: &Connection, job: &Job) -> Result<()> {
+    insert_job(c, job)?;
+    save(c, job)
+}
+
 fn save(c: &Connection, job: &Job) -> Result<()> {
     let claim = job.claim.as_ref();
     let params = params![

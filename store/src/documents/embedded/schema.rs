@@ -46,4 +46,11 @@ CREATE TABLE IF NOT EXISTS jobs (
 CREATE UNIQUE INDEX IF NOT EXISTS jobs_asset ON jobs(asset_id);
 CREATE INDEX IF NOT EXISTS jobs_state ON jobs(state, not_before);
 CREATE INDEX IF NOT EXISTS jobs_kind ON jobs(state, json_extract(doc, '$.kind'), not_before);
+
+-- Records that no domain type reads yet, as they came.
+CREATE TABLE IF NOT EXISTS plain_records (
+  collection TEXT NOT NULL, id TEXT NOT NULL, bson BLOB NOT NULL, PRIMARY KEY (collection, id)
+) WITHOUT ROWID;
+
+CREATE TABLE IF NOT EXISTS leases (name TEXT PRIMARY KEY, holder TEXT NOT NULL, until INTEGER NOT NULL) WITHOUT ROWID;
 ";

@@ -1,0 +1,190 @@
+//! Rows as records and back, for backups, moves and repairs.
+
+use async_trait::async_trait;
+use metastamp_protocol::{Asset, Fingerprint, Job, Timestamp, UploadSession, User};
+use rusqlite::{Connection, params};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::{EmbeddedDocuments, assets, decode as from_json, execute, jobs, uploads, users};
+use crate::records::{Bson, Collection, Document, Records, Snapshot, bson, decode, encode};
+use crate::sqlite::{ReadView, failed};
+use crate::{Result, StoreError};
+
+#[async_trait]
+impl Records for EmbeddedDocuments {
+    async fn snapshot(&self) -> Result<Box<dyn Snapshot>> {
+        Ok(Box::new(View(self.db.view("snapshot").await?)))
+    }
+
+    async fn put_records(&self, collection: Collection, records: Vec<Document>) -> Result<()> {
+        self.db
+            .write("put_records", move |c| {
+                for record in records {
+                    put(c, collection, record)?;
+                }
+                Ok(())
+            })
+            .await
+    }
+
+    async fn remove_records(&self, collection: Collection, ids: Vec<Bson>) -> Result<u64> {
+        self.db
+            .write("remove_records", move |c| {
+                let mut removed = 0;
+                for id in ids {
+                    removed += remove(c, collection, &key(&id)?)?;
+                }
+                Ok(removed)
+            })
+            .await
+    }
+
+    async fn clear(&self) -> Result<()> {
+        self.db
+            .write("clear", |c| {
+                for collection in Collection::ALL {
+                    let Table { name, .. } = Table::of(collection);
+                    execute(c, &format!("DELETE FROM {name}"), [])?;
+                }
+                Ok(())
+            })
+            .await
+    }
+}
+
+struct View(ReadView);
+
+#[async_trait]
+impl Snapshot for View {
+    fn is_of_one_instant(&self) -> bool {
+        true
+    }
+
+    async fn count(&mut self, collection: Collection) -> Result<u64> {
+        self.0
+            .read("count", move |c| {
+                let Table { name, filter, .. } = Table::of(collection);
+                let sql = format!("SELECT count(*) FROM {name} WHERE {filter}");
+                let count: i64 = c.query_row(&sql, [], |row| row.get(0)).map_err(failed)?;
+                Ok(count as u64)
+            })
+            .await
+    }
+
+    async fn page(&mut self, collection: Collection, after: Option<Bson>, limit: u32) -> Result<Vec<Document>> {
+        let after = after.as_ref().map(key).transpose()?;
+        self.0.read("page", move |c| page(c, collection, after, limit)).await
+    }
+}
+
+/// Where a collection lies.
+struct Table {
+    name: &'static str,
+    /// The column of `_id`.
+    id: &'static str,
+    /// What goes into a record.
+    columns: &'static str,
+    filter: String,
+}
+
+impl Table {
+    fn of(collection: Collection) -> Self {
+        let (name, id, columns) = match collection {
+            Collection::Users => ("users", "id", "doc"),
+            Collection::Assets => ("assets", "id", "doc"),
+            Collection::Fingerprints => ("fingerprints", "id", "doc"),
+            Collection::Jobs => ("jobs", "id", "doc"),
+            Collection::Uploads => ("uploads", "id", "doc"),
+            Collection::Repeats => ("repeats", "id", "id, first"),
+            Collection::Garbage => ("garbage", "s3_key", "s3_key, since"),
+            Collection::RevokedSessions => ("revoked_sessions", "sid", "sid, until"),
+            Collection::Wallet | Collection::Analytics => {
+                let filter = format!("collection='{}'", collection.name());
+                return Self { name: "plain_records", id: "id", columns: "bson", filter };
+            }
+        };
+        Self { name, id, columns, filter: "TRUE".to_owned() }
+    }
+}
+
+/// The text under which a row keeps its `_id`.
+fn key(id: &Bson) -> Result<String> {
+    match id {
+        Bson::ObjectId(id) => Ok(id.to_hex()),
+        Bson::String(text) => Ok(text.clone()),
+        other => Err(StoreError::Internal(format!("an _id of type {:?} has no place here", other.element_type()))),
+    }
+}
+
+fn page(c: &Connection, collection: Collection, after: Option<String>, limit: u32) -> Result<Vec<Document>> {
+    let Table { name, id, columns, filter } = Table::of(collection);
+    let sql = format!("SELECT {columns} FROM {name} WHERE {filter} AND {id}>?1 ORDER BY {id} LIMIT ?2");
+    let mut query = c.prepare_cached(&sql).map_err(failed)?;
+    let mut rows = query.query(params![after.unwrap_or_default(), limit]).map_err(failed)?;
+    let mut records = Vec::new();
+    while let Some(row) = rows.next().map_err(failed)? {
+        let text = |column: usize| row.get::<_, String>(column).map_err(failed);
+        records.push(match collection {
+            Collection::Users => record::<User>(collection, &text(0)?)?,
+            Collection::Assets => record::<Asset>(collection, &text(0)?)?,
+            Collection::Fingerprints => record::<Fingerprint>(collection, &text(0)?)?,
+            Collection::Jobs => record::<Job>(collection, &text(0)?)?,
+            Collection::Uploads => record::<UploadSession>(collection, &text(0)?)?,
+            Collection::Repeats => encode(collection, &serde_json::json!({ "id": text(0)?, "first": text(1)? }))?,
+            Collection::Garbage | Collection::RevokedSessions => {
+                let at = Timestamp(row.get(1).map_err(failed)?);
+                let instant = if collection == Collection::Garbage { "since" } else { "until" };
+                encode(collection, &serde_json::json!({ "id": text(0)?, instant: at }))?
+            }
+            Collection::Wallet | Collection::Analytics => {
+                let bytes: Vec<u8> = row.get(0).map_err(failed)?;
+                bson::deserialize_from_slice(&bytes).map_err(|e| StoreError::Internal(e.to_string()))?
+            }
+        });
+    }
+    Ok(records)
+}
+
+fn record<T: DeserializeOwned + Serialize>(collection: Collection, doc: &str) -> Result<Document> {
+    encode(collection, &from_json::<T>(doc)?)
+}
+
+fn put(c: &Connection, collection: Collection, record: Document) -> Result<()> {
+    let id = record.get("_id").ok_or_else(|| StoreError::Internal("a record without _id".to_owned()))?;
+    let id = key(id)?;
+    remove(c, collection, &id)?;
+    match collection {
+        Collection::Users => users::insert(c, &decode(collection, record)?),
+        Collection::Assets => assets::insert_asset(c, &decode(collection, record)?),
+        Collection::Fingerprints => {
+            let fingerprint: Fingerprint = decode(collection, record)?;
+            assets::insert_fingerprint(c, &fingerprint)?;
+            assets::save_fingerprint(c, &fingerprint)
+        }
+        Collection::Jobs => jobs::put(c, &decode(collection, record)?),
+        Collection::Uploads => uploads::open(c, &decode(collection, record)?),
+        Collection::Repeats => {
+            let first = record.get("first").map(key).transpose()?.unwrap_or_default();
+            execute(c, "INSERT INTO repeats VALUES (?1,?2)", [id, first]).map(drop)
+        }
+        Collection::Garbage => {
+            let since = record.get_datetime("since").map_or(0, |at| at.timestamp_millis());
+            execute(c, "INSERT INTO garbage VALUES (?1,?2)", params![id, since]).map(drop)
+        }
+        Collection::RevokedSessions => {
+            let until = record.get_datetime("until").map_or(i64::MAX, |at| at.timestamp_millis());
+            execute(c, "INSERT INTO revoked_sessions VALUES (?1,?2)", params![id, until]).map(drop)
+        }
+        Collection::Wallet | Collection::Analytics => {
+            let bytes = bson::serialize_to_vec(&record).map_err(|e| StoreError::Internal(e.to_string()))?;
+            let params = params![collection.name(), id, bytes];
+            execute(c, "INSERT INTO plain_records VALUES (?1,?2,?3)", params).map(drop)
+        }
+    }
+}
+
+fn remove(c: &Connection, collection: Collection, id: &str) -> Result<u64> {
+    let Table { name, id: column, filter, .. } = Table::of(collection);
+    Ok(execute(c, &format!("DELETE FROM {name} WHERE {filter} AND {column}=?1"), [id])? as u64)
+}
