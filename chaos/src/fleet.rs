@@ -1,6 +1,5 @@
 //! Nodes that form one cluster on one data directory.
 
-mod ports;
 mod view;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -14,7 +13,7 @@ use tempfile::TempDir;
 pub use self::view::{Member, View, torn};
 use crate::net::Net;
 use crate::node::{Signal, binary, run_to_end};
-use crate::{Address, Answer, Client, NodeOptions, NodeProcess};
+use crate::{Address, Answer, Client, NodeOptions, NodeProcess, ports};
 
 /// How long nodes may take until all see all. Generous: the machine may be busy compiling.
 pub const FORMED_WITHIN: Duration = Duration::from_secs(30);

@@ -1,7 +1,6 @@
 //! A node as an operating-system process: started, killed, stopped and started again on the same data.
 
 mod log;
-mod watchdog;
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -17,8 +16,8 @@ use rustix::process::{Pid, Resource, getrlimit, kill_process, setrlimit};
 use tempfile::TempDir;
 
 pub use self::log::{LogBook, Stream};
-use self::watchdog::Watchdog;
 use crate::Address;
+use crate::watchdog::Watchdog;
 
 /// How long a node may take from start to ready. Generous: the machine may be busy compiling.
 const READY_WITHIN: Duration = Duration::from_secs(30);

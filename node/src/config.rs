@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 pub use cluster::ClusterConfig;
+use ipnet::IpNet;
 use metastamp_protocol::files::ALLOWED_EXTENSIONS;
 pub use reader::{Entry, Problem, Reader};
 
@@ -46,6 +47,8 @@ pub struct Config {
     pub log_json: bool,
     pub address: SocketAddr,
     pub cors_origins: Vec<String>,
+    /// Networks of proxies whose `X-Forwarded-For` is believed.
+    pub trusted_proxies: Vec<IpNet>,
     pub data_dir: PathBuf,
     pub objects: ObjectStore,
     pub s3_public_endpoint: Option<String>,
@@ -104,6 +107,7 @@ impl Config {
         let host = r.parse(&["HOST"], IpAddr::from([0, 0, 0, 0]), "an IP address", |_| true);
         let port = r.parse(&["PORT"], 8_000_u16, "0 to 65535 (0 takes a free one)", |_| true);
         let cors_origins = cors_origins(&mut r);
+        let trusted_proxies = trusted_proxies(&mut r);
         let data_dir = r.text_or(&["DATA_DIR"], "./data");
         let data_dir = dir.join(data_dir.strip_prefix("./").unwrap_or(&data_dir));
         let production = app_env == AppEnv::Production;
@@ -127,6 +131,7 @@ impl Config {
             log_json,
             address: SocketAddr::new(host, port),
             cors_origins,
+            trusted_proxies,
             data_dir,
             objects,
             s3_public_endpoint,
@@ -175,6 +180,21 @@ fn cors_origins(r: &mut Reader) -> Vec<String> {
         }
     }
     origins.into_iter().map(|origin| origin.trim_end_matches('/').to_owned()).collect()
+}
+
+/// `10.0.0.1` is a network of one.
+fn trusted_proxies(r: &mut Reader) -> Vec<IpNet> {
+    let mut networks = Vec::new();
+    for text in r.list(&["TRUSTED_PROXIES"], &[]) {
+        match text.parse::<IpNet>().ok().or_else(|| text.parse::<IpAddr>().ok().map(IpNet::from)) {
+            Some(network) => networks.push(network),
+            None => r.problem(
+                "TRUSTED_PROXIES",
+                format!("holds {text:?}, accepted: addresses and networks like 10.0.0.0/8"),
+            ),
+        }
+    }
+    networks
 }
 
 /// This version keeps documents in the embedded store only.
@@ -342,6 +362,7 @@ mod tests {
             ("JWT_SECRET_KEY", "short"),
             ("ALLOWED_FILE_EXTENSIONS", ".txt,exe"),
             ("CORS_ORIGINS", "example.org"),
+            ("TRUSTED_PROXIES", "10.0.0.0/8,nginx"),
             ("EQUITY_FACTOR", "0.5"),
             ("MONGODB_URL", "mongodb://localhost"),
             ("DEBUG", "si"),

@@ -13,6 +13,7 @@ mod edge;
 mod error;
 mod fingerprints;
 mod multipart;
+mod peer;
 mod request;
 mod response;
 mod routes;

@@ -13,6 +13,7 @@ use metrics::{counter, gauge, histogram};
 use super::body::Body;
 use super::cors::Cors;
 use super::error::ApiError;
+use super::peer::TrustedProxies;
 use super::request::Request;
 use super::response::{self, Response};
 use super::routes::{self, Route};
@@ -33,12 +34,14 @@ pub struct Incoming {
 pub struct Edge {
     app: Arc<App>,
     cors: Cors,
+    proxies: TrustedProxies,
 }
 
 impl Edge {
     pub fn new(app: Arc<App>) -> Self {
         let cors = Cors::new(app.config.cors_origins.clone());
-        Self { app, cors }
+        let proxies = TrustedProxies::new(app.config.trusted_proxies.clone());
+        Self { app, cors, proxies }
     }
 
     pub async fn handle(&self, incoming: Incoming) -> Response {
@@ -53,6 +56,7 @@ impl Edge {
         let found = routes::find(&path);
         let template = found.as_ref().map_or("unmatched", Route::template);
         let watch = InFlight::new(&method, &raw_path, started);
+        let peer = peer.map(|peer| self.proxies.client(peer, &headers));
         let request = Request { method: method.clone(), query, headers: headers.clone(), body: body.clone(), peer };
         let mut response = self.dispatch(found, request, context, &raw_path).await;
         // A client that asked before sending is refused before it sends; others get to finish, within bounds.
