@@ -11,11 +11,15 @@ mod connect;
 mod fault;
 mod jobs;
 mod leases;
+mod migrations;
 mod on;
 mod pool;
+mod prepare;
 mod records;
+mod schema;
 mod uploads;
 mod users;
+mod validators;
 
 use std::time::Duration;
 
@@ -65,7 +69,8 @@ impl Documents for MongoDocuments {
     }
 
     async fn prepare(&self) -> Result<Vec<String>> {
-        Ok(Vec::new())
+        let Self { server } = self;
+        server.measured("prepare", prepare::prepare(server)).await
     }
     async fn take_lease(&self, name: &str, holder: &str, now: Timestamp, ttl: Duration) -> Result<bool> {
         let Self { server } = self;
