@@ -34,7 +34,7 @@ pub async fn run(config: &Config, args: InitArgs) -> anyhow::Result<()> {
     stores.cache.ping().await.context("cache")?;
     say("cache ready".to_owned());
     stores.objects.ping().await.context("objects")?;
-    say(format!("bucket {} ready", config.bucket));
+    say(format!("bucket {} ready", config.stores.bucket));
     if !args.skip_admin {
         administrator(config, &stores).await?;
     }
