@@ -42,11 +42,15 @@ impl Stores {
     /// As [`Stores::open`].
     pub async fn open_watched(config: &Config, waiting: &Waiting) -> anyhow::Result<Self> {
         private_dir(&config.data_dir)?;
-        let cache = backends::cache(config).await.context("cache")?;
-        let (documents, objects) =
-            tokio::try_join!(documents(config, cache.clone(), waiting), objects(config, &config.data_dir, waiting),)?;
-        // known only by asking, and nobody waits for the answer
-        waiting.cache.set(cache.ping().await.is_ok());
+        let cache = backends::cache(config).context("cache")?;
+        let asked = async {
+            // only so that it can be said: nobody waits for the cache
+            waiting.cache.set(cache.ping().await.is_ok());
+            Ok(())
+        };
+        let documents = documents(config, cache.clone(), waiting);
+        let objects = objects(config, &config.data_dir, waiting);
+        let (documents, objects, ()) = tokio::try_join!(documents, objects, asked)?;
         let ((documents, prepared), (objects, local_s3)) = (documents, objects);
         Ok(Self { documents, cache, objects, local_s3, prepared })
     }

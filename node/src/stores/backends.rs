@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use metastamp_store::cache::SharedCache;
 use metastamp_store::cache::embedded::EmbeddedCache;
+use metastamp_store::cache::redis::RedisCache;
 use metastamp_store::documents::SharedDocuments;
 use metastamp_store::documents::embedded::EmbeddedDocuments;
 
@@ -24,9 +25,9 @@ pub async fn documents(config: &Config, _cache: SharedCache) -> anyhow::Result<S
 
 /// # Errors
 /// When the store can't be opened, or its URL makes no sense.
-pub async fn cache(config: &Config) -> anyhow::Result<SharedCache> {
+pub fn cache(config: &Config) -> anyhow::Result<SharedCache> {
     Ok(match &config.stores.cache {
         CacheStore::Embedded => Arc::new(EmbeddedCache::open(&config.data_dir)?),
-        CacheStore::Redis(_) => anyhow::bail!("not built in yet"),
+        CacheStore::Redis(settings) => Arc::new(RedisCache::connect(settings.clone())?),
     })
 }
