@@ -9,10 +9,12 @@ mod kinds;
 mod process;
 mod ready;
 
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use anyhow::{Result, anyhow};
+use anyhow::{Context as _, Result, anyhow};
 use parking_lot::Mutex;
 
 pub use self::kinds::{ACCESS_KEY, CacheServer, DocumentServer, ObjectServer, SECRET_KEY};
@@ -65,6 +67,43 @@ impl Servers {
         env.extend(self.objects.env(&name.replace('_', "-")));
         env
     }
+}
+
+/// Whether every node and fleet is to be put on the shared servers, unless it says otherwise:
+/// `METASTAMP_TEST_STORES=servers`.
+pub fn wanted() -> bool {
+    std::env::var_os("METASTAMP_TEST_STORES").is_some_and(|stores| stores == "servers")
+}
+
+/// What nodes on this data directory are told when [`wanted`]: the same at each call, so that all of them share their
+/// stores. Nothing otherwise.
+///
+/// # Errors
+/// As [`Servers::shared`].
+pub fn env_of(data_dir: &Path) -> Result<Vec<(String, String)>> {
+    static KNOWN: Mutex<Option<HashMap<PathBuf, Vec<(String, String)>>>> = Mutex::new(None);
+    if !wanted() {
+        return Ok(Vec::new());
+    }
+    let servers = Servers::shared()?;
+    let mut known = KNOWN.lock();
+    let env = known.get_or_insert_default().entry(data_dir.to_owned()).or_insert_with(|| servers.env());
+    Ok(env.clone())
+}
+
+/// Has a Redis forget what is in the numbered database of the URL.
+///
+/// # Errors
+/// When it does not, or the URL is not of the form that [`CacheServer::url`] gives.
+pub fn flush(url: &str) -> Result<()> {
+    let (port, database) = url.rsplit_once(':').and_then(|(_, rest)| rest.split_once('/')).context("no port")?;
+    ready::tell(port.parse()?, &format!("SELECT {database}\r\nFLUSHDB"), 2)
+}
+
+/// What keeps a node on embedded stores whatever is wanted.
+pub fn embedded() -> Vec<(String, String)> {
+    let names = ["MONGODB_URL", "REDIS_URL", "S3_ENDPOINT_URL"];
+    names.map(|name| (name.to_owned(), "embedded".to_owned())).to_vec()
 }
 
 /// A name that no other test of this process uses, fit for databases.

@@ -19,9 +19,11 @@ mod response;
 mod routes;
 mod server;
 mod slots;
+mod starting;
 mod system;
 mod upload;
 
 pub use edge::Edge;
 pub use server::Server;
 pub use slots::UploadSlots;
+pub use starting::Starting;

@@ -5,6 +5,8 @@
 //! as `Fenced` or as an outcome.
 
 pub mod embedded;
+pub mod mongo;
+mod rules;
 
 use std::sync::Arc;
 use std::time::Duration;

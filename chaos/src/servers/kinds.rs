@@ -142,7 +142,7 @@ impl CacheServer {
 
     /// Forgets everything in all databases.
     pub fn flush(&self) -> Result<()> {
-        ready::flush(self.port)
+        ready::tell(self.port, "FLUSHALL", 1)
     }
 
     /// What a node must be told to use a database here.

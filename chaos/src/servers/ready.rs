@@ -74,12 +74,12 @@ fn http(port: u16, method: &str, path: &str) -> Result<String> {
     Ok(answer)
 }
 
-/// Has Redis forget everything.
-pub(super) fn flush(port: u16) -> Result<()> {
+/// Gives Redis commands, which must all be answered by OK.
+pub(super) fn tell(port: u16, commands: &str, answers: usize) -> Result<()> {
     let mut stream = connect(port)?;
-    stream.write_all(b"FLUSHALL\r\n")?;
-    let mut answer = [0; 3];
+    write!(stream, "{commands}\r\n")?;
+    let mut answer = vec![0; answers * b"+OK\r\n".len()];
     stream.read_exact(&mut answer)?;
-    ensure!(&answer == b"+OK", "answered {:?}", String::from_utf8_lossy(&answer));
+    ensure!(answer == b"+OK\r\n".repeat(answers), "answered {:?}", String::from_utf8_lossy(&answer));
     Ok(())
 }
