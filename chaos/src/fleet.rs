@@ -1,6 +1,5 @@
-//! Nodes that form one cluster on one data directory.
+//! Nodes that form one cluster: on one data directory, or each on its own with the same servers.
 
-mod ports;
 mod view;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -14,7 +13,7 @@ use tempfile::TempDir;
 pub use self::view::{Member, View, torn};
 use crate::net::Net;
 use crate::node::{Signal, binary, run_to_end};
-use crate::{Address, Answer, Client, NodeOptions, NodeProcess};
+use crate::{Address, Answer, Client, NodeOptions, NodeProcess, ports, servers};
 
 /// How long nodes may take until all see all. Generous: the machine may be busy compiling.
 pub const FORMED_WITHIN: Duration = Duration::from_secs(30);
@@ -46,6 +45,8 @@ pub struct FleetOptions {
     pub node: NodeOptions,
     /// Further settings of single nodes, by index.
     pub of_node: Vec<(usize, String, String)>,
+    /// What nodes are told of the servers they share; then each has a data directory of its own. Without it all share one.
+    pub servers: Vec<(String, String)>,
     /// `host:port` of what nodes take for members beside each other.
     pub seeds: Vec<String>,
 }
@@ -67,6 +68,12 @@ impl FleetOptions {
 
     pub fn env(mut self, name: &str, value: impl ToString) -> Self {
         self.node = self.node.env(name, value);
+        self
+    }
+
+    /// Puts the nodes on servers, as [`crate::Servers::env`] tells.
+    pub fn on(mut self, servers: Vec<(String, String)>) -> Self {
+        self.servers = servers;
         self
     }
 
@@ -121,8 +128,11 @@ impl Fleet {
     }
 
     /// Starts all nodes and leaves it to them to find each other.
-    pub async fn start_apart(options: FleetOptions) -> Result<Self> {
+    pub async fn start_apart(mut options: FleetOptions) -> Result<Self> {
         let dir = tempfile::Builder::new().prefix("metastamp-fleet-").tempdir()?;
+        if options.servers.is_empty() && options.network == Network::Loopback {
+            options.servers = tokio::task::block_in_place(|| servers::env_of(dir.path()))?;
+        }
         let net = match options.network {
             Network::Loopback => None,
             Network::Namespaces => Some(Net::new(options.nodes)?),
@@ -147,11 +157,10 @@ impl Fleet {
 
     fn init_and_start(&mut self) -> Result<()> {
         let data = self.data_dir();
-        let env = [
-            ("DATA_DIR", data.to_str().context("no UTF-8 path")?),
-            ("ADMIN_EMAIL", ADMIN_EMAIL),
-            ("ADMIN_PASSWORD", ADMIN_PASSWORD),
-        ];
+        let stores = self.stores();
+        let mut env: Vec<_> = stores.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        env.push(("DATA_DIR", data.to_str().context("no UTF-8 path")?));
+        env.extend([("ADMIN_EMAIL", ADMIN_EMAIL), ("ADMIN_PASSWORD", ADMIN_PASSWORD)]);
         // before the nodes, so that they need not race for the schema
         let init = run_to_end(self.dir.path(), &["init"], &env, INIT_WITHIN)?;
         ensure!(init.status.success(), "init failed:\n{}", String::from_utf8_lossy(&init.stderr));
@@ -166,7 +175,8 @@ impl Fleet {
 
     fn options_of(&self, i: usize, data: &Path) -> NodeOptions {
         let Place { host, http, cluster } = self.places[i];
-        let mut options = self.options.node.clone().data_dir(data);
+        let own_dir = if self.options.servers.is_empty() { data.to_owned() } else { data.join(name(i)) };
+        let mut options = self.options.node.clone().defaults(self.stores()).data_dir(&own_dir);
         options = options.env("HOST", host).env("PORT", http);
         options = options.env("CLUSTER_NODE_ID", name(i)).env("CLUSTER_SECRET", SECRET);
         options = options.env("CLUSTER_LISTEN", SocketAddr::from((host, cluster)));
@@ -174,6 +184,11 @@ impl Fleet {
         options.namespace = self.net.as_ref().map(|net| net.namespace(i));
         let own = self.options.of_node.iter().filter(|(node, ..)| *node == i);
         own.fold(options, |options, (_, name, value)| options.env(name, value))
+    }
+
+    /// Namespaces have no way to the servers, which are on loopback.
+    fn stores(&self) -> Vec<(String, String)> {
+        if self.options.servers.is_empty() { servers::embedded() } else { self.options.servers.clone() }
     }
 
     fn seeds(&self) -> String {

@@ -3,7 +3,8 @@
 //! It knows HTTP, signals and the words of `metastamp-protocol`, nothing else of the system. The parts:
 //! [`node`] runs a node process, [`fleet`] several as a cluster, [`net`] puts links between them that can be cut,
 //! [`client`] speaks HTTP, [`workload`] keeps clients at it, [`history`] writes down who was told what, [`check`] holds
-//! that against what the nodes show at the end, [`scenario`] puts them together.
+//! that against what the nodes show at the end, [`scenario`] puts them together. [`servers`] runs the databases that
+//! nodes may be told to use, [`proxy`] stands between the two.
 
 pub mod check;
 pub mod client;
@@ -13,8 +14,12 @@ pub mod history;
 pub mod multipart;
 pub mod net;
 pub mod node;
+pub mod ports;
+pub mod proxy;
 pub mod scenario;
+pub mod servers;
 pub mod stranger;
+mod watchdog;
 pub mod workload;
 
 pub use client::{Address, Answer, Client};
@@ -22,3 +27,5 @@ pub use files::UploadFile;
 pub use fleet::{Fleet, FleetOptions};
 pub use history::History;
 pub use node::{NodeOptions, NodeProcess};
+pub use proxy::{Fault, Proxy};
+pub use servers::{CacheServer, DocumentServer, ObjectServer, Servers};

@@ -1,7 +1,6 @@
 //! A node as an operating-system process: started, killed, stopped and started again on the same data.
 
 mod log;
-mod watchdog;
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -17,8 +16,8 @@ use rustix::process::{Pid, Resource, getrlimit, kill_process, setrlimit};
 use tempfile::TempDir;
 
 pub use self::log::{LogBook, Stream};
-use self::watchdog::Watchdog;
-use crate::Address;
+use crate::watchdog::Watchdog;
+use crate::{Address, servers};
 
 /// How long a node may take from start to ready. Generous: the machine may be busy compiling.
 const READY_WITHIN: Duration = Duration::from_secs(30);
@@ -58,6 +57,12 @@ impl NodeOptions {
         self
     }
 
+    /// Settings before those that were given, which win.
+    pub fn defaults(mut self, env: Vec<(String, String)>) -> Self {
+        self.env.splice(0..0, env);
+        self
+    }
+
     pub fn namespace(mut self, name: &str) -> Self {
         self.namespace = Some(name.to_owned());
         self
@@ -92,19 +97,34 @@ struct Running {
 impl NodeProcess {
     /// Starts a node and waits until it is ready.
     pub fn start(options: NodeOptions) -> Result<Self> {
-        let home = tempfile::Builder::new().prefix("metastamp-node-").tempdir()?;
-        let mut node = Self { options, home, address: Address::default(), log: Arc::default(), running: None };
-        node.restart()?;
+        let mut node = Self::launch(options)?;
+        node.wait_until_ready(READY_WITHIN)?;
         Ok(node)
     }
 
-    /// Starts the node again on the same data, on another port unless the options name one. It must not be running.
+    /// Starts a node and waits only until it listens.
+    pub fn launch(options: NodeOptions) -> Result<Self> {
+        let home = tempfile::Builder::new().prefix("metastamp-node-").tempdir()?;
+        let mut node = Self { options, home, address: Address::default(), log: Arc::default(), running: None };
+        node.relaunch()?;
+        Ok(node)
+    }
+
+    /// Starts the node again on the same data, on another port unless the options name one, and waits until it is ready.
+    /// It must not be running.
     pub fn restart(&mut self) -> Result<()> {
+        self.relaunch()?;
+        self.wait_until_ready(READY_WITHIN)
+    }
+
+    /// The same without waiting for more than a listener.
+    pub fn relaunch(&mut self) -> Result<()> {
         ensure!(self.running.is_none(), "the node is running already");
         let seen = self.log.len();
         let mut command = self.options.command(self.home.path(), &["serve"])?;
         command.env("HOST", "127.0.0.1").env("PORT", "0").env("LOG_FORMAT", "json");
-        command.env("DATA_DIR", self.data_dir()).envs(self.options.env.iter().cloned());
+        let data_dir = self.data_dir();
+        command.envs(servers::env_of(&data_dir)?).env("DATA_DIR", data_dir).envs(self.options.env.iter().cloned());
         let mut child = command.spawn().context("can't start the node")?;
         let watchdog = Watchdog::over(child.id())?;
         let (out, err) = (child.stdout.take(), child.stderr.take());
@@ -126,18 +146,35 @@ impl NodeProcess {
                 std::thread::sleep(POLL);
             }
         }
-        let (socket, base) = (running.socket, format!("http://{}", running.socket));
+        self.address.set(format!("http://{}", running.socket));
         self.running = Some(running);
+        Ok(())
+    }
+
+    /// Waits until the running node is ready.
+    pub fn wait_until_ready(&mut self, within: Duration) -> Result<()> {
+        let (socket, deadline) = (self.socket()?, Instant::now() + within);
         while ready_status(socket).ok() != Some(200) {
-            ensure!(
-                Instant::now() < deadline,
-                "the node was not ready within {READY_WITHIN:?}:\n{}",
-                self.log.tail(20)
-            );
+            let ended = self.running.as_mut().is_some_and(|running| matches!(running.child.try_wait(), Ok(Some(_))));
+            if ended || Instant::now() > deadline {
+                let what = if ended {
+                    "ended before it was ready".to_owned()
+                } else {
+                    format!("was not ready within {within:?}")
+                };
+                self.kill();
+                bail!("the node {what}; its last words:\n{}", self.log.tail(20));
+            }
             std::thread::sleep(POLL);
         }
-        self.address.set(base);
         Ok(())
+    }
+
+    /// What the node is told under this name, if the harness tells it anything.
+    pub fn setting(&self, name: &str) -> Option<String> {
+        let shared = servers::env_of(&self.data_dir()).unwrap_or_default();
+        let mut told = self.options.env.iter().rev().chain(&shared);
+        told.find(|(known, _)| known == name).map(|(_, value)| value.clone())
     }
 
     /// Kills the node as a power cut would: SIGKILL, then waits for its end.
@@ -252,8 +289,12 @@ impl Drop for Running {
 
 /// Runs the binary to its end in `home`, with nothing set but `env`: for `--help`, refusals at start and the like.
 pub fn run_to_end(home: &Path, args: &[&str], env: &[(&str, &str)], within: Duration) -> Result<Output> {
-    let mut child =
-        command(&binary()?, home, args).envs(env.iter().copied()).spawn().context("can't start the node")?;
+    let mut command = command(&binary()?, home, args);
+    if let Some((_, data_dir)) = env.iter().find(|(name, _)| *name == "DATA_DIR") {
+        // what is done to the data of a node is done where that node keeps them
+        command.envs(servers::env_of(Path::new(data_dir))?);
+    }
+    let mut child = command.envs(env.iter().copied()).spawn().context("can't start the node")?;
     let _watchdog = Watchdog::over(child.id())?;
     let read_all = |pipe: Option<Box<dyn Read + Send>>| {
         std::thread::spawn(move || {

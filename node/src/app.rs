@@ -4,7 +4,6 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use http::HeaderValue;
 use metastamp_actors::System;
 use metastamp_cluster::Cluster;
 use metastamp_store::cache::SharedCache;
@@ -33,8 +32,6 @@ pub struct App {
     pub temp_dir: PathBuf,
     pub upload_time_max: Duration,
     pub upload_slots: UploadSlots,
-    /// Value of the `X-Node` header: id and generation.
-    pub node_header: HeaderValue,
     leaving: AtomicBool,
 }
 
@@ -58,8 +55,6 @@ impl App {
         let passwords = Passwords::new(config.threads.div_ceil(2));
         let revoked = moka::sync::Cache::new(100_000);
         let leaving = AtomicBool::new(false);
-        let node_header = HeaderValue::from_str(&cluster.local().to_string());
-        let node_header = node_header.unwrap_or_else(|_| HeaderValue::from_static("unknown"));
         Self {
             config,
             documents,
@@ -74,7 +69,6 @@ impl App {
             temp_dir,
             upload_time_max,
             upload_slots: UploadSlots::default(),
-            node_header,
             leaving,
         }
     }

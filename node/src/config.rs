@@ -2,21 +2,21 @@
 
 mod cluster;
 mod reader;
+mod stores;
 
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 pub use cluster::ClusterConfig;
+use ipnet::IpNet;
 use metastamp_protocol::files::ALLOWED_EXTENSIONS;
 pub use reader::{Entry, Problem, Reader};
+pub use stores::{CacheStore, DocumentStore, ObjectStore, StoresConfig};
 
 /// Signs tokens on a newcomer's machine; refused in production.
 const DEVELOPMENT_SECRET: &str = "metastamp-development-secret-not-for-production";
-const DEVELOPMENT_S3_KEY: &str = "minioadmin";
 const MIB: u64 = 1 << 20;
-/// The word that asks for an embedded store by name.
-const EMBEDDED: &str = "embedded";
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AppEnv {
@@ -26,19 +26,6 @@ pub enum AppEnv {
     Testing,
 }
 
-/// Where objects are kept.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum ObjectStore {
-    /// The S3 service inside this process.
-    Embedded,
-    External {
-        /// `None` means AWS.
-        endpoint: Option<String>,
-        access_key: String,
-        secret_key: String,
-    },
-}
-
 #[derive(Debug, Clone)]
 pub struct Config {
     pub app_name: String,
@@ -46,11 +33,10 @@ pub struct Config {
     pub log_json: bool,
     pub address: SocketAddr,
     pub cors_origins: Vec<String>,
+    /// Networks of proxies whose `X-Forwarded-For` is believed.
+    pub trusted_proxies: Vec<IpNet>,
     pub data_dir: PathBuf,
-    pub objects: ObjectStore,
-    pub s3_public_endpoint: Option<String>,
-    pub bucket: String,
-    pub region: String,
+    pub stores: StoresConfig,
     pub jwt_secret: String,
     /// The secret is the built-in one that everybody knows.
     pub jwt_secret_is_public: bool,
@@ -104,14 +90,11 @@ impl Config {
         let host = r.parse(&["HOST"], IpAddr::from([0, 0, 0, 0]), "an IP address", |_| true);
         let port = r.parse(&["PORT"], 8_000_u16, "0 to 65535 (0 takes a free one)", |_| true);
         let cors_origins = cors_origins(&mut r);
+        let trusted_proxies = trusted_proxies(&mut r);
         let data_dir = r.text_or(&["DATA_DIR"], "./data");
         let data_dir = dir.join(data_dir.strip_prefix("./").unwrap_or(&data_dir));
         let production = app_env == AppEnv::Production;
-        embedded_documents(&mut r, production);
-        embedded_cache(&mut r, production);
-        let (objects, s3_public_endpoint) = object_store(&mut r, production);
-        let bucket = required(&mut r, &["S3_BUCKET_NAME"], "metastamp-assets", production);
-        let region = r.text_or(&["S3_REGION"], "us-east-1");
+        let stores = StoresConfig::read(&mut r, production);
         let jwt_secret = jwt_secret(&mut r, production);
         let hours = r.parse(&["JWT_EXPIRATION_HOURS"], 24_u64, "1 to 168", |h| (1..=168).contains(h));
         let max_mb = r.parse(&["MAX_UPLOAD_SIZE_MB"], 500_u64, "1 to 500", |n| (1..=500).contains(n));
@@ -127,11 +110,9 @@ impl Config {
             log_json,
             address: SocketAddr::new(host, port),
             cors_origins,
+            trusted_proxies,
             data_dir,
-            objects,
-            s3_public_endpoint,
-            bucket,
-            region,
+            stores,
             jwt_secret_is_public: jwt_secret == DEVELOPMENT_SECRET,
             jwt_secret,
             token_life: Duration::from_secs(hours * 3_600),
@@ -155,15 +136,6 @@ impl Config {
     }
 }
 
-/// A variable that production must set; elsewhere `default` stands in.
-fn required(r: &mut Reader, names: &[&'static str], default: &str, production: bool) -> String {
-    let value = r.text_or(names, default);
-    if production && r.entries.last().is_some_and(|entry| entry.source == "default") {
-        r.problem(names[0], "is required when APP_ENV=production");
-    }
-    value
-}
-
 fn cors_origins(r: &mut Reader) -> Vec<String> {
     let origins = r.list(&["CORS_ORIGINS"], &["http://localhost:3000"]);
     for origin in &origins {
@@ -177,46 +149,19 @@ fn cors_origins(r: &mut Reader) -> Vec<String> {
     origins.into_iter().map(|origin| origin.trim_end_matches('/').to_owned()).collect()
 }
 
-/// This version keeps documents in the embedded store only.
-fn embedded_documents(r: &mut Reader, production: bool) {
-    let url = required(r, &["MONGODB_URL", "MONGODB_URI"], EMBEDDED, production);
-    if url != EMBEDDED {
-        r.problem("MONGODB_URL", "accepted by this version: embedded (MongoDB is not spoken yet)");
-    }
-    required(r, &["MONGODB_DATABASE", "MONGODB_DB_NAME"], "metastamp", production);
-}
-
-fn embedded_cache(r: &mut Reader, production: bool) {
-    let url = required(r, &["REDIS_URL"], EMBEDDED, production);
-    if url != EMBEDDED {
-        r.problem("REDIS_URL", "accepted by this version: embedded (Redis is not spoken yet)");
-    }
-}
-
-fn object_store(r: &mut Reader, production: bool) -> (ObjectStore, Option<String>) {
-    let endpoint = required(r, &["S3_ENDPOINT_URL"], EMBEDDED, production);
-    let public = r.text(&["S3_PUBLIC_ENDPOINT_URL"]);
-    let access_key = r.secret(&["S3_ACCESS_KEY", "S3_ACCESS_KEY_ID"]);
-    let secret_key = r.secret(&["S3_SECRET_KEY", "S3_SECRET_ACCESS_KEY"]);
-    for (name, url) in [("S3_ENDPOINT_URL", Some(&endpoint)), ("S3_PUBLIC_ENDPOINT_URL", public.as_ref())] {
-        let Some(url) = url else { continue };
-        let web = url.starts_with("http://") || url.starts_with("https://");
-        if !web && !["aws", EMBEDDED].contains(&url.as_str()) {
-            r.problem(name, format!("is {url:?}, accepted: embedded, aws, or an http(s) URL"));
+/// `10.0.0.1` is a network of one.
+fn trusted_proxies(r: &mut Reader) -> Vec<IpNet> {
+    let mut networks = Vec::new();
+    for text in r.list(&["TRUSTED_PROXIES"], &[]) {
+        match text.parse::<IpNet>().ok().or_else(|| text.parse::<IpAddr>().ok().map(IpNet::from)) {
+            Some(network) => networks.push(network),
+            None => r.problem(
+                "TRUSTED_PROXIES",
+                format!("holds {text:?}, accepted: addresses and networks like 10.0.0.0/8"),
+            ),
         }
     }
-    if endpoint == EMBEDDED {
-        return (ObjectStore::Embedded, public);
-    }
-    let mut key = |name: &str, value: Option<String>| {
-        if production && value.as_deref().is_none_or(|v| v == DEVELOPMENT_S3_KEY) {
-            r.problem(name, "is required when APP_ENV=production, and may not be the default");
-        }
-        value.unwrap_or_else(|| DEVELOPMENT_S3_KEY.to_owned())
-    };
-    let (access_key, secret_key) = (key("S3_ACCESS_KEY", access_key), key("S3_SECRET_KEY", secret_key));
-    let endpoint = (endpoint != "aws").then_some(endpoint);
-    (ObjectStore::External { endpoint, access_key, secret_key }, public)
+    networks
 }
 
 fn jwt_secret(r: &mut Reader, production: bool) -> String {
@@ -262,15 +207,10 @@ fn unused(r: &mut Reader) -> Vec<&'static str> {
     r.parse(&["PRESIGNED_URL_EXPIRATION_SECONDS", "PRESIGNED_URL_EXPIRY_SECONDS"], 900_u32, "60 to 3600", |n| {
         (60..=3_600).contains(n)
     });
-    r.parse(&["REDIS_CACHE_TTL_SECONDS"], 300_u32, "1 or more", |n| *n > 0);
-    r.parse(&["FINGERPRINT_CACHE_TTL_SECONDS"], 3_600_u32, "1 or more", |n| *n > 0);
-    r.parse(&["MONGODB_MIN_POOL_SIZE"], 10_u32, "0 or more", |_| true);
-    r.parse(&["MONGODB_MAX_POOL_SIZE"], 100_u32, "1 or more", |n| *n > 0);
     r.choice(&["DEFAULT_AI_PROVIDER"], "openai", &["openai", "anthropic", "google", "local"]);
-    let plain: [&'static str; 6] =
-        ["SENTRY_DSN", "MONGODB_REPLICA_SET", "AUTH0_DOMAIN", "AUTH0_CLIENT_ID", "OLLAMA_BASE_URL", "DEFAULT_AI_MODEL"];
-    let secrets: [&'static str; 5] =
-        ["MONGODB_PASSWORD", "AUTH0_CLIENT_SECRET", "OPENAI_API_KEY", "ANTHROPIC_API_KEY", "GOOGLE_API_KEY"];
+    let plain: [&'static str; 5] =
+        ["SENTRY_DSN", "AUTH0_DOMAIN", "AUTH0_CLIENT_ID", "OLLAMA_BASE_URL", "DEFAULT_AI_MODEL"];
+    let secrets: [&'static str; 4] = ["AUTH0_CLIENT_SECRET", "OPENAI_API_KEY", "ANTHROPIC_API_KEY", "GOOGLE_API_KEY"];
     let mut set = Vec::new();
     for name in plain {
         set.extend(r.text(&[name]).map(|_| name));
@@ -298,7 +238,7 @@ mod tests {
     fn a_newcomer_needs_no_variable() {
         let config = read(&[]).unwrap();
         assert_eq!(config.address.port(), 8_000);
-        assert_eq!(config.objects, ObjectStore::Embedded);
+        assert_eq!(config.stores.objects, ObjectStore::Embedded);
         assert_eq!(config.data_dir, Path::new("/work/data"));
         assert_eq!((config.upload_bytes_max, config.direct_bytes_below), (524_288_000, 10_485_760));
     }
@@ -342,8 +282,9 @@ mod tests {
             ("JWT_SECRET_KEY", "short"),
             ("ALLOWED_FILE_EXTENSIONS", ".txt,exe"),
             ("CORS_ORIGINS", "example.org"),
+            ("TRUSTED_PROXIES", "10.0.0.0/8,nginx"),
             ("EQUITY_FACTOR", "0.5"),
-            ("MONGODB_URL", "mongodb://localhost"),
+            ("MONGODB_URL", "http://localhost"),
             ("DEBUG", "si"),
             ("PRESIGNED_URL_EXPIRATION_SECONDS", "59"),
         ] {

@@ -13,14 +13,17 @@ mod edge;
 mod error;
 mod fingerprints;
 mod multipart;
+mod peer;
 mod request;
 mod response;
 mod routes;
 mod server;
 mod slots;
+mod starting;
 mod system;
 mod upload;
 
 pub use edge::Edge;
 pub use server::Server;
 pub use slots::UploadSlots;
+pub use starting::Starting;

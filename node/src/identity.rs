@@ -14,6 +14,8 @@ const SLOTS_MAX: usize = 64;
 /// Holds the name for as long as the process lives; the operating system gives it back, whatever happens.
 pub struct Identity {
     pub node: NodeRef,
+    /// Tells this data directory from others on which a node of the same name may run.
+    pub holder: String,
     _locks: [Option<File>; 2],
 }
 
@@ -29,23 +31,25 @@ impl Identity {
         if let Some(name) = name {
             let lock = lock(&dir.join(format!("{name}.lock")))?
                 .with_context(|| format!("a node called {name} runs on {} already", data_dir.display()))?;
-            return Self::new(name.to_owned(), lock, None);
+            return Self::new(&dir, name.to_owned(), lock, None);
         }
         for slot in 0..SLOTS_MAX {
             let Some(mut slot) = lock(&dir.join(format!("{slot}.id")))? else { continue };
             let name = kept_name(&mut slot)?;
             // Somebody else may have been given this very name.
             if let Some(lock) = lock(&dir.join(format!("{name}.lock")))? {
-                return Self::new(name, lock, Some(slot));
+                return Self::new(&dir, name, lock, Some(slot));
             }
         }
         anyhow::bail!("{SLOTS_MAX} nodes run on {} already", data_dir.display())
     }
 
-    fn new(node_id: String, mut lock: File, slot: Option<File>) -> anyhow::Result<Self> {
+    fn new(dir: &Path, node_id: String, mut lock: File, slot: Option<File>) -> anyhow::Result<Self> {
         let generation = next_generation(&mut lock, Timestamp::now().millis())
             .with_context(|| format!("can't keep the generation of {node_id}"))?;
-        Ok(Self { node: NodeRef { node_id, generation }, _locks: [Some(lock), slot] })
+        let holder = kept_holder(&dir.join(format!("{node_id}.holder")))
+            .with_context(|| format!("can't keep the holder of {node_id}"))?;
+        Ok(Self { node: NodeRef { node_id, generation }, holder, _locks: [Some(lock), slot] })
     }
 }
 
@@ -85,6 +89,18 @@ fn kept_name(file: &mut File) -> anyhow::Result<String> {
     Ok(name)
 }
 
+/// Made at the first start here. The lock on the name keeps others from it.
+fn kept_holder(path: &Path) -> std::io::Result<String> {
+    let mut file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path)?;
+    let mut holder = String::new();
+    file.read_to_string(&mut holder)?;
+    if holder.trim().is_empty() {
+        holder = format!("{:032x}", rand::random::<u128>());
+        write(&mut file, &holder)?;
+    }
+    Ok(holder.trim().to_owned())
+}
+
 /// Rises at every start, also when the clock was put back: others take a lower generation for old news of a node they
 /// have seen end.
 fn next_generation(file: &mut File, now: i64) -> anyhow::Result<i64> {
@@ -118,8 +134,11 @@ mod tests {
         let second = Identity::take(&dir, None).unwrap();
         assert_ne!(first.node.node_id, second.node.node_id);
         let name = first.node.node_id.clone();
+        let holder = first.holder.clone();
+        assert_ne!(holder, second.holder);
         drop(first);
-        assert_eq!(Identity::take(&dir, None).unwrap().node.node_id, name);
+        let again = Identity::take(&dir, None).unwrap();
+        assert_eq!((again.node.node_id, again.holder), (name, holder));
         std::fs::remove_dir_all(dir).unwrap();
     }
 

@@ -1,14 +1,23 @@
 //! `metastamp init`: makes the stores and the administrator. Safe to run again.
 
+use std::io::{IsTerminal, Write};
+
 use anyhow::Context;
+use futures_util::{StreamExt, TryStreamExt, stream};
 use metastamp_protocol::user::is_email;
 use metastamp_protocol::{Role, Timestamp, User};
 use metastamp_store::StoreError;
+use metastamp_store::objects::Objects;
 
 use crate::auth::passwords::Passwords;
-use crate::config::Config;
-use crate::out;
+use crate::config::{Config, DocumentStore};
 use crate::stores::Stores;
+use crate::{out, telemetry};
+
+/// As a shell says of a program that was ended by Ctrl-C.
+const EXIT_INTERRUPTED: i32 = 130;
+const OBJECTS_PER_PAGE: u32 = 1_000;
+const DELETIONS_AT_ONCE: usize = 16;
 
 #[derive(Debug, Clone, Copy, clap::Args)]
 pub struct InitArgs {
@@ -18,23 +27,66 @@ pub struct InitArgs {
     /// Leave accounts alone
     #[arg(long)]
     skip_admin: bool,
+    /// Remove all records first: accounts, assets, fingerprints and everything else. Objects stay. Asks for `yes`
+    #[arg(long)]
+    drop: bool,
+    /// With --drop: remove all objects of the bucket too
+    #[arg(long, requires = "drop")]
+    drop_objects: bool,
+    /// Do not ask before --drop
+    #[arg(long, requires = "drop")]
+    yes: bool,
 }
 
+/// Servers that do not answer are waited for as a node does.
+///
 /// # Errors
-/// When a store can't be made, or the administrator's variables are wrong.
+/// When a store can't be made, nobody agreed to `--drop`, or the administrator's variables are wrong.
 pub async fn run(config: &Config, args: InitArgs) -> anyhow::Result<()> {
-    let say = |text: String| {
+    // what is waited for is said as a warning
+    telemetry::logs::install(if args.verbose { "info" } else { "warning" }, false);
+    tokio::select! {
+        done = initialise(config, args) => done,
+        interrupted = tokio::signal::ctrl_c() => {
+            interrupted?;
+            out::line("interrupted; running it again goes on where it stopped");
+            std::process::exit(EXIT_INTERRUPTED);
+        }
+    }
+}
+
+async fn initialise(config: &Config, args: InitArgs) -> anyhow::Result<()> {
+    let say = |text: &str| {
         if args.verbose {
-            out::line(&text);
+            out::line(text);
         }
     };
+    if args.drop && !args.yes {
+        agreed(config, args.drop_objects).await?;
+    }
     let stores = Stores::open(config).await?;
-    stores.documents.ping().await.context("documents")?;
-    say(format!("documents ready in {}", config.data_dir.display()));
-    stores.cache.ping().await.context("cache")?;
-    say("cache ready".to_owned());
-    stores.objects.ping().await.context("objects")?;
-    say(format!("bucket {} ready", config.bucket));
+    for line in &stores.prepared {
+        say(line);
+    }
+    say(&match &config.stores.documents {
+        DocumentStore::Embedded => format!("documents ready in {}", config.data_dir.display()),
+        DocumentStore::Mongo(mongo) => format!("documents ready in database {}", mongo.database),
+    });
+    match stores.cache.ping().await {
+        Ok(()) => say("cache ready"),
+        Err(error) => out::line(&format!("the cache does not answer, which a node can do without: {error}")),
+    }
+    say(&format!("bucket {} ready", config.stores.bucket));
+    if args.drop {
+        stores.documents.clear().await.context("can't remove the records")?;
+        out::line("all records removed");
+        if args.drop_objects {
+            let count = remove_objects(&stores.objects).await.context("can't remove the objects")?;
+            out::line(&format!("{count} objects removed"));
+        } else {
+            out::line("objects stay in the bucket, and nothing refers to them any more; --drop-objects removes them");
+        }
+    }
     if !args.skip_admin {
         administrator(config, &stores).await?;
     }
@@ -43,6 +95,41 @@ pub async fn run(config: &Config, args: InitArgs) -> anyhow::Result<()> {
     }
     out::line("initialised");
     Ok(())
+}
+
+/// Asks whoever sits at the terminal.
+async fn agreed(config: &Config, objects: bool) -> anyhow::Result<()> {
+    let place = match &config.stores.documents {
+        DocumentStore::Embedded => config.data_dir.display().to_string(),
+        DocumentStore::Mongo(mongo) => format!("database {}", mongo.database),
+    };
+    let objects = if objects { format!(" and all objects in bucket {}", config.stores.bucket) } else { String::new() };
+    anyhow::ensure!(std::io::stdin().is_terminal(), "--drop would remove everything in {place}: say --yes as well");
+    let answer = tokio::task::spawn_blocking(move || {
+        let mut stdout = std::io::stdout().lock();
+        write!(stdout, "This removes all records in {place}{objects}, for good. Type yes to go on: ")?;
+        stdout.flush()?;
+        let mut answer = String::new();
+        std::io::stdin().read_line(&mut answer).map(|_| answer)
+    });
+    anyhow::ensure!(answer.await??.trim() == "yes", "nothing was done");
+    Ok(())
+}
+
+/// Removes every object of the bucket; returns how many there were.
+async fn remove_objects(objects: &Objects) -> anyhow::Result<usize> {
+    let (mut count, mut next) = (0, None::<String>);
+    loop {
+        // the token names a key, so that deleting what was listed does not disturb it
+        let page = objects.list("", next.as_deref(), OBJECTS_PER_PAGE).await?;
+        count += page.objects.len();
+        let deletions = page.objects.into_iter().map(|object| async move { objects.delete(&object.key).await });
+        stream::iter(deletions).buffer_unordered(DELETIONS_AT_ONCE).try_collect::<()>().await?;
+        next = page.next;
+        if next.is_none() {
+            return Ok(count);
+        }
+    }
 }
 
 async fn administrator(config: &Config, stores: &Stores) -> anyhow::Result<()> {

@@ -11,6 +11,7 @@ mod http;
 mod identity;
 mod init;
 mod membership;
+mod name;
 mod out;
 mod serve;
 mod stores;

@@ -1,19 +1,22 @@
 //! A node from start to end: bind, open, wire, serve, drain. Reads top to bottom.
 
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use metastamp_actors::{Deps, Settings, System};
+use metastamp_store::objects::local::LocalS3;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::oneshot;
 
 use crate::app::{App, Parts};
-use crate::config::{Config, ObjectStore};
-use crate::http::{Edge, Server};
+use crate::config::{CacheStore, Config, DocumentStore, ObjectStore, StoresConfig};
+use crate::http::{Edge, Server, Starting};
 use crate::identity::Identity;
-use crate::stores::Stores;
+use crate::name::Name;
+use crate::stores::{Stores, Waiting};
 use crate::telemetry::metrics::Metrics;
 use crate::{membership, out, telemetry};
 
@@ -33,7 +36,7 @@ pub struct Wishes {
 /// Runs a node until it is told to leave.
 ///
 /// # Errors
-/// When a port is taken or a store can't be opened.
+/// When a port is taken, a store can't be opened or does not come in time, or the place in the cluster is lost.
 pub async fn run(config: Config, wishes: Wishes) -> anyhow::Result<()> {
     telemetry::logs::install(&config.log_level, config.log_json);
     if metastamp_store::unfenced::UNFENCED {
@@ -41,80 +44,151 @@ pub async fn run(config: Config, wishes: Wishes) -> anyhow::Result<()> {
     }
     // Each connection and each open file takes one; the usual soft limit is 1,024.
     let files_max = rlimit::increase_nofile_limit(65_536).unwrap_or(0);
+    tracing::debug!(files_max, "open files");
     let server = Server::bind(config.address).await.with_context(|| format!("can't listen on {}", config.address))?;
     let address = server.address()?;
     let metrics = Metrics::install().context("metrics")?;
     let identity = Identity::take(&config.data_dir, config.node_id.as_deref())?;
-    let stores = Stores::open(&config).await?;
-    let temp_dir = fresh_temp_dir(&config.data_dir, &identity.node.node_id)?;
-    let settings = Settings {
-        workers: config.fingerprint_workers,
-        fingerprinting: config.fingerprinting,
-        ..Settings::new(temp_dir.clone())
-    };
-    let upload_time_max = settings.upload_time_max;
-    let cluster = membership::join(&config, identity.node.clone(), address).await?;
-    let actors = System::start(Deps {
-        documents: stores.documents.clone(),
-        cache: stores.cache.clone(),
-        objects: stores.objects.clone(),
-        cluster: cluster.clone(),
-        settings,
-    })
-    .await
-    .context("actors")?;
+
+    // The port answers from here on, if only to say what is waited for.
+    let waiting = Arc::new(Waiting::default());
+    let starting = Starting { node: identity.node.clone(), waiting: waiting.clone(), metrics: metrics.clone() };
+    let edge = Arc::new(Edge::new(&config, starting));
+    let (close, closed) = oneshot::channel::<()>();
     let drain = config.drain_time_max;
-    let app = Arc::new(App::new(Parts {
-        config,
-        documents: stores.documents,
-        cache: stores.cache,
-        objects: stores.objects,
-        actors: actors.clone(),
-        cluster: cluster.clone(),
-        metrics: metrics.clone(),
-        temp_dir: temp_dir.clone(),
-        upload_time_max,
-    }));
-
-    let local_s3 = stores.local_s3.map(Arc::new);
-    let background = tokio::spawn(upkeep(metrics, local_s3.clone()));
-    let url = base_url(address);
-    let link = cluster.address().map(|address| address.to_string());
-    banner(&app.config, &url, identity.node.node_id.as_str(), link.as_deref());
-    for name in &app.config.unused {
-        tracing::warn!(variable = *name, "is set, and this version has no use for it yet");
-    }
-    if app.config.jwt_secret_is_public && !address.ip().is_loopback() {
-        tracing::warn!(
-            "tokens are signed with the built-in development secret: set JWT_SECRET_KEY before others can reach this node"
-        );
-    }
-    tracing::debug!(files_max, "open files");
-    tracing::info!(address = %address, node = %identity.node, cluster = link, "listening");
-    if let Some(started) = wishes.started {
-        let _ = started.send(url);
-    }
-
-    let (left, leaving_since) = oneshot::channel();
-    let leave = async {
-        let why = leave(&app, wishes.exit_with_stdin).await;
-        let _ = left.send((why, Instant::now()));
+    let closed = async { drop(closed.await) };
+    let serving = tokio::spawn(server.run(edge.clone(), closed, drain));
+    tracing::info!(address = %address, node = %identity.node, "listening");
+    let node = tokio::select! {
+        node = Node::open(config, &identity, address, metrics.clone(), &waiting) => node?,
+        () = told_or_orphaned(wishes.exit_with_stdin) => {
+            tracing::info!("told to leave before the stores were open");
+            return Ok(());
+        }
     };
-    server.run(Arc::new(Edge::new(app.clone())), leave, drain).await;
-    // Requests and jobs share one deadline.
-    let (why, since) = leaving_since.await.unwrap_or_else(|_| (Why::Told, Instant::now()));
-    let spent = since.elapsed();
-    actors.drain(drain.saturating_sub(spent)).await;
-    cluster.shutdown().await;
-    background.abort();
-    if let Some(local_s3) = local_s3 {
-        local_s3.shutdown().await;
+    edge.open(node.app.clone());
+    node.introduce(address);
+    if let Some(started) = wishes.started {
+        let _ = started.send(base_url(address));
     }
-    let _ = std::fs::remove_dir_all(&temp_dir);
+
+    let background = tokio::spawn(upkeep(metrics, node.local_s3.clone()));
+    let why = leave(&node, wishes.exit_with_stdin).await;
+    // Requests and jobs share one deadline.
+    let since = Instant::now();
+    let _ = close.send(());
+    let _ = serving.await;
+    node.end(drain.saturating_sub(since.elapsed())).await;
+    background.abort();
     tracing::info!("stopped");
     // Whoever watches over the process starts it again after a failure.
-    anyhow::ensure!(why != Why::Lost, "the cluster was lost: gossip has ended");
-    Ok(())
+    match why {
+        Why::Told => Ok(()),
+        Why::Lost => anyhow::bail!("the cluster was lost: gossip has ended"),
+        Why::Replaced => anyhow::bail!("another node took the name {}", identity.node.node_id),
+    }
+}
+
+/// What serves behind the edge.
+struct Node {
+    app: Arc<App>,
+    local_s3: Option<Arc<LocalS3>>,
+    /// `None` when the data directory holds the documents, and with them all who share them: its locks are enough.
+    name: Option<Name>,
+}
+
+impl Node {
+    /// Opens the stores and puts everything together.
+    async fn open(
+        config: Config,
+        identity: &Identity,
+        address: SocketAddr,
+        metrics: Metrics,
+        waiting: &Waiting,
+    ) -> anyhow::Result<Self> {
+        let stores = Stores::open_watched(&config, waiting).await?;
+        for line in &stores.prepared {
+            tracing::info!(step = line, "documents prepared");
+        }
+        let name = match config.stores.documents {
+            DocumentStore::Embedded => None,
+            DocumentStore::Mongo(_) => {
+                Some(Name::take(stores.documents.clone(), &identity.node.node_id, &identity.holder).await?)
+            }
+        };
+        let temp_dir = fresh_temp_dir(&config.data_dir, &identity.node.node_id)?;
+        let settings = Settings {
+            workers: config.fingerprint_workers,
+            fingerprinting: config.fingerprinting,
+            ..Settings::new(temp_dir.clone())
+        };
+        let upload_time_max = settings.upload_time_max;
+        let cluster = membership::join(&config, identity.node.clone(), address).await?;
+        let deps = Deps {
+            documents: stores.documents.clone(),
+            cache: stores.cache.clone(),
+            objects: stores.objects.clone(),
+            cluster: cluster.clone(),
+            settings,
+        };
+        let actors = System::start(deps).await.context("actors")?;
+        let app = Arc::new(App::new(Parts {
+            config,
+            documents: stores.documents,
+            cache: stores.cache,
+            objects: stores.objects,
+            actors,
+            cluster,
+            metrics,
+            temp_dir,
+            upload_time_max,
+        }));
+        Ok(Self { app, local_s3: stores.local_s3.map(Arc::new), name })
+    }
+
+    /// Says who this is and what is odd about it.
+    fn introduce(&self, address: SocketAddr) {
+        let App { config, cluster, .. } = &*self.app;
+        let node = cluster.local();
+        let link = cluster.address().map(|address| address.to_string());
+        banner(config, &base_url(address), node.node_id.as_str(), link.as_deref());
+        for name in &config.unused {
+            tracing::warn!(variable = *name, "is set, and this version has no use for it yet");
+        }
+        if config.jwt_secret_is_public && !address.ip().is_loopback() {
+            tracing::warn!(
+                "tokens are signed with the built-in development secret: set JWT_SECRET_KEY before others can reach this node"
+            );
+        }
+        let StoresConfig { documents, objects, .. } = &config.stores;
+        if link.is_some() && *documents != DocumentStore::Embedded && *objects == ObjectStore::Embedded {
+            tracing::warn!(
+                "objects are kept in DATA_DIR: all nodes of the cluster must share it, or set S3_ENDPOINT_URL"
+            );
+        }
+        tracing::info!(address = %address, node = %node, cluster = link, "serving");
+    }
+
+    /// Jobs may take until `deadline`.
+    async fn end(self, deadline: Duration) {
+        self.app.actors.drain(deadline).await;
+        self.app.cluster.shutdown().await;
+        if let Some(name) = &self.name {
+            name.give_back().await;
+        }
+        if let Some(local_s3) = self.local_s3 {
+            local_s3.shutdown().await;
+        }
+        let _ = std::fs::remove_dir_all(&self.app.temp_dir);
+    }
+
+    /// Ends when another node has the name.
+    async fn replaced(&self) {
+        match &self.name {
+            Some(name) => name.lost().await,
+            None => std::future::pending().await,
+        }
+    }
 }
 
 /// Why a node leaves.
@@ -123,18 +197,23 @@ enum Why {
     Told,
     /// Without gossip a node can't know who owns what: better a restart than an island.
     Lost,
+    /// Two nodes of one name would take each other's claims for their own.
+    Replaced,
 }
 
 /// Ends when the port may be closed: at the first SIGTERM or Ctrl-C, after others had time to notice. The second one ends
 /// the process at once.
-async fn leave(app: &App, exit_with_stdin: bool) -> Why {
+async fn leave(node: &Node, exit_with_stdin: bool) -> Why {
+    let app = &node.app;
     let why = tokio::select! {
-        () = told() => Why::Told,
-        () = stdin_ended(exit_with_stdin) => Why::Told,
+        () = told_or_orphaned(exit_with_stdin) => Why::Told,
         () = app.cluster.ended() => Why::Lost,
+        () = node.replaced() => Why::Replaced,
     };
-    if why == Why::Lost {
-        tracing::error!("can't go on without the cluster");
+    match why {
+        Why::Told => {}
+        Why::Lost => tracing::error!("can't go on without the cluster"),
+        Why::Replaced => tracing::error!("can't go on: another node runs under this name"),
     }
     app.leave();
     tokio::spawn(async move {
@@ -147,6 +226,13 @@ async fn leave(app: &App, exit_with_stdin: bool) -> Why {
         membership::take_leave(&app.cluster, config.leave_time).await;
     }
     why
+}
+
+async fn told_or_orphaned(exit_with_stdin: bool) {
+    tokio::select! {
+        () = told() => {}
+        () = stdin_ended(exit_with_stdin) => {}
+    }
 }
 
 /// SIGTERM or Ctrl-C.
@@ -182,7 +268,7 @@ fn fresh_temp_dir(data_dir: &Path, node_id: &str) -> anyhow::Result<PathBuf> {
     Ok(dir)
 }
 
-async fn upkeep(metrics: Metrics, local_s3: Option<Arc<metastamp_store::objects::local::LocalS3>>) {
+async fn upkeep(metrics: Metrics, local_s3: Option<Arc<LocalS3>>) {
     let mut ticks = 0_u64;
     loop {
         metrics.upkeep();
@@ -196,7 +282,7 @@ async fn upkeep(metrics: Metrics, local_s3: Option<Arc<metastamp_store::objects:
     }
 }
 
-fn base_url(address: std::net::SocketAddr) -> String {
+fn base_url(address: SocketAddr) -> String {
     match address.ip().is_unspecified() {
         true => format!("http://localhost:{}", address.port()),
         false => format!("http://{address}"),
@@ -207,9 +293,17 @@ fn banner(config: &Config, url: &str, node_id: &str, link: Option<&str>) {
     if config.log_json {
         return;
     }
-    let objects = match &config.objects {
+    let objects = match &config.stores.objects {
         ObjectStore::Embedded => "embedded S3".to_owned(),
         ObjectStore::External { endpoint, .. } => endpoint.clone().unwrap_or_else(|| "AWS S3".to_owned()),
+    };
+    let documents = match &config.stores.documents {
+        DocumentStore::Embedded => "embedded SQLite".to_owned(),
+        DocumentStore::Mongo(mongo) => format!("MongoDB ({})", mongo.database),
+    };
+    let cache = match &config.stores.cache {
+        CacheStore::Embedded => "embedded SQLite",
+        CacheStore::Redis(_) => "Redis",
     };
     let cluster = match link {
         Some(link) => format!("{node_id} on {link}"),
@@ -219,7 +313,7 @@ fn banner(config: &Config, url: &str, node_id: &str, link: Option<&str>) {
         "\n  {name} {version}\n\n  \
          address    {url}\n  \
          cluster    {cluster}\n  \
-         stores     documents: embedded SQLite, cache: embedded SQLite, objects: {objects}\n  \
+         stores     documents: {documents}, cache: {cache}, objects: {objects}\n  \
          data       {data}\n\n  \
          try next   {url}/docs in a browser\n             \
          {program} demo      sample works to look at\n             \

@@ -1,6 +1,8 @@
 //! What may be lost at any time: rate limits, progress of running jobs, login records. Never the truth.
 
+mod bucket;
 pub mod embedded;
+pub mod redis;
 
 use std::sync::Arc;
 use std::time::Duration;

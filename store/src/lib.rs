@@ -4,6 +4,7 @@
 
 pub mod archive;
 pub mod cache;
+pub mod cached;
 pub mod documents;
 pub mod error;
 pub mod metrics;
@@ -14,6 +15,7 @@ mod sqlite;
 pub mod unfenced;
 
 pub use cache::Cache;
+pub use cached::{CacheTtls, Cached};
 pub use documents::Documents;
 pub use error::{Result, StoreError};
 pub use records::Records;

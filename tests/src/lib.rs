@@ -55,6 +55,11 @@ pub async fn refused(client: &Client, file: &UploadFile, status: u16, code: &str
     answer
 }
 
+/// Whether the node keeps its stores on servers; tests that look into the files of the embedded ones ask.
+pub fn on_servers(node: &NodeProcess) -> bool {
+    node.setting("MONGODB_URL").is_some_and(|url| url != "embedded")
+}
+
 /// Starts a node of one's own.
 pub fn start(options: NodeOptions) -> NodeProcess {
     NodeProcess::start(options).unwrap()

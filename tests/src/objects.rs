@@ -3,33 +3,47 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use metastamp_chaos::NodeProcess;
 use metastamp_store::objects::{LocalS3, Objects, ObjectsConfig};
 use sha2::{Digest, Sha256};
 
 /// More than any file of the tests, and as much as the store gives at once.
 const BYTES_MAX: u64 = 16 << 20;
 
-/// A second view of the embedded object store of a data directory; the node may be running.
+/// A second view of the bucket of a node, which may be running.
 pub struct ObjectStore {
+    objects: Objects,
+    embedded: Option<Embedded>,
+}
+
+/// The object store of a data directory.
+struct Embedded {
     dir: PathBuf,
     service: LocalS3,
-    objects: Objects,
 }
 
 impl ObjectStore {
-    pub async fn open(data_dir: &Path, bucket: &str) -> Self {
-        let dir = directory(data_dir).unwrap_or_else(|| panic!("no object store under {}", data_dir.display()));
-        let service = LocalS3::start(&dir).await.unwrap();
-        let objects = Objects::new(ObjectsConfig {
-            endpoint: Some(service.endpoint().to_owned()),
+    pub async fn open(node: &NodeProcess, bucket: &str) -> Self {
+        let mut config = ObjectsConfig {
+            endpoint: node.setting("S3_ENDPOINT_URL").filter(|url| url != "embedded"),
             public_endpoint: None,
             region: "us-east-1".to_owned(),
-            access_key: service.access_key().to_owned(),
-            secret_key: service.secret_key().to_owned(),
+            access_key: node.setting("S3_ACCESS_KEY").unwrap_or_default(),
+            secret_key: node.setting("S3_SECRET_KEY").unwrap_or_default(),
             bucket: bucket.to_owned(),
             op_timeout: Duration::from_secs(10),
-        });
-        Self { dir, service, objects }
+        };
+        let mut embedded = None;
+        if config.endpoint.is_none() {
+            let data_dir = node.data_dir();
+            let dir = directory(&data_dir).unwrap_or_else(|| panic!("no object store under {}", data_dir.display()));
+            let service = LocalS3::start(&dir).await.unwrap();
+            config.endpoint = Some(service.endpoint().to_owned());
+            config.access_key = service.access_key().to_owned();
+            config.secret_key = service.secret_key().to_owned();
+            embedded = Some(Embedded { dir, service });
+        }
+        Self { objects: Objects::new(config), embedded }
     }
 
     /// All keys, sorted.
@@ -46,15 +60,17 @@ impl ObjectStore {
         }
     }
 
-    /// How many files of bytes are left once those without a row are swept away, whatever their age.
-    pub async fn blobs_after_sweep(&self) -> usize {
-        self.service.sweep_orphan_blobs(Duration::ZERO).await.unwrap();
+    /// How many files of bytes are left once those without a row are swept away, whatever their age. `None` on a server:
+    /// what lies below S3 is its own business.
+    pub async fn blobs_after_sweep(&self) -> Option<usize> {
+        let embedded = self.embedded.as_ref()?;
+        embedded.service.sweep_orphan_blobs(Duration::ZERO).await.unwrap();
         self.blobs(0)
     }
 
-    /// How many files of at least so many bytes there are, complete or in the making.
-    pub fn blobs(&self, bytes_min: u64) -> usize {
-        files_below(&self.dir.join("blobs"), bytes_min)
+    /// How many files of at least so many bytes there are, complete or in the making. `None` on a server.
+    pub fn blobs(&self, bytes_min: u64) -> Option<usize> {
+        Some(files_below(&self.embedded.as_ref()?.dir.join("blobs"), bytes_min))
     }
 
     /// Digest of the bytes really stored.

@@ -193,7 +193,7 @@ async fn deletion_takes_row_object_and_fingerprint() {
     let client = member(&node).await;
     let asset = accepted(&client, &media::text("gone.txt", "soon gone")).await;
     let fingerprint = client.fingerprint_when_done(&asset.id, DONE_WITHIN).await.unwrap();
-    let store = ObjectStore::open(&node.data_dir(), &asset.s3_bucket).await;
+    let store = ObjectStore::open(&node, &asset.s3_bucket).await;
     assert_eq!(store.sha256(&asset.s3_key).await, asset.sha256);
     let body = client.delete(&format!("/api/v1/assets/{}", asset.id)).send().await.unwrap();
     let body = body.expect(200).unwrap().json().unwrap();
@@ -218,7 +218,7 @@ async fn deletion_while_the_job_runs_leaves_nothing() {
     let client = member(&node).await;
     let asset = accepted(&client, &media::large_png("hasty.png", 11)).await;
     client.delete(&format!("/api/v1/assets/{}", asset.id)).send().await.unwrap().expect(200).unwrap();
-    let store = ObjectStore::open(&node.data_dir(), &asset.s3_bucket).await;
+    let store = ObjectStore::open(&node, &asset.s3_bucket).await;
     let gone = || async { Ok((!store.keys().await.contains(&asset.s3_key)).then_some(())) };
     eventually("the object is gone", Duration::from_secs(30), gone).await.unwrap();
     client.get(&format!("/api/v1/fingerprint/asset/{}", asset.id)).send().await.unwrap().expect(404).unwrap();

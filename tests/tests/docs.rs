@@ -73,6 +73,8 @@ fn imports_go_only_in_the_direction_given() {
     ];
     for (krate, may) in allowed {
         let manifest = read(&format!("{krate}/Cargo.toml"));
+        // tests may start real servers by the harness
+        let manifest = manifest.split("[dev-dependencies]").next().unwrap();
         let ours = |line: &str| {
             let name = line.split(['.', ' ', '=']).next()?.strip_prefix("metastamp-")?.to_owned();
             Some(name)

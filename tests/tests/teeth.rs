@@ -15,6 +15,10 @@ const SUITE: [Scenario; 3] = [Scenario::Pause, Scenario::KillOwner, Scenario::Pa
 #[tokio::test(flavor = "multi_thread")]
 async fn without_conditional_writes_the_suite_fails() {
     let _turn = turn().await;
+    if metastamp_chaos::servers::wanted() {
+        eprintln!("left out on servers: conditional writes are switched off in the embedded store only");
+        return;
+    }
     // the message says how to build it
     let binary = unfenced_binary().unwrap();
     let mut told = Vec::new();

@@ -139,6 +139,15 @@ impl Reader {
         found.map(|f| f.value)
     }
 
+    /// A URL with a default, shown without the passwords in it.
+    pub fn url_or(&mut self, names: &[&'static str], default: &str) -> String {
+        let url = self.text_or(names, default);
+        if let Some(entry) = self.entries.last_mut() {
+            entry.value = without_passwords(&url);
+        }
+        url
+    }
+
     /// A secret; it may be a file, and is shown masked.
     pub fn secret(&mut self, names: &[&'static str]) -> Option<String> {
         let found = self.find_secret(names);
@@ -225,6 +234,24 @@ fn mask(secret: &str) -> String {
     }
 }
 
+/// The URL with its passwords masked: the one before the host, and options that are called so.
+fn without_passwords(url: &str) -> String {
+    let Some((scheme, rest)) = url.split_once("://") else { return url.to_owned() };
+    // a list of addresses may hold several: all up to the last one goes
+    let rest = match rest.rsplit_once('@') {
+        Some((credentials, hosts)) => {
+            format!("{}:***@{hosts}", credentials.split(':').next().unwrap_or_default())
+        }
+        None => rest.to_owned(),
+    };
+    let Some((place, options)) = rest.split_once('?') else { return format!("{scheme}://{rest}") };
+    let masked = options.split('&').map(|option| match option.split_once('=') {
+        Some((name, _)) if name.to_lowercase().contains("pass") => format!("{name}=***"),
+        _ => option.to_owned(),
+    });
+    format!("{scheme}://{place}?{}", masked.collect::<Vec<_>>().join("&"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -234,6 +261,21 @@ mod tests {
         let mut reader = Reader::from_pairs(&[("A", ""), ("B", "b"), ("C", "c")]);
         assert_eq!(reader.text(&["A", "B", "C"]).as_deref(), Some("b"));
         assert_eq!(reader.text(&["A"]), None);
+    }
+
+    #[test]
+    fn urls_are_shown_without_passwords() {
+        for (url, shown) in [
+            ("embedded", "embedded"),
+            ("redis://h:6379/0", "redis://h:6379/0"),
+            ("redis://:p@ss/w?rd@h/0", "redis://:***@h/0"),
+            ("mongodb://me:one@a,b/?authSource=admin", "mongodb://me:***@a,b/?authSource=admin"),
+            ("mongodb://me@a", "mongodb://me:***@a"),
+            ("redis://:one@a,redis://:two@b", "redis://:***@b"),
+            ("redis://h?sentinel_password=x&db=1", "redis://h?sentinel_password=***&db=1"),
+        ] {
+            assert_eq!(without_passwords(url), shown);
+        }
     }
 
     #[test]

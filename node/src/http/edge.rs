@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 use std::panic::AssertUnwindSafe;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
 use futures_util::FutureExt;
@@ -13,10 +13,13 @@ use metrics::{counter, gauge, histogram};
 use super::body::Body;
 use super::cors::Cors;
 use super::error::ApiError;
+use super::peer::TrustedProxies;
 use super::request::Request;
 use super::response::{self, Response};
 use super::routes::{self, Route};
+use super::starting::Starting;
 use crate::app::App;
+use crate::config::Config;
 use crate::telemetry::context::{self, RequestContext};
 use crate::telemetry::metrics::{HTTP_REQUEST_DURATION_SECONDS, HTTP_REQUESTS_IN_FLIGHT, HTTP_REQUESTS_TOTAL};
 
@@ -31,14 +34,28 @@ pub struct Incoming {
 }
 
 pub struct Edge {
-    app: Arc<App>,
+    /// There once the stores are open.
+    app: OnceLock<Arc<App>>,
+    starting: Starting,
+    /// Value of the `X-Node` header: id and generation.
+    node: HeaderValue,
     cors: Cors,
+    proxies: TrustedProxies,
 }
 
 impl Edge {
-    pub fn new(app: Arc<App>) -> Self {
-        let cors = Cors::new(app.config.cors_origins.clone());
-        Self { app, cors }
+    /// An edge that answers as `starting` says until it is opened.
+    pub fn new(config: &Config, starting: Starting) -> Self {
+        let cors = Cors::new(config.cors_origins.clone());
+        let proxies = TrustedProxies::new(config.trusted_proxies.clone());
+        let node = HeaderValue::from_str(&starting.node.to_string());
+        let node = node.unwrap_or_else(|_| HeaderValue::from_static("unknown"));
+        Self { app: OnceLock::new(), starting, node, cors, proxies }
+    }
+
+    /// From now on everything is served.
+    pub fn open(&self, app: Arc<App>) {
+        let _ = self.app.set(app);
     }
 
     pub async fn handle(&self, incoming: Incoming) -> Response {
@@ -53,6 +70,7 @@ impl Edge {
         let found = routes::find(&path);
         let template = found.as_ref().map_or("unmatched", Route::template);
         let watch = InFlight::new(&method, &raw_path, started);
+        let peer = peer.map(|peer| self.proxies.client(peer, &headers));
         let request = Request { method: method.clone(), query, headers: headers.clone(), body: body.clone(), peer };
         let mut response = self.dispatch(found, request, context, &raw_path).await;
         // A client that asked before sending is refused before it sends; others get to finish, within bounds.
@@ -64,7 +82,7 @@ impl Edge {
 
         self.cors.decorate(&headers, response.headers_mut());
         let elapsed = started.elapsed();
-        finish(response.headers_mut(), &self.app, context, elapsed.as_secs_f64() * 1_000.0);
+        self.finish(response.headers_mut(), context, elapsed.as_secs_f64() * 1_000.0);
         record(&method, template, &response, elapsed.as_secs_f64());
         access_log(&method, &raw_path, response.status().as_u16(), elapsed.as_secs_f64() * 1_000.0);
         response
@@ -91,7 +109,13 @@ impl Edge {
             return ApiError::unknown_path().into_response(&context.request_id, raw_path);
         };
         let head = request.method == Method::HEAD;
-        let handled = AssertUnwindSafe(routes::handle(&self.app, route, request)).catch_unwind().await;
+        let handling = async {
+            match self.app.get() {
+                Some(app) => routes::handle(app, route, request).await,
+                None => self.starting.handle(&route, &request.method),
+            }
+        };
+        let handled = AssertUnwindSafe(handling).catch_unwind().await;
         let result = handled.unwrap_or_else(|_| {
             // The panic hook has logged where and why.
             Err(ApiError::internal())
@@ -103,6 +127,25 @@ impl Edge {
             *response.body_mut() = bytes::Bytes::new();
         }
         response
+    }
+
+    fn finish(&self, headers: &mut HeaderMap, context: &RequestContext, elapsed_ms: f64) {
+        headers.insert("x-node", self.node.clone());
+        // Clients that keep connections open find another node this way.
+        if self.app.get().is_some_and(|app| app.is_leaving()) {
+            headers.insert(http::header::CONNECTION, HeaderValue::from_static("close"));
+        }
+        if let Some(owner) = context.owner().and_then(|owner| HeaderValue::from_str(&owner.to_string()).ok()) {
+            headers.insert("x-owner", owner);
+        }
+        if let Ok(id) = HeaderValue::from_str(&context.request_id) {
+            headers.insert("x-request-id", id);
+        }
+        if let Ok(time) = HeaderValue::from_str(&format!("{elapsed_ms:.2}ms")) {
+            headers.insert("x-process-time", time);
+        }
+        headers.entry("x-content-type-options").or_insert(HeaderValue::from_static("nosniff"));
+        headers.entry(http::header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
     }
 }
 
@@ -156,25 +199,6 @@ fn normalise(path: &str) -> String {
     }
     let trimmed = path.trim_end_matches('/');
     if trimmed.is_empty() { "/".to_owned() } else { trimmed.to_owned() }
-}
-
-fn finish(headers: &mut HeaderMap, app: &App, context: &RequestContext, elapsed_ms: f64) {
-    headers.insert("x-node", app.node_header.clone());
-    // Clients that keep connections open find another node this way.
-    if app.is_leaving() {
-        headers.insert(http::header::CONNECTION, HeaderValue::from_static("close"));
-    }
-    if let Some(owner) = context.owner().and_then(|owner| HeaderValue::from_str(&owner.to_string()).ok()) {
-        headers.insert("x-owner", owner);
-    }
-    if let Ok(id) = HeaderValue::from_str(&context.request_id) {
-        headers.insert("x-request-id", id);
-    }
-    if let Ok(time) = HeaderValue::from_str(&format!("{elapsed_ms:.2}ms")) {
-        headers.insert("x-process-time", time);
-    }
-    headers.entry("x-content-type-options").or_insert(HeaderValue::from_static("nosniff"));
-    headers.entry(http::header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
 }
 
 /// Probes and scrapes are not counted: they would drown what people do.

@@ -15,6 +15,7 @@ pub struct Request {
     pub query: String,
     pub headers: HeaderMap,
     pub body: Body,
+    /// The client, seen through the proxies that are trusted.
     pub peer: Option<IpAddr>,
 }
 

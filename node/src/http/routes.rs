@@ -137,7 +137,7 @@ pub async fn handle(app: &Arc<App>, route: Route<'_>, mut request: Request) -> R
         ("GET", Route::Root) => Ok(system::root()),
         ("GET", Route::Health) => Ok(system::health()),
         ("GET", Route::Ready) => Ok(system::ready(app).await),
-        ("GET", Route::Metrics) => Ok(system::metrics(app)),
+        ("GET", Route::Metrics) => Ok(system::metrics(&app.metrics)),
         ("GET", Route::ApiHealth) => system::api_health(app).await,
         ("GET", Route::Docs(file)) => docs::page(file),
         ("GET", Route::OpenApi) => Ok(docs::openapi()),

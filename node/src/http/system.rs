@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use super::error::{ApiError, Result};
 use super::response::{self, Response};
 use crate::app::App;
+use crate::telemetry::metrics::Metrics;
 
 /// Longest wait for one dependency.
 const PING_WITHIN: Duration = Duration::from_secs(2);
@@ -42,14 +43,15 @@ pub fn health() -> Response {
     response::json(200, &body)
 }
 
-/// Whether each dependency answers, asked in parallel.
-struct Dependencies {
-    documents: bool,
-    cache: bool,
-    objects: bool,
+/// Whether each dependency answers.
+pub struct Dependencies {
+    pub documents: bool,
+    pub cache: bool,
+    pub objects: bool,
 }
 
 impl Dependencies {
+    /// Asks all in parallel, and waits for none of them longer than the deadline.
     async fn ask(app: &App) -> Self {
         let (documents, cache, objects) = tokio::join!(
             tokio::time::timeout(PING_WITHIN, app.documents.ping()),
@@ -68,7 +70,12 @@ fn word(up: bool) -> &'static str {
 /// The cache alone does not decide: the node works without it, slower.
 pub async fn ready(app: &Arc<App>) -> Response {
     let up = Dependencies::ask(app).await;
-    let ready = up.documents && up.objects && !app.is_leaving() && !app.cluster.is_draining();
+    readiness(&up, !app.is_leaving() && !app.cluster.is_draining())
+}
+
+/// `willing`: the node itself takes requests.
+pub fn readiness(up: &Dependencies, willing: bool) -> Response {
+    let ready = up.documents && up.objects && willing;
     let body = json!({
         "status": if ready { "ready" } else { "not_ready" },
         "ready": ready,
@@ -81,17 +88,24 @@ pub async fn ready(app: &Arc<App>) -> Response {
 
 pub async fn api_health(app: &Arc<App>) -> Result<Response> {
     let up = Dependencies::ask(app).await;
-    let services = json!({ "database": word(up.documents), "redis": word(up.cache), "storage": word(up.objects) });
     if !(up.documents && up.objects) {
-        let error = ApiError::new(ErrorCode::ServiceUnavailable, "A dependency is not available");
-        return Err(error.detail("services", services).retry_after(5));
+        return Err(unhealthy(&up));
     }
     let mut body: Value =
-        json!({ "status": "healthy", "version": VERSION, "timestamp": Timestamp::now(), "services": services });
+        json!({ "status": "healthy", "version": VERSION, "timestamp": Timestamp::now(), "services": services(&up) });
     body["data"] = body.clone();
     Ok(response::json(200, &body))
 }
 
-pub fn metrics(app: &Arc<App>) -> Response {
-    response::raw(200, "text/plain; version=0.0.4; charset=utf-8", app.metrics.render())
+fn services(up: &Dependencies) -> Value {
+    json!({ "database": word(up.documents), "redis": word(up.cache), "storage": word(up.objects) })
+}
+
+pub fn unhealthy(up: &Dependencies) -> ApiError {
+    let error = ApiError::new(ErrorCode::ServiceUnavailable, "A dependency is not available");
+    error.detail("services", services(up)).retry_after(5)
+}
+
+pub fn metrics(metrics: &Metrics) -> Response {
+    response::raw(200, "text/plain; version=0.0.4; charset=utf-8", metrics.render())
 }

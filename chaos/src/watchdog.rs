@@ -1,19 +1,29 @@
 //! Ends a process when the harness is gone, however the harness ended.
 
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
 use anyhow::{Context as _, Result};
 
 /// A shell that waits for the end of its input. The kernel closes that input when the harness dies, even by SIGKILL;
 /// then the shell kills the process it was given. Dropping the watchdog first calls it off.
-pub(super) struct Watchdog(Child);
+pub(crate) struct Watchdog(Child);
 
 impl Watchdog {
     pub fn over(pid: u32) -> Result<Self> {
+        Self::over_with("read -r _; kill -9 \"$1\"", pid, Path::new(""))
+    }
+
+    /// Removes a directory of the process as well: what lives as long as the harness has nobody who drops it.
+    pub fn over_with_dir(pid: u32, dir: &Path) -> Result<Self> {
+        Self::over_with("read -r _; kill -9 \"$1\"; rm -rf \"$2\"", pid, dir)
+    }
+
+    fn over_with(script: &str, pid: u32, dir: &Path) -> Result<Self> {
         let mut command = Command::new("/bin/sh");
-        command.args(["-c", "read -r _; kill -9 \"$1\"", "watchdog", &pid.to_string()]);
+        command.args(["-c", script, "watchdog", &pid.to_string()]).arg(dir);
         command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
-        command.spawn().map(Watchdog).context("can't start the watchdog of the node")
+        command.spawn().map(Watchdog).context("can't start a watchdog")
     }
 }
 
