@@ -7,6 +7,8 @@
 #![allow(clippy::print_stdout, clippy::unwrap_used, reason = "a bench prints, and its failures are its user's to see")]
 #![allow(dead_code, reason = "shares its parts with the other bench")]
 
+#[path = "requests/fleet.rs"]
+mod fleet;
 #[path = "requests/http.rs"]
 mod http;
 #[path = "requests/process.rs"]
@@ -35,42 +37,9 @@ fn main() {
     });
 }
 
-async fn fleet(nodes: usize) -> (tempfile::TempDir, Vec<Server>) {
-    let data = tempfile::tempdir().unwrap();
-    let ports: Vec<u16> = {
-        let free = |_| std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
-        let held: Vec<_> = (0..nodes).map(free).collect();
-        held.iter().map(|listener| listener.local_addr().unwrap().port()).collect()
-    };
-    let seeds = ports.iter().map(|port| format!("127.0.0.1:{port}")).collect::<Vec<_>>().join(",");
-    let mut servers = Vec::new();
-    for (n, port) in ports.iter().enumerate() {
-        let mut settings = vec![("CLUSTER_NODE_ID", format!("node-{n}"))];
-        if nodes > 1 {
-            settings.push(("CLUSTER_LISTEN", format!("127.0.0.1:{port}")));
-            settings.push(("CLUSTER_SEEDS", seeds.clone()));
-            settings.push(("CLUSTER_SECRET", "a secret that only this bench knows".to_owned()));
-        }
-        servers.push(Server::start_with(data.path().to_str().unwrap(), &settings).await);
-    }
-    for server in servers.iter().filter(|_| nodes > 1) {
-        let request = Template::get("/metrics", None).render(0);
-        let started = Instant::now();
-        loop {
-            let (_, body) = Connection::open(&server.address).await.exchange(&request).await;
-            let up = body.lines().filter(|line| line.starts_with("cluster_link_state") && line.contains("\"up\""));
-            if up.filter(|line| line.ends_with(" 1")).count() == nodes - 1 {
-                break;
-            }
-            assert!(started.elapsed() < Duration::from_secs(30), "the cluster did not form");
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
-    }
-    (data, servers)
-}
-
 async fn measure(nodes: usize) {
-    let (_data, servers) = fleet(nodes).await;
+    let data = tempfile::tempdir().unwrap();
+    let servers = fleet::start(nodes, data.path(), Vec::new()).await;
     let token = servers[0].register().await;
     let template = Template::upload(&token, 10 << 10);
     let counter = Arc::new(AtomicU64::new(0));

@@ -3,6 +3,7 @@
 //! knows the engines behind them.
 
 pub mod cache;
+pub mod cached;
 pub mod documents;
 pub mod error;
 pub mod metrics;
@@ -13,6 +14,7 @@ mod sqlite;
 pub mod unfenced;
 
 pub use cache::Cache;
+pub use cached::{CacheTtls, Cached};
 pub use documents::Documents;
 pub use error::{Result, StoreError};
 pub use records::Records;

@@ -29,7 +29,7 @@ impl Server {
     }
 
     /// With a data directory that others may share, and further settings.
-    pub async fn start_with(data_dir: &str, settings: &[(&str, String)]) -> Self {
+    pub async fn start_with(data_dir: &str, settings: &[(String, String)]) -> Self {
         let dir = std::env::temp_dir().join(format!("metastamp-bench-{:x}", rand::random::<u64>()));
         fs::create_dir_all(&dir).unwrap();
         let log = fs::File::create(dir.join("log")).unwrap();

@@ -5,9 +5,11 @@ mod claims;
 mod deaths;
 mod fingerprints;
 mod fixtures;
+mod records;
 mod results;
 mod shared;
 mod sweeping;
+mod upkeep;
 mod uploads;
 mod users;
 
@@ -15,6 +17,7 @@ use std::sync::Arc;
 
 use metastamp_store::Documents;
 
+pub use self::fixtures::stored;
 use crate::harness::{self, Case};
 
 pub async fn contract(open: impl AsyncFn(&str) -> Arc<dyn Documents>) {
@@ -33,6 +36,8 @@ fn cases() -> Vec<Case<dyn Documents>> {
         results::cases(),
         fingerprints::cases(),
         shared::cases(),
+        upkeep::cases(),
+        records::cases(),
     ]
     .into_iter()
     .flatten()

@@ -8,8 +8,12 @@
 mod cache;
 mod documents;
 mod harness;
+mod mongo;
 
+use std::collections::HashMap;
 use std::sync::Arc;
+
+use parking_lot::Mutex;
 
 use metastamp_store::cache::embedded::EmbeddedCache;
 use metastamp_store::documents::embedded::EmbeddedDocuments;
@@ -20,6 +24,24 @@ async fn embedded_documents_keep_the_contract() {
     let root = tempfile::tempdir().unwrap();
     let open = async |name: &str| {
         let handle: Arc<dyn Documents> = Arc::new(EmbeddedDocuments::open(&root.path().join(name)).unwrap());
+        handle
+    };
+    documents::contract(open).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn mongodb_documents_keep_the_contract() {
+    let server = mongo::start().await;
+    let databases = Mutex::new(HashMap::new());
+    let open = async |name: &str| {
+        let database = {
+            let mut databases = databases.lock();
+            let next = format!("contract_{}", databases.len());
+            databases.entry(name.to_owned()).or_insert(next).clone()
+        };
+        let handle = mongo::connect(server.url(), &database).await;
+        handle.prepare().await.unwrap();
+        let handle: Arc<dyn Documents> = handle;
         handle
     };
     documents::contract(open).await;

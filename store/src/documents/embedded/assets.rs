@@ -2,14 +2,14 @@
 
 use metastamp_protocol::fingerprint::bounded_message;
 use metastamp_protocol::{
-    Asset, AssetQuery, AssetSort, Fingerprint, ObjectId, ProcessingStatus, SortDirection, Timestamp, UploadStatus,
+    Asset, AssetQuery, AssetSort, Fingerprint, ObjectId, ProcessingStatus, SortDirection, Timestamp,
 };
 use rusqlite::types::Value;
 use rusqlite::{Connection, params, params_from_iter};
 
 use super::{encode, execute, insert, many, one, uploads};
 use crate::Result;
-use crate::documents::{AssetPage, DeletedAsset};
+use crate::documents::{AssetPage, DeletedAsset, rules};
 use crate::sqlite::failed;
 
 pub(super) fn insert_asset(c: &Connection, asset: &Asset) -> Result<()> {
@@ -95,15 +95,10 @@ pub(super) fn fail(c: &Connection, id: ObjectId, message: &str, now: Timestamp) 
     if let Some(mut fingerprint) = fingerprint_of(c, id)?
         && fingerprint.processing_status != ProcessingStatus::Completed
     {
-        fingerprint.processing_status = ProcessingStatus::Failed;
-        fingerprint.error_message = Some(message.clone());
-        fingerprint.updated_at = now;
+        rules::fail_fingerprint(&mut asset, &mut fingerprint, &message, now);
         save_fingerprint(c, &fingerprint)?;
-        asset.processing_status = Some(ProcessingStatus::Failed);
     }
-    asset.upload_status = UploadStatus::Failed;
-    asset.error_message = Some(message);
-    asset.updated_at = now;
+    rules::fail_asset(&mut asset, message, now);
     save_asset(c, &asset)?;
     Ok(true)
 }

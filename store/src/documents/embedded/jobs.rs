@@ -2,15 +2,14 @@
 
 use std::time::Duration;
 
-use metastamp_protocol::fingerprint::{FingerprintContent, bounded_message};
+use metastamp_protocol::fingerprint::bounded_message;
 use metastamp_protocol::{
-    Asset, Claim, FileKind, Fingerprint, Job, JobLane, JobState, NodeRef, ObjectId, ProcessingStatus, Timestamp,
-    UploadStatus,
+    Claim, FileKind, Fingerprint, Job, JobLane, JobState, NodeRef, ObjectId, ProcessingStatus, Timestamp,
 };
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::{assets, encode, execute, insert, many, one};
-use crate::documents::{FingerprintRequest, JobResult};
+use crate::documents::{FingerprintRequest, JobResult, rules};
 use crate::sqlite::failed;
 use crate::{Result, StoreError, unfenced};
 
@@ -194,41 +193,11 @@ pub(super) fn finish(c: &Connection, id: ObjectId, token: ObjectId, result: JobR
     let job = claimed(c, id, token)?;
     let mut asset = assets::by_id(c, job.asset_id)?.ok_or(StoreError::Fenced { what: "asset" })?;
     let mut fingerprint = assets::fingerprint(c, id)?.ok_or(StoreError::Fenced { what: "fingerprint" })?;
-    apply(&mut asset, &mut fingerprint, result, now);
+    rules::apply(&mut asset, &mut fingerprint, result, now);
     assets::save_asset(c, &asset)?;
     assets::save_fingerprint(c, &fingerprint)?;
     execute(c, "DELETE FROM jobs WHERE id=?1", [id.to_hex()])?;
     Ok(())
-}
-
-/// What a result means for asset and fingerprint.
-fn apply(asset: &mut Asset, fingerprint: &mut Fingerprint, result: JobResult, now: Timestamp) {
-    let duration = match result {
-        JobResult::Completed { content, asset_metadata, duration_s } => {
-            fingerprint.content = *content;
-            fingerprint.processing_status = ProcessingStatus::Completed;
-            fingerprint.error_message = None;
-            asset.upload_status = UploadStatus::Ready;
-            asset.fingerprint_id = Some(fingerprint.id);
-            asset.error_message = None;
-            asset.metadata.extend(asset_metadata);
-            duration_s
-        }
-        JobResult::Failed { message, asset_metadata, duration_s } => {
-            let message = bounded_message(&message);
-            fingerprint.processing_status = ProcessingStatus::Failed;
-            fingerprint.error_message = Some(message.clone());
-            asset.upload_status = UploadStatus::Failed;
-            asset.error_message = Some(message);
-            asset.metadata.extend(asset_metadata);
-            duration_s
-        }
-    };
-    asset.processing_status = Some(fingerprint.processing_status);
-    asset.updated_at = now;
-    fingerprint.processing_duration = Some((duration * 1_000.0).round() / 1_000.0);
-    fingerprint.updated_at = now;
-    fingerprint.completed_at = Some(now);
 }
 
 pub(super) fn request(c: &Connection, asset_id: ObjectId, now: Timestamp) -> Result<FingerprintRequest> {
@@ -239,12 +208,7 @@ pub(super) fn request(c: &Connection, asset_id: ObjectId, now: Timestamp) -> Res
             return Ok(FingerprintRequest::Exists(existing));
         }
         Some(mut failed) => {
-            failed.processing_status = ProcessingStatus::Pending;
-            failed.content = FingerprintContent::default();
-            failed.error_message = None;
-            failed.processing_duration = None;
-            failed.completed_at = None;
-            failed.updated_at = now;
+            rules::redo(&mut failed, now);
             assets::save_fingerprint(c, &failed)?;
             failed
         }
@@ -256,10 +220,7 @@ pub(super) fn request(c: &Connection, asset_id: ObjectId, now: Timestamp) -> Res
     };
     execute(c, "DELETE FROM jobs WHERE asset_id=?1", [asset_id.to_hex()])?;
     insert_job(c, &Job::queued(fingerprint.id, &asset, now))?;
-    asset.upload_status = UploadStatus::Processing;
-    asset.processing_status = Some(ProcessingStatus::Pending);
-    asset.error_message = None;
-    asset.updated_at = now;
+    rules::queue_asset(&mut asset, now);
     assets::save_asset(c, &asset)?;
     Ok(FingerprintRequest::Queued(fingerprint))
 }

@@ -1,0 +1,89 @@
+//! Assets and fingerprints.
+
+use metastamp_protocol::fingerprint::bounded_message;
+use metastamp_protocol::{
+    Asset, AssetQuery, AssetSort, Fingerprint, ObjectId, ProcessingStatus, SortDirection, Timestamp, UploadStatus,
+};
+use mongodb::bson::{Document, doc};
+
+use super::fault::Attempt;
+use super::on::{On, Query, any_form};
+use super::uploads;
+use crate::documents::{AssetPage, DeletedAsset, rules};
+use crate::records::Collection::{Assets, Fingerprints, Jobs};
+use crate::records::decode;
+
+pub(super) async fn by_id(on: On, id: ObjectId) -> Attempt<Option<Asset>> {
+    on.one(Assets, doc! { "_id": any_form(id) }).await
+}
+
+/// Count and rows are of one instant when `on` is a snapshot.
+pub(super) async fn page(on: On, user_id: ObjectId, query: &AssetQuery) -> Attempt<AssetPage> {
+    let mut filter = doc! { "user_id": any_form(user_id) };
+    if let Some(kind) = query.kind {
+        filter.insert("file_type", kind.as_str());
+    }
+    match query.status {
+        // the original's word for it
+        Some(UploadStatus::Failed) => {
+            drop(filter.insert("upload_status", doc! { "$in": ["failed", "processing_failed"] }))
+        }
+        Some(status) => drop(filter.insert("upload_status", status.as_str())),
+        None => {}
+    }
+    let total = on.count(Assets.name(), filter.clone()).await?;
+    if query.limit == 0 || query.skip >= total {
+        return Ok(AssetPage { items: Vec::new(), total });
+    }
+    let items = on.all(Assets, Query { filter, sort: order(query), skip: query.skip, limit: query.limit }).await?;
+    Ok(AssetPage { items, total })
+}
+
+fn order(query: &AssetQuery) -> Document {
+    let field = match query.sort {
+        AssetSort::CreatedAt => "created_at",
+        AssetSort::FileName => "file_name",
+        AssetSort::FileSize => "file_size",
+    };
+    let direction = match query.direction {
+        SortDirection::Ascending => 1,
+        SortDirection::Descending => -1,
+    };
+    doc! { field: direction, "_id": direction }
+}
+
+/// Within a transaction.
+pub(super) async fn delete(on: On, id: ObjectId, now: Timestamp) -> Attempt<Option<DeletedAsset>> {
+    let Some(record) = on.take(Assets, doc! { "_id": any_form(id) }).await? else { return Ok(None) };
+    let asset: Asset = decode(Assets, record)?;
+    let removed = on.remove(Fingerprints.name(), doc! { "asset_id": any_form(id) }).await?;
+    on.remove(Jobs.name(), doc! { "asset_id": any_form(id) }).await?;
+    uploads::add_garbage(&on, &asset.s3_key, now).await?;
+    Ok(Some(DeletedAsset { asset, fingerprint_removed: removed > 0 }))
+}
+
+/// Within a transaction: the bytes of an asset are gone.
+pub(super) async fn fail(on: On, id: ObjectId, message: &str, now: Timestamp) -> Attempt<bool> {
+    let Some(record) = on.record(Assets, doc! { "_id": any_form(id) }).await? else { return Ok(false) };
+    let mut asset: Asset = decode(Assets, record.clone())?;
+    let message = bounded_message(message);
+    on.remove(Jobs.name(), doc! { "asset_id": any_form(id) }).await?;
+    if let Some(kept) = on.record(Fingerprints, doc! { "asset_id": any_form(id) }).await? {
+        let mut fingerprint: Fingerprint = decode(Fingerprints, kept.clone())?;
+        if fingerprint.processing_status != ProcessingStatus::Completed {
+            rules::fail_fingerprint(&mut asset, &mut fingerprint, &message, now);
+            on.save(Fingerprints, kept, &fingerprint).await?;
+        }
+    }
+    rules::fail_asset(&mut asset, message, now);
+    on.save(Assets, record, &asset).await?;
+    Ok(true)
+}
+
+pub(super) async fn fingerprint(on: On, id: ObjectId) -> Attempt<Option<Fingerprint>> {
+    on.one(Fingerprints, doc! { "_id": any_form(id) }).await
+}
+
+pub(super) async fn fingerprint_of(on: On, asset_id: ObjectId) -> Attempt<Option<Fingerprint>> {
+    on.one(Fingerprints, doc! { "asset_id": any_form(asset_id) }).await
+}

@@ -1,0 +1,205 @@
+//! Upload sessions, the commit of an upload, and garbage.
+
+use metastamp_protocol::{Asset, NodeRef, ObjectId, Timestamp, UploadSession, UploadState};
+use mongodb::bson::{Bson, Document, doc};
+use sha2::{Digest as _, Sha256};
+
+use super::assets;
+use super::fault::{Attempt, Failure};
+use super::on::{On, Query, any_form, date, oid};
+use crate::StoreError;
+use crate::documents::{Garbage, UploadCommit, UploadOutcome};
+use crate::records::Collection::{self, Assets, Fingerprints, Jobs, Repeats, Uploads};
+
+/// One document for each user, name, size and digest that was committed lately. Whoever commits the like writes it, so
+/// that of two who do so at once one has to look again.
+pub(super) const SAME_UPLOADS: &str = "same_uploads";
+
+/// Sessions forgotten in one transaction.
+pub(super) const FORGET_BATCH: u32 = 500;
+
+fn receiving(id: ObjectId) -> Document {
+    doc! { "_id": oid(id), "state": "receiving" }
+}
+
+pub(super) async fn open(on: On, session: &UploadSession, earlier_attempts: u32) -> Attempt<()> {
+    match on.insert(Uploads, session).await {
+        // An attempt that was not answered may be what is in the way.
+        Err(Failure::Final(conflict)) if earlier_attempts > 0 && matches!(conflict, StoreError::Conflict { .. }) => {
+            match by_id(on, session.id).await? {
+                Some(stored) if stored == *session => Ok(()),
+                _ => Err(conflict.into()),
+            }
+        }
+        result => result,
+    }
+}
+
+pub(super) async fn by_id(on: On, id: ObjectId) -> Attempt<Option<UploadSession>> {
+    on.one(Uploads, doc! { "_id": oid(id) }).await
+}
+
+pub(super) async fn renew(on: On, id: ObjectId, expires_at: Timestamp) -> Attempt<()> {
+    let later = doc! { "$set": { "expires_at": date(expires_at) } };
+    if on.update(Uploads, receiving(id), later).await? {
+        return Ok(());
+    }
+    Err(match by_id(on, id).await? {
+        Some(_) => StoreError::Fenced { what: "upload session" },
+        None => StoreError::NotFound { what: "upload session" },
+    }
+    .into())
+}
+
+/// Within a transaction.
+pub(super) async fn commit(on: On, commit: &UploadCommit) -> Attempt<UploadOutcome> {
+    let UploadCommit { asset, fingerprint, repeat_since } = commit;
+    // First of all the session: a discard, or the same commit by another, is in conflict from here on.
+    let Some(session) = end(&on, receiving(asset.id), UploadState::Stored).await? else {
+        return committed_before(&on, asset.id).await;
+    };
+    if asset.s3_key != session.s3_key {
+        return Err(StoreError::Internal("the asset names another object than its session".to_owned()).into());
+    }
+    let commits = doc! { "$set": { "at": date(asset.created_at) }, "$inc": { "commits": 1_i64 } };
+    on.upsert(SAME_UPLOADS, doc! { "_id": likeness(asset) }, commits).await?;
+    if let Some(first) = repeat_of(&on, asset, *repeat_since).await? {
+        on.insert_record(Repeats, doc! { "_id": oid(session.id), "first": oid(first.id) }).await?;
+        end(&on, doc! { "_id": oid(session.id) }, UploadState::Discarded).await?;
+        add_garbage(&on, &session.s3_key, asset.created_at).await?;
+        return Ok(UploadOutcome::Repeat(first));
+    }
+    on.insert(Assets, asset).await?;
+    if let Some((fingerprint, job)) = fingerprint {
+        on.insert(Fingerprints, fingerprint).await?;
+        on.insert(Jobs, job).await?;
+    }
+    Ok(UploadOutcome::Stored(asset.clone()))
+}
+
+/// Ends the session that `filter` finds; answers it.
+async fn end(on: &On, filter: Document, state: UploadState) -> Attempt<Option<UploadSession>> {
+    let state = match state {
+        UploadState::Receiving => "receiving",
+        UploadState::Stored => "stored",
+        UploadState::Discarded => "discarded",
+    };
+    let query = Query { filter, ..Query::default() };
+    on.change_first(Uploads, query, doc! { "$set": { "state": state } }).await
+}
+
+/// What a session that does not receive any more has become. The answer to an earlier commit may have been lost on the
+/// way: then it is told again.
+async fn committed_before(on: &On, id: ObjectId) -> Attempt<UploadOutcome> {
+    let gone = StoreError::NotFound { what: "asset" };
+    let session = by_id(on.clone(), id).await?.ok_or(StoreError::NotFound { what: "upload session" })?;
+    if session.state == UploadState::Stored {
+        let stored = assets::by_id(on.clone(), id).await?;
+        return Ok(UploadOutcome::Stored(stored.ok_or(gone)?));
+    }
+    // Not searched for again: another upload may have become the first since.
+    let repeat = on.record(Repeats, doc! { "_id": oid(id) }).await?;
+    let first = repeat.as_ref().and_then(|repeat| repeat.get("first").cloned());
+    let first = first.ok_or(StoreError::Fenced { what: "upload session" })?;
+    let first: Option<Asset> = on.one(Assets, doc! { "_id": first }).await?;
+    Ok(UploadOutcome::Repeat(first.ok_or(gone)?))
+}
+
+/// What two uploads have in common when one is a repeat of the other.
+fn likeness(asset: &Asset) -> String {
+    let Asset { user_id, sha256, file_size, file_name, .. } = asset;
+    hex::encode(Sha256::digest(format!("{user_id}/{sha256}/{file_size}/{file_name}")))
+}
+
+async fn repeat_of(on: &On, asset: &Asset, since: Timestamp) -> Attempt<Option<Asset>> {
+    let filter = doc! {
+        "user_id": any_form(asset.user_id), "sha256": &asset.sha256, "file_name": &asset.file_name,
+        "file_size": asset.file_size as i64, "created_at": { "$gte": date(since) },
+    };
+    let query = Query { filter, sort: doc! { "created_at": 1 }, limit: 1, ..Query::default() };
+    Ok(on.all(Assets, query).await?.into_iter().next())
+}
+
+/// Within a transaction.
+pub(super) async fn discard(on: On, id: ObjectId, now: Timestamp) -> Attempt<()> {
+    if let Some(session) = end(&on, receiving(id), UploadState::Discarded).await? {
+        return add_garbage(&on, &session.s3_key, now).await;
+    }
+    match by_id(on, id).await? {
+        Some(UploadSession { state: UploadState::Stored, .. }) => {
+            Err(StoreError::Fenced { what: "upload session" }.into())
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Within a transaction.
+pub(super) async fn discard_seen(on: On, seen: &UploadSession, now: Timestamp) -> Attempt<bool> {
+    // Nothing else of a session ever changes.
+    let mut filter = receiving(seen.id);
+    filter.extend(doc! {
+        "expires_at": date(seen.expires_at),
+        "owner.node_id": &seen.owner.node_id, "owner.generation": seen.owner.generation,
+    });
+    if seen.state != UploadState::Receiving {
+        return Ok(false);
+    }
+    let Some(session) = end(&on, filter, UploadState::Discarded).await? else { return Ok(false) };
+    add_garbage(&on, &session.s3_key, now).await?;
+    Ok(true)
+}
+
+pub(super) async fn abandoned(on: On, now: Timestamp, of: &NodeRef, limit: u32) -> Attempt<Vec<UploadSession>> {
+    let former_life = doc! { "owner.node_id": &of.node_id, "owner.generation": { "$lt": of.generation } };
+    let filter = doc! { "state": "receiving", "$or": [{ "expires_at": { "$lte": date(now) } }, former_life] };
+    some(on, Uploads, Query { filter, sort: doc! { "expires_at": 1 }, limit, ..Query::default() }).await
+}
+
+/// Like [`On::all`], where a limit of 0 means none at all.
+async fn some<T>(on: On, collection: Collection, query: Query) -> Attempt<Vec<T>>
+where
+    T: serde::de::DeserializeOwned,
+{
+    if query.limit == 0 { Ok(Vec::new()) } else { on.all(collection, query).await }
+}
+
+/// One batch, within a transaction; returns how many sessions it was.
+pub(super) async fn forget(on: On, before: Timestamp) -> Attempt<u64> {
+    let filter = doc! { "state": { "$in": ["stored", "discarded"] }, "expires_at": { "$lt": date(before) } };
+    let ended = on.records(Uploads, Query { filter, limit: FORGET_BATCH, ..Query::default() }).await?;
+    let ids: Vec<Bson> = ended.into_iter().filter_map(|mut session| session.remove("_id")).collect();
+    if ids.is_empty() {
+        return Ok(0);
+    }
+    on.remove(Repeats.name(), doc! { "_id": { "$in": &ids } }).await?;
+    on.remove(Uploads.name(), doc! { "_id": { "$in": ids } }).await
+}
+
+pub(super) async fn add_garbage(on: &On, s3_key: &str, now: Timestamp) -> Attempt<()> {
+    let since = doc! { "$setOnInsert": { "since": date(now) } };
+    on.upsert(Collection::Garbage.name(), doc! { "_id": s3_key }, since).await
+}
+
+pub(super) async fn garbage(on: On, limit: u32) -> Attempt<Vec<Garbage>> {
+    if limit == 0 {
+        return Ok(Vec::new());
+    }
+    let query = Query { sort: doc! { "since": 1 }, limit, ..Query::default() };
+    let read = |record: Document| {
+        let since = record.get_datetime("since").ok()?.timestamp_millis();
+        Some(Garbage { s3_key: record.get_str("_id").ok()?.to_owned(), since: Timestamp(since) })
+    };
+    Ok(on.records(Collection::Garbage, query).await?.into_iter().filter_map(read).collect())
+}
+
+pub(super) async fn forget_garbage(on: On, s3_key: &str) -> Attempt<()> {
+    on.remove(Collection::Garbage.name(), doc! { "_id": s3_key }).await.map(drop)
+}
+
+/// Within a transaction: an object is removed because of a no, so it must be of one instant and there to stay.
+pub(super) async fn key_is_used(on: On, s3_key: &str) -> Attempt<bool> {
+    if on.record(Uploads, doc! { "s3_key": s3_key, "state": "receiving" }).await?.is_some() {
+        return Ok(true);
+    }
+    Ok(on.record(Assets, doc! { "s3_key": s3_key }).await?.is_some())
+}

@@ -1,0 +1,162 @@
+//! What only the MongoDB backend promises: databases that are made ready by one node at a time, and what becomes of
+//! calls when the server is away.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use metastamp_chaos::servers::DocumentServer;
+use metastamp_protocol::{ObjectId, Timestamp};
+use metastamp_store::documents::mongo::MongoDocuments;
+use metastamp_store::records::Collection;
+use metastamp_store::records::bson::{DateTime, Document, doc, oid};
+use metastamp_store::{Documents, MongoSettings, StoreError};
+use mongodb::IndexModel;
+
+use crate::harness::{all_at_once, eventually};
+
+pub const CALL_WITHIN: Duration = Duration::from_secs(8);
+
+pub async fn start() -> DocumentServer {
+    tokio::task::spawn_blocking(|| DocumentServer::start().unwrap()).await.unwrap()
+}
+
+pub async fn connect(url: String, database: &str) -> Arc<MongoDocuments> {
+    connect_within(url, database, CALL_WITHIN).await
+}
+
+async fn connect_within(url: String, database: &str, call_within: Duration) -> Arc<MongoDocuments> {
+    let settings = MongoSettings {
+        url,
+        database: database.to_owned(),
+        password: None,
+        replica_set: None,
+        pool_min: 0,
+        pool_max: 50,
+        call_within,
+    };
+    Arc::new(MongoDocuments::connect(settings).await.unwrap())
+}
+
+async fn raw(server: &DocumentServer, database: &str) -> mongodb::Database {
+    mongodb::Client::with_uri_str(server.url()).await.unwrap().database(database)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn databases_are_made_ready() {
+    let server = start().await;
+    three_nodes_prepare_once(&server).await;
+    a_dead_node_does_not_hold_the_lock_for_ever(&server).await;
+    an_index_with_other_options_is_named(&server).await;
+    an_index_of_another_name_serves(&server).await;
+    nonsense_is_refused_and_the_original_is_not(&server).await;
+    text_becomes_instants_and_ids_once(&server).await;
+}
+
+async fn three_nodes_prepare_once(server: &DocumentServer) {
+    let mut nodes = Vec::new();
+    for _ in 0..3 {
+        nodes.push(connect(server.url(), "three").await);
+    }
+    let prepares = nodes.iter().cloned().map(|node| async move { node.prepare().await.unwrap() });
+    let lines = all_at_once(prepares).await;
+    let workers: Vec<_> = lines.iter().filter(|lines| !lines.is_empty()).collect();
+    let [worker] = workers[..] else { panic!("not one of three did it all: {lines:?}") };
+    for line in ["created collection wallet", "created index assets.s3_key_1", "created index users.email_1"] {
+        assert!(worker.iter().any(|l| l == line), "{line} in {worker:?}");
+    }
+    assert!(worker.iter().any(|line| line.starts_with("applied migration 1")), "{worker:?}");
+    let names = raw(server, "three").await.list_collection_names().await.unwrap();
+    for collection in Collection::ALL {
+        assert!(names.iter().any(|name| name == collection.name()), "{collection:?}");
+    }
+}
+
+async fn a_dead_node_does_not_hold_the_lock_for_ever(server: &DocumentServer) {
+    let node = connect(server.url(), "dead").await;
+    let ttl = Duration::from_secs(2);
+    assert!(node.take_lease("prepare", "dead", Timestamp::now(), ttl).await.unwrap());
+    let started = Instant::now();
+    assert!(!node.prepare().await.unwrap().is_empty());
+    assert!(started.elapsed() > Duration::from_secs(1), "it waited for the other");
+    assert!(node.take_lease("prepare", "next", Timestamp::now(), ttl).await.unwrap(), "it was given back");
+}
+
+async fn an_index_with_other_options_is_named(server: &DocumentServer) {
+    let users = raw(server, "other").await.collection::<Document>("users");
+    users.create_index(IndexModel::builder().keys(doc! { "email": 1 }).build()).await.unwrap();
+    let refused = connect(server.url(), "other").await.prepare().await.unwrap_err().to_string();
+    assert!(refused.contains("users.email_1") && refused.contains("unique: true"), "{refused}");
+}
+
+async fn an_index_of_another_name_serves(server: &DocumentServer) {
+    let users = raw(server, "named").await.collection::<Document>("users");
+    let options = mongodb::options::IndexOptions::builder().unique(true).name("mail".to_owned()).build();
+    users.create_index(IndexModel::builder().keys(doc! { "email": 1 }).options(options).build()).await.unwrap();
+    let lines = connect(server.url(), "named").await.prepare().await.unwrap();
+    assert!(!lines.iter().any(|line| line.ends_with("users.email_1")), "{lines:?}");
+}
+
+async fn nonsense_is_refused_and_the_original_is_not(server: &DocumentServer) {
+    connect(server.url(), "valid").await.prepare().await.unwrap();
+    let assets = raw(server, "valid").await.collection::<Document>("assets");
+    let original = doc! {
+        "user_id": "507f1f77bcf86cd799439012", "file_name": "a.txt", "file_type": "text", "file_size": 3_i32,
+        "s3_key": "uploads/a", "upload_status": "processing_failed", "fingerprint_id": null, "created_at": "2025-11-26",
+    };
+    assets.insert_one(&original).await.unwrap();
+    for (field, nonsense) in [("file_type", "poem"), ("upload_status", "lost"), ("file_size", "large")] {
+        let mut broken = original.clone();
+        broken.insert(field, nonsense);
+        broken.insert("s3_key", field);
+        assert!(assets.insert_one(broken).await.is_err(), "{field}: {nonsense}");
+    }
+}
+
+async fn text_becomes_instants_and_ids_once(server: &DocumentServer) {
+    let node = connect(server.url(), "migrated").await;
+    let assets = raw(server, "migrated").await.collection::<Document>("assets");
+    let (id, owner) = (oid::ObjectId::new(), oid::ObjectId::new());
+    let old = doc! {
+        "_id": id, "user_id": owner.to_hex(), "file_name": "a.txt", "file_type": "text", "file_size": 3_i32,
+        "s3_key": "uploads/a", "upload_status": "ready", "created_at": "2025-11-26T14:30:00.123456",
+    };
+    let odd = doc! { "_id": 7, "user_id": "somebody", "s3_key": "uploads/b", "created_at": "lately" };
+    assets.insert_many([old, odd.clone()]).await.unwrap();
+    let lines = node.prepare().await.unwrap();
+    assert!(lines.iter().any(|line| line.contains("migration 1") && line.contains(": 2 documents")), "{lines:?}");
+    let new = assets.find_one(doc! { "_id": id }).await.unwrap().unwrap();
+    assert_eq!(new.get_object_id("user_id").unwrap(), owner);
+    assert_eq!(*new.get_datetime("created_at").unwrap(), DateTime::from_millis(1_764_167_400_123));
+    assert_eq!(assets.find_one(doc! { "_id": 7 }).await.unwrap().unwrap(), odd);
+    assert_eq!(node.prepare().await.unwrap(), Vec::<String>::new());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_that_is_away_is_unavailable_and_waited_for() {
+    let mut server = start().await;
+    let node = connect_within(server.url(), "away", Duration::from_secs(3)).await;
+    node.prepare().await.unwrap();
+    let asset = super::documents::stored(&*node, "a.txt").await;
+    server.kill();
+    let started = Instant::now();
+    assert!(matches!(node.asset(asset.id).await, Err(StoreError::Unavailable(_))));
+    let ping = node.ping().await;
+    assert!(matches!(ping, Err(StoreError::Unavailable(_))), "{ping:?}");
+    assert!(started.elapsed() < Duration::from_secs(8), "{:?}", started.elapsed());
+
+    // Calls under way wait for it within their time, and end well.
+    let during = tokio::spawn({
+        let node = connect_within(server.url(), "away", Duration::from_secs(30)).await;
+        async move { super::documents::stored(&*node, "b.txt").await }
+    });
+    let restart = move || server.restart().map(|()| server);
+    let _server = tokio::task::spawn_blocking(restart).await.unwrap().unwrap();
+    let returned = Instant::now();
+    eventually("the server is found again", async || node.ping().await.is_ok()).await;
+    assert!(returned.elapsed() < Duration::from_secs(5), "{:?}", returned.elapsed());
+    let second = during.await.unwrap();
+    for id in [asset.id, second.id] {
+        assert!(node.asset(id).await.unwrap().is_some());
+    }
+    assert_eq!(node.asset(ObjectId::generate()).await.unwrap(), None);
+}
