@@ -12,17 +12,20 @@ use aws_sdk_s3::config::{
     StalledStreamProtectionConfig,
 };
 use aws_sdk_s3::primitives::ByteStream;
-use aws_sdk_s3::types::{BucketLocationConstraint, CreateBucketConfiguration};
 use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
 use bytes::Bytes;
+use futures_util::{Stream, TryStreamExt as _, stream};
+use metastamp_protocol::Timestamp;
 
-use super::error::{status, store_error};
+use super::error::store_error;
 use super::observe::observe;
 use super::writer::Stored;
 use crate::error::{Result, StoreError};
 
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
+pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 const ATTEMPTS_MAX: u32 = 3;
+/// Share of a call's time that one attempt may take.
+const ATTEMPT_SHARE: f64 = 0.45;
 const BACKOFF_MIN: Duration = Duration::from_millis(100);
 const BACKOFF_MAX: Duration = Duration::from_secs(2);
 /// Below what servers use, so that a connection is not reused at the moment the server closes it.
@@ -41,8 +44,14 @@ pub struct ObjectsConfig {
     pub access_key: String,
     pub secret_key: String,
     pub bucket: String,
-    /// Longest time of one attempt, and longest silence of a body being read.
+    /// Longest time of a small call with all its attempts, and longest silence of a server that takes or gives a body.
+    /// Bodies themselves may take as long as their bytes move. [`ObjectsConfig::OP_TIMEOUT`] suits most.
     pub op_timeout: Duration,
+}
+
+impl ObjectsConfig {
+    /// Long enough for a busy server, short enough for somebody who waits.
+    pub const OP_TIMEOUT: Duration = Duration::from_secs(10);
 }
 
 impl fmt::Debug for ObjectsConfig {
@@ -73,6 +82,8 @@ pub struct ListedObject {
     pub size: u64,
     /// Without quotes.
     pub etag: String,
+    /// When it was written, by the server's clock; none when the server does not say.
+    pub modified: Option<Timestamp>,
 }
 
 /// One page of a listing, in key order.
@@ -95,8 +106,8 @@ pub(super) struct Inner {
     pub presigner: Client,
     pub bucket: String,
     pub op_timeout: Duration,
-    region: String,
-    aws: bool,
+    pub region: String,
+    pub aws: bool,
 }
 
 impl Objects {
@@ -124,36 +135,12 @@ impl Objects {
         observe("ping", self.head_bucket()).await
     }
 
-    async fn head_bucket(&self) -> Result<()> {
+    pub(super) async fn head_bucket(&self) -> Result<()> {
         let sent = self.inner.client.head_bucket().bucket(self.bucket()).send().await;
         sent.map(drop).map_err(|error| match store_error(error) {
             StoreError::NotFound { .. } => StoreError::NotFound { what: "bucket" },
             other => other,
         })
-    }
-
-    /// Makes the bucket unless it is there; several processes may do so at once.
-    pub async fn ensure_bucket(&self) -> Result<()> {
-        observe("ensure_bucket", async {
-            match self.head_bucket().await {
-                Err(StoreError::NotFound { .. }) => {}
-                found => return found,
-            }
-            // us-east-1 is the one region that must not be named, and only AWS insists on a name
-            let elsewhere = self.inner.aws && self.inner.region != "us-east-1";
-            let location = elsewhere.then(|| {
-                let region = BucketLocationConstraint::from(self.inner.region.as_str());
-                CreateBucketConfiguration::builder().location_constraint(region).build()
-            });
-            let request = self.inner.client.create_bucket().bucket(self.bucket());
-            match request.set_create_bucket_configuration(location).send().await {
-                Ok(_) => Ok(()),
-                // someone was faster, or the name belongs to a stranger: the next question tells
-                Err(error) if status(&error) == Some(409) => self.head_bucket().await,
-                Err(error) => Err(store_error(error)),
-            }
-        })
-        .await
     }
 
     /// Stores a small object whose bytes are at hand.
@@ -189,11 +176,27 @@ impl Objects {
                 key: object.key().unwrap_or_default().to_owned(),
                 size: u64::try_from(object.size().unwrap_or_default()).unwrap_or_default(),
                 etag: unquoted(object.e_tag()),
+                modified: object.last_modified().and_then(|at| at.to_millis().ok()).map(Timestamp),
             });
             let next = output.next_continuation_token().filter(|_| output.is_truncated() == Some(true));
             Ok(ListPage { objects: objects.collect(), next: next.map(str::to_owned) })
         })
         .await
+    }
+
+    /// All objects whose keys start with `prefix`, in key order, read page by page as they are asked for. Ends with the
+    /// first error.
+    pub fn walk(&self, prefix: &str) -> impl Stream<Item = Result<ListedObject>> + Send + use<> {
+        let (objects, prefix) = (self.clone(), prefix.to_owned());
+        let pages = stream::try_unfold(Some(None), move |place: Option<Option<String>>| {
+            let (objects, prefix) = (objects.clone(), prefix.clone());
+            async move {
+                let Some(place) = place else { return Ok(None) };
+                let page = objects.list(&prefix, place.as_deref(), LIST_LIMIT_MAX).await?;
+                Ok(Some((stream::iter(page.objects.into_iter().map(Ok)), page.next.map(Some))))
+            }
+        });
+        pages.try_flatten()
     }
 }
 
@@ -204,8 +207,9 @@ pub(super) fn unquoted(etag: Option<&str>) -> String {
 fn client(config: &ObjectsConfig, endpoint: Option<&str>) -> Client {
     let attempts = TimeoutConfig::builder()
         .connect_timeout(CONNECT_TIMEOUT)
-        .operation_attempt_timeout(config.op_timeout)
-        .operation_timeout(config.op_timeout * ATTEMPTS_MAX + BACKOFF_MAX * (ATTEMPTS_MAX - 1))
+        // so that a server that hangs once, or a connection that is dead, leaves time for another attempt
+        .operation_attempt_timeout(config.op_timeout.mul_f64(ATTEMPT_SHARE))
+        .operation_timeout(config.op_timeout)
         .build();
     let retries = RetryConfig::standard()
         .with_max_attempts(ATTEMPTS_MAX)

@@ -5,16 +5,19 @@
 //! * [`LocalS3`] is the embedded default: a small S3 service in the same process, on loopback, on a directory that
 //!   several processes may share.
 
+mod bucket;
 pub mod client;
 mod error;
 mod file_stream;
 pub mod local;
 mod multipart;
 mod observe;
+mod pace;
 mod presign;
 mod read;
 pub mod writer;
 
+pub use bucket::Setting;
 pub use client::{ListPage, ListedObject, ObjectInfo, Objects, ObjectsConfig};
 pub use local::{LocalS3, Swept};
 pub use multipart::{PART_BYTES, PARTS_MAX, UploadedPart};

@@ -4,16 +4,19 @@ use aws_sdk_s3::primitives::{ByteStream, SdkBody};
 use aws_sdk_s3::types::{CompletedMultipartUpload, CompletedPart};
 use md5::{Digest as _, Md5};
 
-use super::client::{Objects, unquoted};
+use super::client::{CONNECT_TIMEOUT, Objects, unquoted};
 use super::error::store_error;
 use super::file_stream::{FileStream, Piece};
 use super::observe::observe;
+use super::pace::{Pace, no_time_limit};
 use crate::error::{Result, StoreError};
 
 /// Size of every part but the last.
 pub const PART_BYTES: u64 = 5 * 1024 * 1024;
 /// Most parts of one object.
 pub const PARTS_MAX: i32 = 10_000;
+/// The completion of an upload may take this many times what other calls may.
+const COMPLETE_FACTOR: u32 = 3;
 
 /// A part the server has.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,10 +43,12 @@ impl Objects {
     /// Uploads one part from a file, streamed.
     pub(super) async fn upload_part(&self, key: &str, id: &str, number: i32, from: Piece) -> Result<UploadedPart> {
         observe("upload_part", async {
-            let size = from.len;
+            let (size, pace) = (from.len, Pace::start());
             let request = self.inner.client.upload_part().bucket(self.bucket()).key(key).upload_id(id);
-            let request = request.part_number(number).body(file_body(from)).customize().disable_payload_signing();
-            let output = request.send().await.map_err(store_error)?;
+            let request = request.part_number(number).body(file_body(from, &pace));
+            let request = request.customize().disable_payload_signing().config_override(no_time_limit(CONNECT_TIMEOUT));
+            let sent = async { request.send().await.map_err(store_error) };
+            let output = pace.hold(self.inner.op_timeout, sent).await?;
             Ok(UploadedPart { number, size, etag: unquoted(output.e_tag()) })
         })
         .await
@@ -58,7 +63,11 @@ impl Objects {
             });
             let upload = CompletedMultipartUpload::builder().set_parts(Some(told.collect())).build();
             let request = self.inner.client.complete_multipart_upload().bucket(self.bucket()).key(key);
-            let output = request.upload_id(id).multipart_upload(upload).send().await.map_err(store_error)?;
+            let request = request.upload_id(id).multipart_upload(upload).customize();
+            // servers that copy the parts together may take their time, by the size of the object
+            let request = request.config_override(no_time_limit(CONNECT_TIMEOUT));
+            let sent = async { request.send().await.map_err(store_error) };
+            let output = Pace::start().hold(self.inner.op_timeout * COMPLETE_FACTOR, sent).await?;
             Ok(unquoted(output.e_tag()))
         })
         .await;
@@ -135,8 +144,9 @@ impl Objects {
 }
 
 /// A request body out of a file, of known length, that can be sent again on a retry.
-pub(super) fn file_body(from: Piece) -> ByteStream {
-    ByteStream::new(SdkBody::retryable(move || SdkBody::from_body_1_x(FileStream::new([from.clone()]))))
+pub(super) fn file_body(from: Piece, pace: &Pace) -> ByteStream {
+    let pace = pace.clone();
+    ByteStream::new(SdkBody::retryable(move || SdkBody::from_body_1_x(pace.body(FileStream::new([from.clone()])))))
 }
 
 /// The tag S3 gives an object of these parts; none when a server's tags are not MD5.

@@ -11,11 +11,12 @@ use std::sync::Arc;
 
 use bytes::{Buf as _, Bytes, BytesMut};
 
-use super::client::{Objects, unquoted};
+use super::client::{CONNECT_TIMEOUT, Objects, unquoted};
 use super::error::store_error;
 use super::file_stream::{Piece, Source};
 use super::multipart::{PART_BYTES, PARTS_MAX, UploadedPart, file_body};
 use super::observe::observe;
+use super::pace::{Pace, no_time_limit};
 use crate::error::{Result, StoreError};
 
 /// Most bytes a writer holds in memory.
@@ -194,8 +195,11 @@ impl ObjectWriter {
         let (piece, size) = (self.spool_piece()?, self.written);
         observe("put", async {
             let request = self.objects.inner.client.put_object().bucket(self.objects.bucket()).key(&self.key);
-            let request = request.content_type(&self.content_type).body(file_body(piece));
-            let output = request.customize().disable_payload_signing().send().await.map_err(store_error)?;
+            let pace = Pace::start();
+            let request = request.content_type(&self.content_type).body(file_body(piece, &pace));
+            let request = request.customize().disable_payload_signing().config_override(no_time_limit(CONNECT_TIMEOUT));
+            let sent = async { request.send().await.map_err(store_error) };
+            let output = pace.hold(self.objects.inner.op_timeout, sent).await?;
             Ok(Stored { size, etag: unquoted(output.e_tag()) })
         })
         .await
