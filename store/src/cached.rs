@@ -33,6 +33,8 @@ mod entries;
 mod generation;
 mod keys;
 mod known;
+#[cfg(test)]
+mod tests;
 mod values;
 
 use std::sync::Arc;

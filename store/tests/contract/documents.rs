@@ -4,7 +4,7 @@ mod assets;
 mod claims;
 mod deaths;
 mod fingerprints;
-mod fixtures;
+pub mod fixtures;
 mod records;
 mod results;
 mod shared;

@@ -6,9 +6,12 @@
 #![allow(clippy::unwrap_used)]
 
 mod cache;
+mod cached;
 mod documents;
 mod harness;
+
 mod mongo;
+mod redis;
 
 use std::collections::HashMap;
 use std::sync::Arc;
