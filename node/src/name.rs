@@ -5,6 +5,7 @@
 
 use std::time::{Duration, Instant};
 
+use anyhow::Context;
 use metastamp_protocol::Timestamp;
 use metastamp_store::documents::SharedDocuments;
 
@@ -30,18 +31,26 @@ impl Name {
         let name = Self { documents, lease: format!("node:{node_id}"), holder: holder.to_owned() };
         let began = Instant::now();
         let mut told = false;
-        while !name.renew().await? {
-            anyhow::ensure!(began.elapsed() < TAKEN_WITHIN, "a node called {node_id} runs elsewhere: names are unique");
-            if !told {
-                tracing::warn!(
-                    node_id,
-                    "the name is held by another node or a former life: waiting for its lease to end"
-                );
-                told = true;
+        loop {
+            let late = began.elapsed() > TAKEN_WITHIN;
+            match name.renew().await {
+                Ok(true) => return Ok(name),
+                Ok(false) if late => anyhow::bail!("a node called {node_id} runs elsewhere: names are unique"),
+                Ok(false) if !told => {
+                    tracing::warn!(
+                        node_id,
+                        "another node, or a former life, has the name: waiting for its lease to end"
+                    );
+                    told = true;
+                }
+                Ok(false) => {}
+                Err(error) if error.is_transient() && !late => {
+                    tracing::warn!(%error, "the node's name was not taken yet")
+                }
+                Err(error) => return Err(error).context("can't take the node's name"),
             }
             tokio::time::sleep(RETRY_EVERY).await;
         }
-        Ok(name)
     }
 
     async fn renew(&self) -> metastamp_store::Result<bool> {
