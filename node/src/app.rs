@@ -16,6 +16,9 @@ use crate::config::Config;
 use crate::http::UploadSlots;
 use crate::telemetry::metrics::Metrics;
 
+/// Longest wait for the removal of an object; the sweeper has more patience.
+const REMOVED_WITHIN: Duration = Duration::from_secs(4);
+
 pub struct App {
     pub config: Config,
     pub documents: SharedDocuments,
@@ -84,9 +87,16 @@ impl App {
 
     /// Removes an object whose row is gone; on failure its garbage row stays and the sweeper tries again.
     pub async fn remove_object(&self, s3_key: &str) -> bool {
-        if let Err(error) = self.objects.delete(s3_key).await {
-            tracing::warn!(%error, "object not removed yet");
-            return false;
+        match tokio::time::timeout(REMOVED_WITHIN, self.objects.delete(s3_key)).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => {
+                tracing::warn!(%error, "object not removed yet");
+                return false;
+            }
+            Err(_) => {
+                tracing::warn!("object not removed yet: no answer within {REMOVED_WITHIN:?}");
+                return false;
+            }
         }
         if let Err(error) = self.documents.forget_garbage(s3_key).await {
             tracing::warn!(%error, "garbage row stays");

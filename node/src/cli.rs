@@ -2,9 +2,11 @@
 
 use clap::{Parser, Subcommand};
 
+use crate::backup::BackupArgs;
 use crate::client::{AssetsArgs, ClusterCommand, LoginArgs, UploadArgs};
 use crate::dev::DevArgs;
 use crate::init::InitArgs;
+use crate::restore::RestoreArgs;
 
 /// A META-STAMP node, and a small client for one.
 ///
@@ -26,6 +28,10 @@ pub enum Command {
     },
     /// Create stores, bucket and administrator; safe to run again
     Init(InitArgs),
+    /// Write everything that is kept to one file
+    Backup(BackupArgs),
+    /// Put a backup in place of what is there; asks first
+    Restore(RestoreArgs),
     /// Look at the configuration
     Config {
         /// Print every variable with its effective value and where it came from; secrets are masked

@@ -1,5 +1,6 @@
 //! Configuration: read once, checked once, typed from there on. Every variable is documented in `.env.example`.
 
+mod backup;
 mod cluster;
 mod reader;
 mod stores;
@@ -8,6 +9,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+pub use backup::BackupConfig;
 pub use cluster::ClusterConfig;
 use ipnet::IpNet;
 use metastamp_protocol::files::ALLOWED_EXTENSIONS;
@@ -53,6 +55,7 @@ pub struct Config {
     pub node_id: Option<String>,
     /// `None`: the node acts alone.
     pub cluster: Option<ClusterConfig>,
+    pub backup: BackupConfig,
     pub admin_email: String,
     pub admin_password: Option<String>,
     /// What `config --dump` prints.
@@ -68,6 +71,23 @@ impl Config {
     /// All that is wrong, each with the variable's name and what is accepted.
     pub fn load(dir: &Path) -> Result<Self, Vec<Problem>> {
         Self::read(Reader::from_environment(dir), dir)
+    }
+
+    /// Like [`Config::load`], with `given` in place of what environment and file say.
+    ///
+    /// # Errors
+    /// As [`Config::load`].
+    pub fn load_with(dir: &Path, given: &[(&str, &str)]) -> Result<Self, Vec<Problem>> {
+        Self::read(Reader::from_environment(dir).with(given), dir)
+    }
+
+    /// Reads `file` alone; relative paths in it are relative to where it lies.
+    ///
+    /// # Errors
+    /// As [`Config::load`].
+    pub fn load_file(file: &Path) -> Result<Self, Vec<Problem>> {
+        let dir = file.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        Self::read(Reader::from_file(file), dir)
     }
 
     fn read(mut r: Reader, dir: &Path) -> Result<Self, Vec<Problem>> {
@@ -126,6 +146,7 @@ impl Config {
             drain_time_max: Duration::from_secs(drain_s),
             node_id: cluster::node_id(&mut r),
             cluster: cluster::read(&mut r, production),
+            backup: BackupConfig::read(&mut r, dir),
             admin_email: r.text_or(&["ADMIN_EMAIL"], "admin@metastamp.local"),
             admin_password: r.secret(&["ADMIN_PASSWORD"]),
             unused: unused(&mut r),

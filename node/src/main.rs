@@ -2,17 +2,22 @@
 
 mod app;
 mod auth;
+mod backup;
+mod bytes_of;
 mod cli;
 mod client;
 mod config;
 mod demo;
 mod dev;
+mod exit;
 mod http;
 mod identity;
 mod init;
 mod membership;
 mod name;
 mod out;
+mod progress;
+mod restore;
 mod serve;
 mod stores;
 mod telemetry;
@@ -41,6 +46,13 @@ fn main() -> ExitCode {
         Command::Init(args) => {
             with_config(|config| block_on(config.threads, async move { init::run(&config, args).await }))
         }
+        Command::Backup(args) => {
+            let database = args.database.clone();
+            with_config_and(named(database.as_deref()).as_slice(), |config| {
+                block_on(config.threads, backup::run(config, args))
+            })
+        }
+        Command::Restore(args) => with_config(|config| block_on(config.threads, restore::run(config, args))),
         Command::Config { dump } => with_config(|config| {
             if dump {
                 print_config(&config);
@@ -59,8 +71,18 @@ fn main() -> ExitCode {
 }
 
 fn with_config(run: impl FnOnce(Config) -> anyhow::Result<()>) -> ExitCode {
+    with_config_and(&[], run)
+}
+
+/// The database that the command line names.
+fn named(database: Option<&str>) -> Vec<(&'static str, &str)> {
+    database.map(|name| ("MONGODB_DATABASE", name)).into_iter().collect()
+}
+
+/// `given` stands in for what the environment says.
+fn with_config_and(given: &[(&str, &str)], run: impl FnOnce(Config) -> anyhow::Result<()>) -> ExitCode {
     let dir = std::env::current_dir().unwrap_or_else(|_| PathBuf::from("."));
-    match Config::load(&dir) {
+    match Config::load_with(&dir, given) {
         Ok(config) => ended(run(config)),
         Err(problems) => {
             for problem in problems {
@@ -76,7 +98,7 @@ fn ended(result: anyhow::Result<()>) -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             complain(&format!("{error:#}"));
-            ExitCode::FAILURE
+            error.downcast_ref::<exit::ExitWith>().map_or(ExitCode::FAILURE, |exit| ExitCode::from(exit.code))
         }
     }
 }

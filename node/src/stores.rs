@@ -10,9 +10,10 @@ use metastamp_store::cache::SharedCache;
 use metastamp_store::documents::SharedDocuments;
 use metastamp_store::objects::local::LocalS3;
 use metastamp_store::objects::{Objects, ObjectsConfig};
+use tokio::sync::OnceCell;
 
 pub use self::waiting::Waiting;
-use self::waiting::{PREPARE_WITHIN, until_it_answers, until_prepared};
+use self::waiting::{until_it_answers, until_prepared};
 use crate::config::{Config, ObjectStore};
 use crate::identity::private_dir;
 
@@ -61,13 +62,20 @@ async fn documents(
     cache: SharedCache,
     waiting: &Waiting,
 ) -> anyhow::Result<(SharedDocuments, Vec<String>)> {
-    let documents = until_it_answers("mongodb", &waiting.documents, config.stores.wait, async || {
-        let documents = backends::documents(config, cache.clone()).await?;
+    let opened = OnceCell::new();
+    let open = || opened.get_or_try_init(|| backends::documents(config, cache.clone()));
+    match open().await {
+        // a name that can't be looked up may be known later
+        Err(error) if !error.is_transient() => return Err(error).context("documents"),
+        _ => {}
+    }
+    let answering = until_it_answers("mongodb", &waiting.documents, config.stores.wait, async || {
+        let documents = open().await?;
         documents.ping().await?;
-        Ok(documents)
+        Ok(documents.clone())
     });
-    let documents = documents.await?;
-    let lines = until_prepared(config.stores.wait.max(PREPARE_WITHIN), &documents).await?;
+    let documents = answering.await?;
+    let lines = until_prepared(&documents).await?;
     Ok((documents, lines))
 }
 

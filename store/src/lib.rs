@@ -2,6 +2,7 @@
 //! [`cache`] (what may be lost at any time) and [`objects`] (bytes, always through the S3 client). Only this crate
 //! knows the engines behind them.
 
+pub mod archive;
 pub mod cache;
 pub mod cached;
 pub mod documents;

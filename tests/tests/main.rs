@@ -18,5 +18,8 @@ mod openapi;
 mod proxies;
 mod security;
 mod shared_dir;
+mod stores_durability;
+mod stores_faults;
+mod stores_start;
 mod teeth;
 mod upload;

@@ -36,20 +36,32 @@ struct Found {
 impl Reader {
     /// The process environment over the `.env` file of `dir`, if there is one.
     pub fn from_environment(dir: &Path) -> Self {
-        let mut reader = Self::empty();
         let file = dir.join(".env");
-        if file.exists() {
-            match dotenvy::from_path_iter(&file) {
-                Ok(lines) => reader.add_dotenv(lines),
-                Err(error) => reader.problem(".env", format!("can't be read: {error}")),
-            }
-        }
+        let mut reader = if file.exists() { Self::from_file(&file) } else { Self::empty() };
         for (name, value) in std::env::vars_os() {
             if let (Ok(name), Ok(value)) = (name.into_string(), value.into_string()) {
                 reader.values.insert(name, (value, "environment"));
             }
         }
         reader
+    }
+
+    /// A file in the form of `.env`, and nothing else.
+    pub fn from_file(file: &Path) -> Self {
+        let mut reader = Self::empty();
+        match dotenvy::from_path_iter(file) {
+            Ok(lines) => reader.add_dotenv(lines),
+            Err(error) => reader.problem(&file.display().to_string(), format!("can't be read: {error}")),
+        }
+        reader
+    }
+
+    /// What the command line says wins.
+    pub fn with(mut self, given: &[(&str, &str)]) -> Self {
+        for (name, value) in given {
+            self.values.insert((*name).to_owned(), ((*value).to_owned(), "command line"));
+        }
+        self
     }
 
     #[cfg(test)]

@@ -3,29 +3,46 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use metastamp_store::Result;
 use metastamp_store::cache::SharedCache;
 use metastamp_store::cache::embedded::EmbeddedCache;
 use metastamp_store::cache::redis::RedisCache;
+use metastamp_store::cached::{CacheTtls, Cached};
 use metastamp_store::documents::SharedDocuments;
 use metastamp_store::documents::embedded::EmbeddedDocuments;
+use metastamp_store::documents::mongo::MongoDocuments;
 
 use crate::config::{CacheStore, Config, DocumentStore};
 
-/// Longest single call to the object store.
-pub const OBJECT_OP_WITHIN: Duration = Duration::from_secs(60);
+/// Longest small call to the object store, and longest silence of it during a large one: within it an upload is told
+/// to try again.
+pub const OBJECT_OP_WITHIN: Duration = Duration::from_secs(8);
 
+/// Documents, shown from the cache where that saves a way to a server.
+///
 /// # Errors
 /// When the store can't be opened, or its URL makes no sense.
-pub async fn documents(config: &Config, _cache: SharedCache) -> anyhow::Result<SharedDocuments> {
-    Ok(match &config.stores.documents {
+pub async fn documents(config: &Config, cache: SharedCache) -> Result<SharedDocuments> {
+    let documents: SharedDocuments = match &config.stores.documents {
         DocumentStore::Embedded => Arc::new(EmbeddedDocuments::open(&config.data_dir)?),
-        DocumentStore::Mongo(_) => anyhow::bail!("not built in yet"),
+        DocumentStore::Mongo(settings) => Arc::new(MongoDocuments::connect(settings.clone()).await?),
+    };
+    Ok(match config.stores.cache {
+        // two files of one directory: nothing to gain
+        CacheStore::Embedded => documents,
+        CacheStore::Redis(_) => Arc::new(Cached::new(documents, cache, ttls(config))),
     })
+}
+
+fn ttls(config: &Config) -> CacheTtls {
+    let entries = config.stores.cache_ttl;
+    let lists = CacheTtls::default().lists.min(entries);
+    CacheTtls { entries, fingerprints: config.stores.fingerprint_cache_ttl, lists }
 }
 
 /// # Errors
 /// When the store can't be opened, or its URL makes no sense.
-pub fn cache(config: &Config) -> anyhow::Result<SharedCache> {
+pub fn cache(config: &Config) -> Result<SharedCache> {
     Ok(match &config.stores.cache {
         CacheStore::Embedded => Arc::new(EmbeddedCache::open(&config.data_dir)?),
         CacheStore::Redis(settings) => Arc::new(RedisCache::connect(settings.clone())?),

@@ -12,8 +12,8 @@ const PAUSE_MIN: Duration = Duration::from_millis(100);
 const PAUSE_MAX: Duration = Duration::from_secs(2);
 /// How often it is said what is still missing.
 const TELL_EVERY: Duration = Duration::from_secs(5);
-/// Longest wait until documents are prepared, by this node or another: a migration reads everything once.
-pub(super) const PREPARE_WITHIN: Duration = Duration::from_secs(120);
+/// Longest wait until documents are prepared, by this node or another: an index of millions of them takes minutes.
+const PREPARE_WITHIN: Duration = Duration::from_secs(1_800);
 
 /// Which stores have answered since the start.
 #[derive(Debug, Default)]
@@ -80,17 +80,15 @@ pub(super) async fn until_it_answers<T>(
 ///
 /// # Errors
 /// When it does not end within the time, or fails for a reason that waiting can't mend.
-pub(super) async fn until_prepared(within: Duration, documents: &SharedDocuments) -> anyhow::Result<Vec<String>> {
+pub(super) async fn until_prepared(documents: &SharedDocuments) -> anyhow::Result<Vec<String>> {
     let began = Instant::now();
     let mut pause = PAUSE_MIN;
     loop {
-        let left = within.saturating_sub(began.elapsed());
+        let left = PREPARE_WITHIN.saturating_sub(began.elapsed());
         let prepared = tokio::time::timeout(left, documents.prepare()).await;
-        match prepared.map_err(|_| anyhow!("documents were not prepared within {} s", within.as_secs()))? {
+        match prepared.map_err(|_| anyhow!("documents were not prepared within {PREPARE_WITHIN:?}"))? {
             Ok(lines) => return Ok(lines),
-            Err(error) if error.is_transient() => {
-                tracing::warn!(%error, "documents not prepared yet");
-            }
+            Err(error) if error.is_transient() => tracing::warn!(%error, "documents not prepared yet"),
             Err(error) => return Err(error).context("documents can't be prepared"),
         }
         tokio::time::sleep(jittered(pause).min(left)).await;

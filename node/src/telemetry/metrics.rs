@@ -68,6 +68,10 @@ fn describe() {
     describe_gauge!(RESIDENT, "Resident memory of the process, in bytes");
     describe_histogram!(s::STORE_CALL_DURATION_SECONDS, "Time of one store call, in seconds");
     describe_counter!(s::STORE_CALL_ERRORS_TOTAL, "Store calls that failed, by kind");
+    describe_gauge!(s::STORE_CONNECTIONS, "Connections to the server of a store");
+    describe_gauge!(s::STORE_CONNECTIONS_IN_USE, "Connections to the server of a store that a call uses");
+    describe_counter!(s::CACHE_HITS_TOTAL, "Reads that the cache answered");
+    describe_counter!(s::CACHE_MISSES_TOTAL, "Reads that the cache could not answer");
     describe_gauge!(a::ACTOR_ENTITIES, "Entities in memory");
     describe_gauge!(a::ACTOR_MAILBOX_DEPTH, "Messages accepted and not yet answered");
     describe_counter!(a::ACTOR_REJECTED_TOTAL, "Calls refused because a mailbox or the registry was full");

@@ -214,7 +214,8 @@ impl Documents for MongoDocuments {
         server.call("renew_claim", |_| jobs::renew(server.on(), job, token, expires_at)).await
     }
     async fn finish_job(&self, job: ObjectId, token: ObjectId, result: JobResult, now: Timestamp) -> Result<()> {
-        self.server.transact("finish_job", |on| jobs::finish(on, job, token, &result, now)).await
+        let finish = jobs::Finish { job, token, result, now, call: ObjectId::generate() };
+        self.server.transact("finish_job", |on| jobs::finish(on, &finish)).await
     }
     async fn release_job(
         &self,

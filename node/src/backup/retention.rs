@@ -1,0 +1,84 @@
+//! Which archives may go.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::Context;
+use metastamp_protocol::Timestamp;
+
+use super::NAME;
+
+const DAY: Duration = Duration::from_secs(24 * 3_600);
+const SUFFIX: &str = ".tar.gz";
+
+/// Archives below `dir` that are older than `days`, oldest first, but for the `count_min` newest of all.
+pub fn outdated(dir: &Path, now: Timestamp, days: u32, count_min: u32) -> anyhow::Result<Vec<PathBuf>> {
+    let mut archives = Vec::new();
+    for day in entries(dir)? {
+        for path in if day.is_dir() { entries(&day)? } else { Vec::new() } {
+            archives.extend(time(&path).map(|at| (at, path)));
+        }
+    }
+    archives.sort();
+    let removable = archives.len().saturating_sub(count_min as usize);
+    let limit = now.minus(DAY * days);
+    Ok(archives.into_iter().take(removable).filter(|(at, _)| *at < limit).map(|(_, path)| path).collect())
+}
+
+/// Removes the archive, its checksum, and its directory if nothing else is in there.
+pub fn remove(archive: &Path) -> anyhow::Result<()> {
+    std::fs::remove_file(archive).with_context(|| format!("can't remove {}", archive.display()))?;
+    let mut checksum = archive.as_os_str().to_owned();
+    checksum.push(".sha256");
+    let _ = std::fs::remove_file(Path::new(&checksum));
+    if let Some(day) = archive.parent() {
+        // refused unless it is empty
+        let _ = std::fs::remove_dir(day);
+    }
+    Ok(())
+}
+
+fn entries(dir: &Path) -> anyhow::Result<Vec<PathBuf>> {
+    match std::fs::read_dir(dir) {
+        Ok(entries) => Ok(entries.flatten().map(|entry| entry.path()).collect()),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Vec::new()),
+        Err(error) => Err(error).with_context(|| format!("can't read {}", dir.display())),
+    }
+}
+
+/// When an archive was made, by its name; none for any other file.
+fn time(path: &Path) -> Option<Timestamp> {
+    let stamp = path.file_name()?.to_str()?.strip_prefix(NAME)?.strip_suffix(SUFFIX)?;
+    let digits: String = stamp.chars().filter(char::is_ascii_digit).collect();
+    if digits.len() != 14 || stamp.len() != 15 {
+        return None;
+    }
+    let part = |from: usize, to: usize| digits.get(from..to).unwrap_or_default();
+    let text =
+        format!("{}-{}-{}T{}:{}:{}.000Z", part(0, 4), part(4, 6), part(6, 8), part(8, 10), part(10, 12), part(12, 14));
+    serde_json::from_value(serde_json::Value::String(text)).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn old_ones_go_and_the_newest_stay() {
+        let dir = tempfile::tempdir().unwrap();
+        let names = ["20250101_000000", "20250102_000000", "20250103_000000", "20251125_000000"];
+        for name in names {
+            let day = dir.path().join(&name[..8]);
+            std::fs::create_dir(&day).unwrap();
+            std::fs::write(day.join(format!("{NAME}{name}{SUFFIX}")), "").unwrap();
+        }
+        std::fs::write(dir.path().join("20250101").join("mine.tar.gz"), "").unwrap();
+        let now = Timestamp(1_764_167_422_000);
+        let count = |days, min| outdated(dir.path(), now, days, min).unwrap().len();
+        assert_eq!((count(30, 1), count(30, 3), count(30, 7), count(1, 1)), (3, 1, 0, 3));
+        let oldest = outdated(dir.path(), now, 30, 3).unwrap().remove(0);
+        assert!(oldest.ends_with("20250101/metastamp_backup_20250101_000000.tar.gz"), "{oldest:?}");
+        remove(&oldest).unwrap();
+        assert!(dir.path().join("20250101/mine.tar.gz").exists(), "what is not ours stays");
+    }
+}
