@@ -29,6 +29,7 @@ use metastamp_protocol::{
     Asset, AssetQuery, Fingerprint, Job, JobLane, JobState, NodeRef, ObjectId, Role, Timestamp, UploadSession, User,
 };
 use mongodb::bson::doc;
+use parking_lot::Mutex;
 
 use self::call::Server;
 use self::fault::Attempt;
@@ -173,7 +174,15 @@ impl Documents for MongoDocuments {
         server.call("assets", |_| async move { assets::page(server.snapshot().await?, user_id, query).await }).await
     }
     async fn delete_asset(&self, id: ObjectId, now: Timestamp) -> Result<Option<DeletedAsset>> {
-        self.server.transact("delete_asset", |on| assets::delete(on, id, now)).await
+        // Should the answer to a commit be lost for good, the next attempt finds nothing and still knows what it was.
+        let deleted = Mutex::new(None);
+        let step = |on| async {
+            let found = assets::delete(on, id, now).await?;
+            let mut deleted = deleted.lock();
+            *deleted = found.or_else(|| deleted.take());
+            Ok(deleted.clone())
+        };
+        self.server.transact("delete_asset", step).await
     }
     async fn fingerprint(&self, id: ObjectId) -> Result<Option<Fingerprint>> {
         let Self { server } = self;
