@@ -9,9 +9,10 @@ use metastamp_chaos::node::{binary, run_to_end};
 use metastamp_store::Records as _;
 use metastamp_store::archive::RecordsDigest;
 use metastamp_store::documents::embedded::EmbeddedDocuments;
+use metastamp_store::objects::{LocalS3, Objects, ObjectsConfig};
 use metastamp_store::records::Collection;
-use metastamp_tests::objects::ObjectStore;
 use metastamp_tests::{DONE_WITHIN, NodeOptions, accepted, media, member, start};
+use sha2::{Digest, Sha256};
 
 const WITHIN: Duration = Duration::from_secs(120);
 const BUCKET: &str = "metastamp-assets";
@@ -35,13 +36,26 @@ pub async fn everything(data: &Path) -> (BTreeMap<Collection, (u64, String)>, BT
         }
         records.insert(collection, (digest.count(), digest.hex()));
     }
-    let store = ObjectStore::open(data, BUCKET).await;
+    (records, objects(data).await)
+}
+
+async fn objects(data: &Path) -> BTreeMap<String, String> {
+    let service = LocalS3::start(&data.join("objects")).await.unwrap();
+    let store = Objects::new(ObjectsConfig {
+        endpoint: Some(service.endpoint().to_owned()),
+        public_endpoint: None,
+        region: "us-east-1".to_owned(),
+        access_key: service.access_key().to_owned(),
+        secret_key: service.secret_key().to_owned(),
+        bucket: BUCKET.to_owned(),
+        op_timeout: Duration::from_secs(10),
+    });
     let mut objects = BTreeMap::new();
-    for key in store.keys().await {
-        let sha256 = store.sha256(&key).await;
-        objects.insert(key, sha256);
+    for object in store.list("", None, 1_000).await.unwrap().objects {
+        let bytes = store.get_range(&object.key, 0..object.size).await.unwrap();
+        objects.insert(object.key, hex::encode(Sha256::digest(&bytes)));
     }
-    (records, objects)
+    objects
 }
 
 pub fn only_archive(dir: &Path) -> PathBuf {
