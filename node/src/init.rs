@@ -7,10 +7,10 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 use metastamp_protocol::user::is_email;
 use metastamp_protocol::{Role, Timestamp, User};
 use metastamp_store::StoreError;
-use metastamp_store::objects::Objects;
+use metastamp_store::objects::{Objects, Setting};
 
 use crate::auth::passwords::Passwords;
-use crate::config::{Config, DocumentStore};
+use crate::config::{Config, DocumentStore, ObjectStore};
 use crate::stores::Stores;
 use crate::{out, telemetry};
 
@@ -76,7 +76,7 @@ async fn initialise(config: &Config, args: InitArgs) -> anyhow::Result<()> {
         Ok(()) => say("cache ready"),
         Err(error) => out::line(&format!("the cache does not answer, which a node can do without: {error}")),
     }
-    say(&format!("bucket {} ready", config.stores.bucket));
+    bucket(config, &stores.objects, say).await?;
     if args.drop {
         stores.documents.clear().await.context("can't remove the records")?;
         out::line("all records removed");
@@ -94,6 +94,25 @@ async fn initialise(config: &Config, args: InitArgs) -> anyhow::Result<()> {
         local.shutdown().await;
     }
     out::line("initialised");
+    Ok(())
+}
+
+/// Open to browsers for presigned URLs, to strangers for `public/*` only.
+async fn bucket(config: &Config, objects: &Objects, say: impl Fn(&str)) -> anyhow::Result<()> {
+    let bucket = &config.stores.bucket;
+    say(&format!("bucket {bucket} ready"));
+    let cors = objects.ensure_cors(&config.cors_origins).await.context("CORS rules of the bucket")?;
+    let policy = objects.ensure_policy().await.context("policy of the bucket")?;
+    for (what, setting) in [("CORS rules", cors), ("policy, anonymous read of public/* only", policy)] {
+        match setting {
+            Setting::Kept => say(&format!("{what}: as they should be")),
+            Setting::Set => say(&format!("{what}: set")),
+            Setting::Unsupported if config.stores.objects == ObjectStore::Embedded => {
+                say(&format!("{what}: none, the embedded service listens on loopback only"));
+            }
+            Setting::Unsupported => out::line(&format!("{what}: this server has no such setting, see to it yourself")),
+        }
+    }
     Ok(())
 }
 

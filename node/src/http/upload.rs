@@ -25,8 +25,6 @@ use crate::telemetry::metrics::UPLOAD_BYTES_TOTAL;
 
 const TITLE_CHARS_MAX: usize = 255;
 const DESCRIPTION_CHARS_MAX: usize = 2_000;
-/// Longest time to hand one part, of 5 MiB at most, to the object store: then the client is better told to try again.
-const STORED_WITHIN: Duration = Duration::from_secs(8);
 /// A fraction of the session's lease.
 const RENEW_EVERY: Duration = Duration::from_secs(15);
 
@@ -93,12 +91,12 @@ async fn store(
     let renewal = tokio::spawn(keep_alive(app.clone(), id));
     let session = OpenSession { app: app.clone(), id, ticket, renewal, done: false };
     let mut writer = app.objects.writer(&session.ticket.s3_key, mime_type, &app.temp_dir);
-    stored(writer.write(head)).await?;
+    writer.write(head).await.map_err(storage)?;
     while let Some(chunk) = form.next_chunk(&mut field).await? {
         meter.count(&chunk)?;
-        stored(writer.write(chunk)).await?;
+        writer.write(chunk).await.map_err(storage)?;
     }
-    stored(writer.finish()).await?;
+    writer.finish().await.map_err(storage)?;
     counter!(UPLOAD_BYTES_TOTAL, "type" => kind.as_str()).increment(meter.size);
     let received = Received {
         size: meter.size,
@@ -222,12 +220,6 @@ fn refused(refusal: Refusal) -> ApiError {
         first.make_ascii_uppercase();
     }
     ApiError::new(code, message).detail("reason", json!(refusal.to_string()))
-}
-
-/// A step of storing bytes, within its time.
-async fn stored<T>(step: impl Future<Output = metastamp_store::Result<T>>) -> Result<T> {
-    let late = |_| StoreError::Unavailable(format!("no answer within {STORED_WITHIN:?}"));
-    tokio::time::timeout(STORED_WITHIN, step).await.map_err(late).flatten().map_err(storage)
 }
 
 fn storage(error: StoreError) -> ApiError {

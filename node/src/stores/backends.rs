@@ -14,8 +14,9 @@ use metastamp_store::documents::mongo::MongoDocuments;
 
 use crate::config::{CacheStore, Config, DocumentStore};
 
-/// Longest single call to the object store.
-pub const OBJECT_OP_WITHIN: Duration = Duration::from_secs(60);
+/// Longest small call to the object store, and longest silence of it during a large one: within it an upload is told
+/// to try again.
+pub const OBJECT_OP_WITHIN: Duration = Duration::from_secs(8);
 
 /// Documents, shown from the cache where that saves a way to a server.
 ///

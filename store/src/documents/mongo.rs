@@ -29,6 +29,7 @@ use metastamp_protocol::{
     Asset, AssetQuery, Fingerprint, Job, JobLane, JobState, NodeRef, ObjectId, Role, Timestamp, UploadSession, User,
 };
 use mongodb::bson::doc;
+use parking_lot::Mutex;
 
 use self::call::Server;
 use self::fault::Attempt;
@@ -173,7 +174,15 @@ impl Documents for MongoDocuments {
         server.call("assets", |_| async move { assets::page(server.snapshot().await?, user_id, query).await }).await
     }
     async fn delete_asset(&self, id: ObjectId, now: Timestamp) -> Result<Option<DeletedAsset>> {
-        self.server.transact("delete_asset", |on| assets::delete(on, id, now)).await
+        // Should the answer to a commit be lost for good, the next attempt finds nothing and still knows what it was.
+        let deleted = Mutex::new(None);
+        let step = |on| async {
+            let found = assets::delete(on, id, now).await?;
+            let mut deleted = deleted.lock();
+            *deleted = found.or_else(|| deleted.take());
+            Ok(deleted.clone())
+        };
+        self.server.transact("delete_asset", step).await
     }
     async fn fingerprint(&self, id: ObjectId) -> Result<Option<Fingerprint>> {
         let Self { server } = self;
@@ -214,7 +223,8 @@ impl Documents for MongoDocuments {
         server.call("renew_claim", |_| jobs::renew(server.on(), job, token, expires_at)).await
     }
     async fn finish_job(&self, job: ObjectId, token: ObjectId, result: JobResult, now: Timestamp) -> Result<()> {
-        self.server.transact("finish_job", |on| jobs::finish(on, job, token, &result, now)).await
+        let finish = jobs::Finish { job, token, result, now, call: ObjectId::generate() };
+        self.server.transact("finish_job", |on| jobs::finish(on, &finish)).await
     }
     async fn release_job(
         &self,

@@ -1,5 +1,7 @@
 //! The contract of the cache, case by case. It runs on the real clock: what runs out is waited for, within a bound.
 
+mod loads;
+
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -21,6 +23,8 @@ const TEN_AN_HOUR: RateLimit = RateLimit { capacity: 10, refill: LONG };
 pub async fn contract(open: impl AsyncFn(&str) -> Store) {
     harness::run(alone(), &open).await;
     harness::run(together(), &open).await;
+    harness::run(loads::alone(), &open).await;
+    harness::run(loads::together(), &open).await;
 }
 
 fn alone() -> Vec<Case<dyn Cache>> {

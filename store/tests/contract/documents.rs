@@ -4,7 +4,7 @@ mod assets;
 mod claims;
 mod deaths;
 mod fingerprints;
-mod fixtures;
+pub mod fixtures;
 mod records;
 mod results;
 mod shared;
@@ -17,7 +17,6 @@ use std::sync::Arc;
 
 use metastamp_store::Documents;
 
-pub use self::fixtures::stored;
 use crate::harness::{self, Case};
 
 pub async fn contract(open: impl AsyncFn(&str) -> Arc<dyn Documents>) {

@@ -6,12 +6,16 @@ use std::time::{Duration, Instant};
 
 use metastamp_chaos::servers::DocumentServer;
 use metastamp_protocol::{ObjectId, Timestamp};
+use metastamp_store::documents::UploadOutcome;
 use metastamp_store::documents::mongo::MongoDocuments;
 use metastamp_store::records::Collection;
 use metastamp_store::records::bson::{DateTime, Document, doc, oid};
 use metastamp_store::{Documents, MongoSettings, StoreError};
 use mongodb::IndexModel;
 
+use crate::documents::fixtures::{
+    asset, at, claim, commit, completed, garbage_keys, node as test_node, session, stored, token, user,
+};
 use crate::harness::{all_at_once, eventually};
 
 pub const CALL_WITHIN: Duration = Duration::from_secs(8);
@@ -131,12 +135,57 @@ async fn text_becomes_instants_and_ids_once(server: &DocumentServer) {
     assert_eq!(node.prepare().await.unwrap(), Vec::<String>::new());
 }
 
+/// Answers get lost before and after the server did what it was told. What is told twice happens once.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn lost_answers_change_nothing() {
+    let server = start().await;
+    let node = connect(server.url(), "lost").await;
+    node.prepare().await.unwrap();
+    let client = mongodb::Client::with_uri_str(server.url()).await.unwrap();
+    let before = doc! { "closeConnection": true };
+    let after = doc! { "writeConcernError": { "code": 64, "errmsg": "waiting for replication timed out" } };
+    for (round, (how, times)) in [(before, 3), (after, 2)].into_iter().enumerate() {
+        let fail = async |command: &str| {
+            let mut data = doc! { "failCommands": [command] };
+            data.extend(how.clone());
+            let point = doc! { "configureFailPoint": "failCommand", "mode": { "times": times }, "data": data };
+            client.database("admin").run_command(point).await.unwrap();
+        };
+        let round = round as i64 * 100;
+        fail("insert").await;
+        let ada = user(&format!("ada{round}@example.org"));
+        node.insert_user(&ada).await.unwrap();
+        assert!(matches!(node.insert_user(&user(&ada.email)).await, Err(StoreError::Conflict { .. })));
+        let asset = asset(ada.id, "a.txt");
+        fail("insert").await;
+        node.open_upload(&session(&asset)).await.unwrap();
+        fail("commitTransaction").await;
+        assert_eq!(node.commit_upload(commit(&asset)).await.unwrap(), UploadOutcome::Stored(asset.clone()));
+        fail("findAndModify").await;
+        let job = claim(&*node, &test_node("n", 1), at(1)).await;
+        assert_eq!(job.attempts, 1);
+        fail("update").await;
+        node.renew_claim(job.id, token(&job), at(90)).await.unwrap();
+        fail("commitTransaction").await;
+        node.finish_job(job.id, token(&job), completed(), at(2)).await.unwrap();
+        fail("commitTransaction").await;
+        assert!(node.delete_asset(asset.id, at(3)).await.unwrap().is_some());
+        assert_eq!(garbage_keys(&*node).await, [asset.s3_key.clone()]);
+        fail("delete").await;
+        node.forget_garbage(&asset.s3_key).await.unwrap();
+        fail("update").await;
+        node.revoke_session("sid", at(60)).await.unwrap();
+        fail("find").await;
+        assert!(node.principal(ada.id, "sid").await.unwrap().revoked);
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_server_that_is_away_is_unavailable_and_waited_for() {
     let mut server = start().await;
     let node = connect_within(server.url(), "away", Duration::from_secs(3)).await;
     node.prepare().await.unwrap();
-    let asset = super::documents::stored(&*node, "a.txt").await;
+    let asset = stored(&*node, "a.txt").await;
     server.kill();
     let started = Instant::now();
     assert!(matches!(node.asset(asset.id).await, Err(StoreError::Unavailable(_))));
@@ -147,7 +196,7 @@ async fn a_server_that_is_away_is_unavailable_and_waited_for() {
     // Calls under way wait for it within their time, and end well.
     let during = tokio::spawn({
         let node = connect_within(server.url(), "away", Duration::from_secs(30)).await;
-        async move { super::documents::stored(&*node, "b.txt").await }
+        async move { stored(&*node, "b.txt").await }
     });
     let restart = move || server.restart().map(|()| server);
     let _server = tokio::task::spawn_blocking(restart).await.unwrap().unwrap();

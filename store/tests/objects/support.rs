@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use aws_sdk_s3::config::{BehaviorVersion, Credentials, Region};
 use bytes::Bytes;
+use metastamp_chaos::ObjectServer;
+use metastamp_chaos::servers::{ACCESS_KEY, SECRET_KEY};
 use metastamp_store::objects::{LocalS3, Objects, ObjectsConfig};
 use sha2::{Digest as _, Sha256};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -39,7 +41,20 @@ impl Target {
         })
     }
 
+    pub fn server(server: &ObjectServer, bucket: &str) -> Self {
+        Self {
+            endpoint: server.url(),
+            access_key: ACCESS_KEY.into(),
+            secret_key: SECRET_KEY.into(),
+            bucket: bucket.into(),
+        }
+    }
+
     pub fn objects(&self) -> Objects {
+        self.objects_within(Duration::from_secs(20))
+    }
+
+    pub fn objects_within(&self, op_timeout: Duration) -> Objects {
         Objects::new(ObjectsConfig {
             endpoint: Some(self.endpoint.clone()),
             public_endpoint: None,
@@ -47,7 +62,7 @@ impl Target {
             access_key: self.access_key.clone(),
             secret_key: self.secret_key.clone(),
             bucket: self.bucket.clone(),
-            op_timeout: Duration::from_secs(20),
+            op_timeout,
         })
     }
 

@@ -36,7 +36,17 @@ impl Server {
     /// Reads of one instant, that of the first of them.
     pub async fn snapshot(&self) -> Attempt<On> {
         let session = self.client.start_session().snapshot(true).await?;
-        Ok(On { db: self.db.clone(), session: Some(Arc::new(Mutex::new(session))) })
+        Ok(self.on_session(Arc::new(Mutex::new(session))))
+    }
+
+    /// The same by a transaction, which the server ends after a while.
+    pub async fn transaction(&self) -> Attempt<On> {
+        let session = self.begin().await?;
+        Ok(self.on_session(Arc::new(Mutex::new(session))))
+    }
+
+    fn on_session(&self, session: Arc<Mutex<ClientSession>>) -> On {
+        On { db: self.db.clone(), session: Some(session) }
     }
 
     pub fn deadline(&self) -> Instant {
@@ -119,7 +129,7 @@ impl Server {
     {
         let session = Arc::new(Mutex::new(self.begin().await?));
         // What is dropped half-way, because the time is over, is aborted by the driver.
-        let result = step(On { db: self.db.clone(), session: Some(session.clone()) }).await;
+        let result = step(self.on_session(session.clone())).await;
         let mut session = session.lock().await;
         match result {
             // Also when nothing was written: a commit makes sure that what was read is there to stay.

@@ -18,8 +18,8 @@ use crate::records::decode;
 
 /// Jobs of a dead node handled in one transaction.
 pub(super) const RELEASE_BATCH: u32 = 64;
-/// Under whose claim a result was committed: whoever asks again under the same one gets the same answer.
-const COMMITTED_UNDER: &str = "committed_under";
+/// The call that committed the result: should its answer be lost, the next attempt of the same call knows.
+const COMMITTED_BY: &str = "committed_by";
 
 /// Who wants to claim what, and when.
 #[derive(Clone)]
@@ -142,23 +142,33 @@ pub(super) async fn release(
     show(&on, &[job], ProcessingStatus::Pending, None).await
 }
 
+/// How a job ended, and under which claim.
+pub(super) struct Finish {
+    pub job: ObjectId,
+    pub token: ObjectId,
+    pub result: JobResult,
+    pub now: Timestamp,
+    /// Fresh for each call.
+    pub call: ObjectId,
+}
+
 /// Within a transaction.
-pub(super) async fn finish(on: On, id: ObjectId, token: ObjectId, result: &JobResult, now: Timestamp) -> Attempt<()> {
-    let Some(job) = on.take(Jobs, under(id, token)).await? else {
-        // The answer to an earlier commit may have been lost on the way.
-        let committed = doc! { "_id": any_form(id), COMMITTED_UNDER: oid(token) };
-        return if on.record(Fingerprints, committed).await?.is_some() { Ok(()) } else { Err(LOST.into()) };
+pub(super) async fn finish(on: On, finish: &Finish) -> Attempt<()> {
+    let Finish { job: id, token, result, now, call } = finish;
+    let Some(job) = on.take(Jobs, under(*id, *token)).await? else {
+        let mine = doc! { "_id": any_form(*id), COMMITTED_BY: oid(*call) };
+        return if on.record(Fingerprints, mine).await?.is_some() { Ok(()) } else { Err(LOST.into()) };
     };
     let job: Job = decode(Jobs, job)?;
     let kept_asset = on.record(Assets, doc! { "_id": any_form(job.asset_id) }).await?;
     let kept_asset = kept_asset.ok_or(StoreError::Fenced { what: "asset" })?;
-    let kept = on.record(Fingerprints, doc! { "_id": any_form(id) }).await?;
+    let kept = on.record(Fingerprints, doc! { "_id": any_form(*id) }).await?;
     let mut kept = kept.ok_or(StoreError::Fenced { what: "fingerprint" })?;
     let (mut asset, mut fingerprint): (Asset, Fingerprint) =
         (decode(Assets, kept_asset.clone())?, decode(Fingerprints, kept.clone())?);
-    rules::apply(&mut asset, &mut fingerprint, result.clone(), now);
+    rules::apply(&mut asset, &mut fingerprint, result.clone(), *now);
     on.save(Assets, kept_asset, &asset).await?;
-    kept.insert(COMMITTED_UNDER, oid(token));
+    kept.insert(COMMITTED_BY, oid(*call));
     on.save(Fingerprints, kept, &fingerprint).await
 }
 

@@ -51,7 +51,11 @@ impl On {
     }
 
     pub async fn record(&self, collection: Collection, filter: Document) -> Attempt<Option<Document>> {
-        Ok(run!(self, collection.name(), .find_one(filter))?)
+        self.find(collection.name(), filter).await
+    }
+
+    pub async fn find(&self, name: &str, filter: Document) -> Attempt<Option<Document>> {
+        Ok(run!(self, name, .find_one(filter))?)
     }
 
     pub async fn one<T: DeserializeOwned>(&self, collection: Collection, filter: Document) -> Attempt<Option<T>> {

@@ -64,14 +64,28 @@ impl Records for MongoDocuments {
     }
 }
 
-/// A session that reads at one instant, if the server can: MongoDB 5 and later, as a replica set or sharded.
+/// A session that reads at one instant. MongoDB 5 and later keep what one sees for five minutes, or as long as
+/// `minSnapshotHistoryWindowInSeconds` says. Servers that only speak the protocol may promise it and not do it, so it is
+/// tried out; their transactions are the second choice, and no session at all the last.
 async fn open(server: &Server) -> Attempt<On> {
-    let on = server.snapshot().await?;
-    match on.record(Collection::Users, Document::new()).await {
-        Ok(_) => Ok(on),
-        Err(Failure::Final(_)) => Ok(server.on()),
-        Err(passing) => Err(passing),
+    let snapshot = server.snapshot().await?;
+    if holds_still(server, &snapshot).await? {
+        return Ok(snapshot);
     }
+    let transaction = server.transaction().await?;
+    if holds_still(server, &transaction).await? { Ok(transaction) } else { Ok(server.on()) }
+}
+
+/// Whether a write after its first read is not seen.
+async fn holds_still(server: &Server, on: &On) -> Attempt<bool> {
+    let probe = doc! { "_id": "snapshot-probe" };
+    let before = match on.find(LEASES, probe.clone()).await {
+        Ok(before) => before,
+        Err(Failure::Final(_)) => return Ok(false),
+        Err(passing) => return Err(passing),
+    };
+    server.on().upsert(LEASES, probe.clone(), doc! { "$inc": { "n": 1_i64 } }).await?;
+    Ok(on.find(LEASES, probe).await? == before)
 }
 
 struct View {
