@@ -32,3 +32,11 @@ pub const UPLOAD_SESSIONS_TOTAL: &str = "upload_sessions_total";
 pub const GARBAGE_OBJECTS: &str = "garbage_objects";
 /// Counter, label `what` (session, object): what the sweeper cleaned away.
 pub const SWEPT_TOTAL: &str = "swept_total";
+/// Counter, label `step` (found, removed): objects without a row that were old enough to go.
+pub const ORPHAN_OBJECTS_TOTAL: &str = "orphan_objects_total";
+/// Gauge: assets whose object was not there in the last two rounds.
+pub const ASSETS_WITHOUT_OBJECT: &str = "assets_without_object";
+/// Gauge, seconds since 1970: when the last whole round over objects and rows ended.
+pub const ORPHAN_ROUND_TIMESTAMP_SECONDS: &str = "orphan_round_timestamp_seconds";
+/// Gauge: 1 on the node that sweeps, 0 on the others.
+pub const SWEEPER_LEASE: &str = "sweeper_lease";

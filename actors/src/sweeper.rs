@@ -1,5 +1,9 @@
 //! Cleans up after whoever died: abandoned upload sessions, objects without a row, what has run out.
 
+mod orphans;
+#[cfg(test)]
+mod tests;
+
 use std::time::Duration;
 
 use metastamp_protocol::Timestamp;
@@ -9,8 +13,9 @@ use metastamp_store::objects::Objects;
 use metrics::{counter, gauge};
 use ractor::{Actor, ActorProcessingErr, ActorRef};
 
+use self::orphans::Orphans;
 use crate::error::Result;
-use crate::metrics::{GARBAGE_OBJECTS, SWEPT_TOTAL};
+use crate::metrics::{GARBAGE_OBJECTS, SWEEPER_LEASE, SWEPT_TOTAL};
 use crate::{Deps, Settings};
 
 /// Rows handled in one pass.
@@ -19,6 +24,10 @@ const PASS_MAX: u32 = 500;
 const COMMIT_SLACK: Duration = Duration::from_secs(15);
 /// Ended sessions are kept this long, for late repeats of their commit.
 const ENDED_KEPT: Duration = Duration::from_secs(24 * 3_600);
+
+/// The lease of whoever sweeps; a node has it for so many intervals.
+const LEASE: &str = "sweeper";
+const LEASE_INTERVALS: u32 = 3;
 
 pub(crate) struct Sweeper {
     documents: SharedDocuments,
@@ -32,6 +41,13 @@ pub(crate) enum Message {
     Sweep,
 }
 impl ractor::Message for Message {}
+
+#[derive(Default)]
+pub(crate) struct State {
+    /// When the last pass began.
+    last: Timestamp,
+    orphans: Orphans,
+}
 
 impl Sweeper {
     pub fn new(deps: &Deps) -> Self {
@@ -47,25 +63,24 @@ impl Sweeper {
 
 impl Actor for Sweeper {
     type Msg = Message;
-    /// When the last pass began.
-    type State = Timestamp;
+    type State = State;
     type Arguments = ();
 
-    async fn pre_start(&self, myself: ActorRef<Message>, (): ()) -> std::result::Result<Timestamp, ActorProcessingErr> {
+    async fn pre_start(&self, myself: ActorRef<Message>, (): ()) -> std::result::Result<State, ActorProcessingErr> {
         myself.cast(Message::Sweep)?;
         drop(myself.send_interval(self.settings.sweep_every, || Message::Sweep));
-        Ok(Timestamp(0))
+        Ok(State::default())
     }
 
     async fn handle(
         &self,
         _: ActorRef<Message>,
         Message::Sweep: Message,
-        last: &mut Timestamp,
+        state: &mut State,
     ) -> std::result::Result<(), ActorProcessingErr> {
         let now = Timestamp::now();
-        match self.sweep(*last, now).await {
-            Ok(()) => *last = now,
+        match self.sweep(state, now).await {
+            Ok(()) => state.last = now,
             Err(error) => tracing::warn!(%error, "sweep broke off, the next one goes on"),
         }
         Ok(())
@@ -73,18 +88,22 @@ impl Actor for Sweeper {
 }
 
 impl Sweeper {
-    async fn sweep(&self, last: Timestamp, now: Timestamp) -> Result<()> {
+    async fn sweep(&self, state: &mut State, now: Timestamp) -> Result<()> {
         // Our own former life left these; nobody else may wait for them, so no lock is needed.
         let mut result = self.discard_abandoned(now).await;
-        // One node at a time does the rest. The lock only saves work: every step is safe to do twice.
-        let ttl = self.settings.sweep_every * 2;
-        if !self.cache.lock("sweeper", &self.node.to_string(), ttl).await.unwrap_or(true) {
+        // One node at a time does the rest. The lease only saves work: every step is safe to do twice.
+        let ttl = self.settings.sweep_every * LEASE_INTERVALS;
+        // a node that starts again goes on with its own
+        let ours = self.documents.take_lease(LEASE, &self.node.node_id, now, ttl).await;
+        gauge!(SWEEPER_LEASE).set(if matches!(ours, Ok(true)) { 1.0 } else { 0.0 });
+        if !ours? {
             return result;
         }
         // One step that fails must not keep the others from being done.
-        result = result.and(self.remove_garbage(last, now).await);
+        result = result.and(self.remove_garbage(state.last, now).await);
         result = result.and(self.documents.forget_revocations(now).await.map(drop).map_err(Into::into));
         result = result.and(self.documents.forget_uploads(now.minus(ENDED_KEPT)).await.map(drop).map_err(Into::into));
+        result = result.and(state.orphans.pass(&self.documents, &self.objects, &self.settings, now).await);
         result.and(self.cache.sweep().await.map_err(Into::into))
     }
 

@@ -42,6 +42,10 @@ pub struct Settings {
     /// The same bytes under the same name within this time are one upload.
     pub repeat_window: Duration,
     pub sweep_every: Duration,
+    /// Pause between two pieces of the search for objects without a row and rows without an object.
+    pub orphans_every: Duration,
+    /// An object without a row is removed when it is this old: no upload takes that long.
+    pub orphan_age: Duration,
 }
 
 impl Settings {
@@ -56,6 +60,8 @@ impl Settings {
             upload_time_max: Duration::from_secs(300),
             repeat_window: Duration::from_secs(120),
             sweep_every: Duration::from_secs(5),
+            orphans_every: Duration::from_secs(30),
+            orphan_age: Duration::from_secs(3_600),
         }
     }
 }

@@ -5,7 +5,9 @@ use clap::{Parser, Subcommand};
 use crate::backup::BackupArgs;
 use crate::client::{AssetsArgs, ClusterCommand, LoginArgs, UploadArgs};
 use crate::dev::DevArgs;
+use crate::fsck::FsckArgs;
 use crate::init::InitArgs;
+use crate::migrate::MigrateArgs;
 use crate::restore::RestoreArgs;
 
 /// A META-STAMP node, and a small client for one.
@@ -32,6 +34,10 @@ pub enum Command {
     Backup(BackupArgs),
     /// Put a backup in place of what is there; asks first
     Restore(RestoreArgs),
+    /// Move everything from one set of stores to another; safe to break off and run again
+    Migrate(MigrateArgs),
+    /// Look for what does not fit together in the stores, and mend it if asked
+    Fsck(FsckArgs),
     /// Look at the configuration
     Config {
         /// Print every variable with its effective value and where it came from; secrets are masked

@@ -10,10 +10,12 @@ mod config;
 mod demo;
 mod dev;
 mod exit;
+mod fsck;
 mod http;
 mod identity;
 mod init;
 mod membership;
+mod migrate;
 mod name;
 mod out;
 mod progress;
@@ -53,6 +55,8 @@ fn main() -> ExitCode {
             })
         }
         Command::Restore(args) => with_config(|config| block_on(config.threads, restore::run(config, args))),
+        Command::Migrate(args) => ended(block_on(2, migrate::run(args))),
+        Command::Fsck(args) => with_config(|config| block_on(config.threads, fsck::run(config, args))),
         Command::Config { dump } => with_config(|config| {
             if dump {
                 print_config(&config);

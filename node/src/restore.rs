@@ -15,6 +15,7 @@ use metastamp_store::archive::{CollectionSum, RecordsDigest, Verified, verify};
 use metastamp_store::documents::SharedDocuments;
 use metastamp_store::records::{Bson, Collection, Snapshot};
 
+pub(crate) use self::records::move_bucket;
 use crate::backup::blocking;
 use crate::client::columns;
 use crate::config::{Config, DocumentStore};

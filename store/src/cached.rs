@@ -23,7 +23,7 @@
 //!
 //! **What remains.** When the cache comes back, another node may show what a failed drop left behind, until the node that
 //! owes the drop has begun a generation (it tries every [`RENEW_PAUSE`]) and the other has seen it
-//! ([`GENERATION_SEEN_FOR`]): less than three seconds. If that node is cut off from the cache alone, or dies and does not
+//! ([`GENERATION_SEEN_FOR`]): about two seconds. If that node is cut off from the cache alone, or dies and does not
 //! come back, it lasts as long as the entry does. So does a drop that a failover of Redis itself forgets, as it may what
 //! it has not yet replicated.
 

@@ -6,6 +6,7 @@
 
 mod codec;
 mod legacy;
+pub mod money;
 mod shape;
 
 use async_trait::async_trait;

@@ -3,6 +3,7 @@
 
 mod assets;
 mod auth;
+mod backup;
 mod bad_input;
 mod cli;
 mod cluster;
@@ -13,7 +14,9 @@ mod crash;
 mod docs;
 mod edge;
 mod fingerprints;
+mod fsck;
 mod logs;
+mod migrate;
 mod openapi;
 mod proxies;
 mod security;

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
+use tokio::sync::MutexGuard;
 
 use super::{GENERATION_SEEN_FOR, RENEW_PAUSE, keys};
 use crate::Result;
@@ -41,28 +42,34 @@ impl Generation {
         generation
     }
 
-    /// None while values can't be trusted or the cache does not answer.
+    /// None while values can't be trusted or the cache does not answer. One asks; nobody waits for a cache that hangs.
     pub(super) async fn current(&self) -> Option<Word> {
-        self.seen_within(GENERATION_SEEN_FOR).await
+        if let Some(answer) = self.remembered(GENERATION_SEEN_FOR) {
+            return answer;
+        }
+        match self.asking.try_lock() {
+            Ok(asking) => self.ask(asking).await,
+            Err(_) => self.remembered(2 * GENERATION_SEEN_FOR).flatten(),
+        }
     }
 
     /// The same for one who has met a value of another generation.
     pub(super) async fn latest(&self) -> Option<Word> {
-        self.seen_within(JUST_SEEN).await
+        if let Some(answer) = self.remembered(JUST_SEEN) {
+            return answer;
+        }
+        let asking = self.asking.lock().await;
+        match self.remembered(JUST_SEEN) {
+            Some(answer) => answer,
+            None => self.ask(asking).await,
+        }
     }
 
     pub(super) fn is_owed(&self) -> bool {
         self.state.lock().owed.is_some()
     }
 
-    async fn seen_within(&self, age_max: Duration) -> Option<Word> {
-        if let Some(answer) = self.remembered(age_max) {
-            return answer;
-        }
-        let _asking = self.asking.lock().await;
-        if let Some(answer) = self.remembered(age_max) {
-            return answer;
-        }
+    async fn ask(&self, _asking: MutexGuard<'_, ()>) -> Option<Word> {
         let asked = Instant::now();
         match self.cache.get(keys::GENERATION).await {
             Ok(Some(word)) => self.saw(Word::from(word), asked),

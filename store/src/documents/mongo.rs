@@ -29,6 +29,7 @@ use metastamp_protocol::{
     Asset, AssetQuery, Fingerprint, Job, JobLane, JobState, NodeRef, ObjectId, Role, Timestamp, UploadSession, User,
 };
 use mongodb::bson::doc;
+use parking_lot::Mutex;
 
 use self::call::Server;
 use self::fault::Attempt;
@@ -173,7 +174,15 @@ impl Documents for MongoDocuments {
         server.call("assets", |_| async move { assets::page(server.snapshot().await?, user_id, query).await }).await
     }
     async fn delete_asset(&self, id: ObjectId, now: Timestamp) -> Result<Option<DeletedAsset>> {
-        self.server.transact("delete_asset", |on| assets::delete(on, id, now)).await
+        // Should the answer to a commit be lost for good, the next attempt finds nothing and still knows what it was.
+        let deleted = Mutex::new(None);
+        let step = |on| async {
+            let found = assets::delete(on, id, now).await?;
+            let mut deleted = deleted.lock();
+            *deleted = found.or_else(|| deleted.take());
+            Ok(deleted.clone())
+        };
+        self.server.transact("delete_asset", step).await
     }
     async fn fingerprint(&self, id: ObjectId) -> Result<Option<Fingerprint>> {
         let Self { server } = self;
@@ -196,7 +205,7 @@ impl Documents for MongoDocuments {
         limit: u32,
     ) -> Result<Vec<Job>> {
         let claiming = jobs::Claiming { by: by.clone(), now, lease, lane };
-        self.server.measured("claim_jobs", claim_jobs(&self.server, &claiming, limit)).await
+        self.server.measured("claim_jobs", jobs::claim_jobs(&self.server, &claiming, limit)).await
     }
     async fn release_claims_of(&self, node: &NodeRef, now: Timestamp) -> Result<u64> {
         let mut released = 0;
@@ -244,28 +253,4 @@ async fn ping(server: &Server) -> Attempt<()> {
     let leases = server.db.collection::<mongodb::bson::Document>(leases::LEASES);
     leases.update_one(nothing, doc! { "$set": { "holder": "nobody" } }).await?;
     Ok(())
-}
-
-/// Jobs are claimed one by one. What was claimed is answered even if the store fails then: it would be lost until the
-/// claim runs out.
-async fn claim_jobs(server: &Server, claiming: &jobs::Claiming, limit: u32) -> Result<Vec<Job>> {
-    let deadline = server.deadline();
-    let mut claimed = Vec::new();
-    while claimed.len() < limit as usize {
-        let token = ObjectId::generate();
-        match server.until(deadline, |earlier| claiming.claim(server.on(), token, earlier)).await {
-            Ok(Some(job)) => claimed.push(job),
-            Ok(None) => break,
-            Err(error) if claimed.is_empty() => return Err(error),
-            Err(_) => break,
-        }
-    }
-    if !claimed.is_empty() {
-        let shown = server.transact_until(deadline, |on| jobs::show_running(on, &claimed, claiming.now)).await;
-        if let Err(error) = shown {
-            // Clients see these as pending until they end. The claims hold all the same.
-            tracing::warn!(jobs = claimed.len(), %error, "claimed jobs could not be shown as running");
-        }
-    }
-    Ok(claimed)
 }

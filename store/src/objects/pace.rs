@@ -1,4 +1,7 @@
 //! Requests whose bodies take as long as their bytes do: what bounds them is silence, not time.
+//!
+//! Bytes count as taken when the system has them. It may hold a few megabytes on their way, so the answer to a request
+//! must come within the silence after those.
 
 use std::pin::Pin;
 use std::sync::Arc;

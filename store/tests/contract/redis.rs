@@ -57,6 +57,19 @@ async fn prefixes_keep_installations_apart() {
     cache::contract(open).await;
 }
 
+/// The same on another Redis, when the environment names one: behind TLS, of another make, far away.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn given_redis_keeps_the_contract() {
+    let Ok(url) = std::env::var("METASTAMP_TEST_REDIS_URL") else { return };
+    let run = uuid::Uuid::new_v4().simple().to_string();
+    let open = async |name: &str| {
+        let cache = connect(&url, Duration::from_secs(5)).with_prefix(&format!("{run}:{name}:"));
+        let handle: Arc<dyn Cache> = Arc::new(cache);
+        handle
+    };
+    cache::contract(open).await;
+}
+
 /// After the first failure nobody waits; once Redis is back it is found within five seconds.
 async fn is_missed_and_found(cache: &RedisCache, back: impl AsyncFnOnce()) {
     let first = Instant::now();

@@ -103,20 +103,21 @@ async fn breaks_off_half_way(objects: &Objects, proxy: &Proxy) {
 /// A body may take longer than a call, as long as it moves.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_body_that_moves_is_waited_for() {
-    let op_timeout = Duration::from_secs(1);
+    const BYTES_A_SECOND: f64 = 2_000_000.0;
     let socket = TcpSocket::new_v4().unwrap();
     // little room, so that the sender sees how fast it is read
-    socket.set_recv_buffer_size(16 << 10).unwrap();
+    socket.set_recv_buffer_size(128 << 10).unwrap();
     socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
     let listener = socket.listen(8).unwrap();
     let endpoint = format!("http://{}", listener.local_addr().unwrap());
-    let size = 4 << 20;
+    let size = PART_BYTES as usize - 1;
     let slow = tokio::spawn(async move {
         let (mut stream, _) = listener.accept().await.unwrap();
-        let (mut read, mut buffer) = (0, vec![0; 64 << 10]);
+        let (began, mut read, mut buffer) = (Instant::now(), 0, vec![0; 64 << 10]);
         while read < size {
             read += stream.read(&mut buffer).await.unwrap();
-            tokio::time::sleep(Duration::from_millis(20)).await;
+            let due = began + Duration::from_secs_f64(read as f64 / BYTES_A_SECOND);
+            tokio::time::sleep_until(due.into()).await;
         }
         stream.write_all(b"HTTP/1.1 200 OK\r\netag: \"e\"\r\ncontent-length: 0\r\n\r\n").await.unwrap();
         // open until the client has read
@@ -125,7 +126,7 @@ async fn a_body_that_moves_is_waited_for() {
     let (access_key, secret_key) = ("k".to_owned(), "s".to_owned());
     let target = Target { endpoint, access_key, secret_key, bucket: "b".to_owned() };
     let began = Instant::now();
-    write(&target.objects_within(op_timeout), "slow", noise(1, size)).await.unwrap();
-    assert!(began.elapsed() > op_timeout, "{:?} proves nothing", began.elapsed());
+    write(&target.objects_within(OP_TIMEOUT), "slow", noise(1, size)).await.unwrap();
+    assert!(began.elapsed() > OP_TIMEOUT, "{:?} proves nothing", began.elapsed());
     slow.abort();
 }

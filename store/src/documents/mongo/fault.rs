@@ -123,12 +123,29 @@ fn may_pass(error: &Error) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use mongodb::bson::{deserialize_from_document, doc};
+
     use super::*;
+
+    fn said(code: i32, message: &str) -> Error {
+        let answer = doc! { "code": code, "codeName": "Name", "errmsg": message };
+        ErrorKind::Command(deserialize_from_document(answer).unwrap()).into()
+    }
+
+    #[test]
+    fn what_an_operator_must_heal_is_said_at_once() {
+        let standalone = "Transaction numbers are only allowed on a replica set member or mongos";
+        for (code, message, words) in [(20, standalone, "--replSet"), (18, "no", "password"), (13, "no", "may not")] {
+            let Failure::Final(StoreError::Unavailable(why)) = said(code, message).into() else { panic!("{code}") };
+            assert!(why.contains(words), "{why}");
+        }
+    }
 
     #[test]
     fn what_may_pass_is_tried_again() {
         let lost: Error = std::io::Error::from(std::io::ErrorKind::ConnectionReset).into();
         assert!(matches!(Failure::from(lost), Failure::Again(StoreError::Unavailable(_))));
+        assert!(matches!(Failure::from(said(112, "WriteConflict")), Failure::Again(StoreError::Unavailable(_))));
         let wrong = Error::custom("x");
         assert!(matches!(Failure::from(wrong), Failure::Final(StoreError::Internal(_))));
     }

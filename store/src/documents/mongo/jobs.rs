@@ -7,17 +7,23 @@ use metastamp_protocol::fingerprint::bounded_message;
 use metastamp_protocol::{
     Asset, FileKind, Fingerprint, Job, JobLane, JobState, NodeRef, ObjectId, ProcessingStatus, Timestamp,
 };
-use mongodb::bson::{Bson, Document, doc};
+use mongodb::bson::{self, Bson, Document, doc};
+use rand::seq::SliceRandom as _;
+use tokio::time::Instant;
 
+use super::call::Server;
 use super::fault::Attempt;
 use super::on::{On, Query, any_form, any_form_of, date, oid, whole};
-use crate::StoreError;
 use crate::documents::{FingerprintRequest, JobResult, rules};
 use crate::records::Collection::{Assets, Fingerprints, Jobs};
 use crate::records::decode;
+use crate::{Result, StoreError};
 
 /// Jobs of a dead node handled in one transaction.
 pub(super) const RELEASE_BATCH: u32 = 64;
+/// How far claimers that are in each other's way look beyond what they need.
+const ASIDE_MIN: u32 = 4;
+const ASIDE_MAX: u32 = 64;
 /// The call that committed the result: should its answer be lost, the next attempt of the same call knows.
 const COMMITTED_BY: &str = "committed_by";
 
@@ -52,12 +58,25 @@ impl Claiming {
         doc! { "$or": alternatives.to_vec() }
     }
 
-    /// Claims the first job under `token`. The server does this in one step and by itself looks further when another
-    /// claimer was faster, so claimers need not wait for each other.
-    pub async fn claim(&self, on: On, token: ObjectId, earlier_attempts: u32) -> Attempt<Option<Job>> {
-        let mine = doc! { "state": "running", "claim.token": oid(token) };
+    /// The first jobs in the order of the queue that can be claimed now.
+    pub async fn candidates(&self, on: On, limit: u32) -> Attempt<Vec<bson::oid::ObjectId>> {
+        let query =
+            Query { filter: self.filter(), sort: doc! { "created_at": 1, "_id": 1 }, limit, ..Query::default() };
+        let records = on.records(Jobs, query).await?;
+        Ok(records.iter().filter_map(|record| record.get_object_id("_id").ok()).collect())
+    }
+
+    /// Claims one of them under `token`; `None` when another claimer was faster.
+    pub async fn claim(
+        &self,
+        on: On,
+        job: bson::oid::ObjectId,
+        token: ObjectId,
+        earlier_attempts: u32,
+    ) -> Attempt<Option<Job>> {
+        // An attempt that was not answered may have claimed it.
         if earlier_attempts > 0
-            && let Some(job) = on.one(Jobs, mine).await?
+            && let Some(job) = on.one(Jobs, doc! { "_id": job, "claim.token": oid(token) }).await?
         {
             return Ok(Some(job));
         }
@@ -66,13 +85,69 @@ impl Claiming {
         let change = doc! {
             "$set": { "state": "running", "claim": claim, "updated_at": date(self.now) }, "$inc": { "attempts": 1_i64 },
         };
-        let query = Query { filter: self.filter(), sort: doc! { "created_at": 1, "_id": 1 }, ..Query::default() };
-        on.change_first(Jobs, query, change).await
+        let mut filter = doc! { "_id": job };
+        filter.extend(self.filter());
+        on.change_first(Jobs, Query { filter, ..Query::default() }, change).await
+    }
+}
+
+/// Claims up to `limit` jobs, one by one. What was claimed is answered even if the store fails then: it would be lost
+/// until the claim runs out.
+pub(super) async fn claim_jobs(server: &Server, claiming: &Claiming, limit: u32) -> Result<Vec<Job>> {
+    let deadline = server.deadline();
+    let mut claimed = Vec::new();
+    match claim_up_to(server, claiming, limit, deadline, &mut claimed).await {
+        Err(error) if claimed.is_empty() => return Err(error),
+        _ if claimed.is_empty() => return Ok(claimed),
+        _ => {}
+    }
+    let shown = server.transact_until(deadline, |on| show_running(on, &claimed, claiming.now)).await;
+    if let Err(error) = shown {
+        // Clients see these as pending until they end. The claims hold all the same.
+        tracing::warn!(jobs = claimed.len(), %error, "claimed jobs could not be shown as running");
+    }
+    Ok(claimed)
+}
+
+/// The oldest first. Claimers that are in each other's way step aside: all of them asking for the very first job would
+/// make a queue of its own.
+async fn claim_up_to(
+    server: &Server,
+    claiming: &Claiming,
+    limit: u32,
+    deadline: Instant,
+    claimed: &mut Vec<Job>,
+) -> Result<()> {
+    let mut aside = 0;
+    loop {
+        let want = limit.saturating_sub(u32::try_from(claimed.len()).unwrap_or(u32::MAX));
+        if want == 0 {
+            return Ok(());
+        }
+        let look = want.saturating_add(aside);
+        let mut candidates = server.until(deadline, |_| claiming.candidates(server.on(), look)).await?;
+        if candidates.is_empty() {
+            return Ok(());
+        }
+        if aside > 0 {
+            candidates.shuffle(&mut rand::rng());
+        }
+        let mut missed = false;
+        for job in candidates.into_iter().take(want as usize) {
+            let token = ObjectId::generate();
+            match server.until(deadline, |earlier| claiming.claim(server.on(), job, token, earlier)).await? {
+                Some(job) => claimed.push(job),
+                None => missed = true,
+            }
+        }
+        if missed {
+            aside = (aside * 2).clamp(ASIDE_MIN, ASIDE_MAX);
+        }
     }
 }
 
 /// Tells assets and fingerprints that these jobs run, as far as they still run under these claims. Within a transaction.
-pub(super) async fn show_running(on: On, claimed: &[Job], now: Timestamp) -> Attempt<()> {
+async fn show_running(on: On, claimed: &[Job], now: Timestamp) -> Attempt<()> {
     let claims = claimed.iter().filter_map(|job| job.claim.as_ref());
     let tokens: Vec<_> = claims.map(|claim| oid(claim.token)).collect();
     let ids: Vec<_> = claimed.iter().map(|job| oid(job.id)).collect();

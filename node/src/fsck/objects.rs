@@ -1,0 +1,105 @@
+//! Holds rows against objects, both ways.
+
+use futures_util::{StreamExt, TryStreamExt, stream};
+use metastamp_protocol::{Asset, UploadStatus};
+use metastamp_store::records::{Bson, Collection, Snapshot, decode};
+
+use super::Check;
+use super::find::{CHANGED, LOST, Repair};
+use super::findings::{Class, Findings};
+use crate::bytes_of;
+use crate::progress::Unit;
+
+const PAGE: u32 = 200;
+const ASKED_AT_ONCE: usize = 8;
+/// Where uploads go; other keys of the bucket are not ours.
+const UPLOADS: &str = "uploads/";
+
+type Found = (Findings, Vec<Repair>);
+
+/// Every asset has its object, of the size and, if asked for, the digest of its row.
+pub async fn of_assets(
+    check: &Check<'_>,
+    snapshot: &mut dyn Snapshot,
+    count: u64,
+    found: &mut Found,
+) -> anyhow::Result<()> {
+    let meter = check.progress.step("objects of assets", count, Unit::Items);
+    let mut after = None::<Bson>;
+    loop {
+        let page = snapshot.page(Collection::Assets, after.take(), PAGE).await?;
+        let Some(last) = page.last().and_then(|record| record.get("_id").cloned()) else { return Ok(()) };
+        after = Some(last);
+        let assets = page.into_iter().filter_map(|record| decode::<Asset>(Collection::Assets, record).ok());
+        let faults: Vec<Option<Fault>> = stream::iter(assets)
+            .map(|asset| async move { fault(check, asset).await })
+            .buffer_unordered(ASKED_AT_ONCE)
+            .inspect_ok(|_| meter.add(1))
+            .try_collect()
+            .await?;
+        for Fault { class, asset, why } in faults.into_iter().flatten() {
+            let message = if class == Class::AssetWithoutObject { LOST } else { CHANGED };
+            found.0.add(class, format!("{} {}{why}", asset.id, asset.s3_key));
+            found.1.push(Repair::Fail(class, asset.id, message));
+        }
+    }
+}
+
+struct Fault {
+    class: Class,
+    asset: Asset,
+    why: String,
+}
+
+async fn fault(check: &Check<'_>, asset: Asset) -> anyhow::Result<Option<Fault>> {
+    let marked = asset.error_message.as_deref().is_some_and(|message| [LOST, CHANGED].contains(&message));
+    let not_uploaded = matches!(asset.upload_status, UploadStatus::Queued | UploadStatus::Uploading);
+    if (asset.upload_status == UploadStatus::Failed && marked) || not_uploaded {
+        return Ok(None);
+    }
+    let objects = &check.stores.objects;
+    let fault = match objects.head(&asset.s3_key).await? {
+        // deleted since the view was taken?
+        None if check.stores.documents.asset(asset.id).await?.is_none() => None,
+        None => Some((Class::AssetWithoutObject, String::new())),
+        Some(info) if info.size != asset.file_size => {
+            Some((Class::SizeMismatch, format!(": {} bytes instead of {}", info.size, asset.file_size)))
+        }
+        // the original kept no digests
+        Some(_) if check.deep && !asset.sha256.is_empty() => match bytes_of::sum(objects, &asset.s3_key).await? {
+            Some(sum) if sum.sha256 != asset.sha256 => Some((Class::DigestMismatch, String::new())),
+            _ => None,
+        },
+        Some(_) => None,
+    };
+    Ok(fault.map(|(class, why)| Fault { class, asset, why }))
+}
+
+/// Every object that is old enough has a row.
+pub async fn without_row(check: &Check<'_>, found: &mut Found) -> anyhow::Result<()> {
+    let meter = check.progress.step("objects", 0, Unit::Items);
+    let limit = check.now.minus(check.safe_age);
+    let mut next = None::<String>;
+    loop {
+        let page = check.stores.objects.list(UPLOADS, next.as_deref(), 1_000).await?;
+        meter.add(page.objects.len() as u64);
+        // without an age nobody can say that it is safe
+        let old = page.objects.into_iter().filter(|object| object.modified.is_some_and(|at| at <= limit));
+        let used = stream::iter(old)
+            .map(|object| async move {
+                let used = check.stores.documents.key_is_used(&object.key).await?;
+                anyhow::Ok((object, used))
+            })
+            .buffered(ASKED_AT_ONCE);
+        let asked: Vec<_> = used.try_collect().await?;
+        for (object, _) in asked.into_iter().filter(|(_, used)| !used) {
+            let age_s = object.modified.map_or(0, |at| check.now.millis().saturating_sub(at.millis()) / 1_000);
+            found.0.add(Class::ObjectWithoutRow, format!("{}: {} bytes, {age_s} s old", object.key, object.size));
+            found.1.push(Repair::RemoveObject(object.key));
+        }
+        next = page.next;
+        if next.is_none() {
+            return Ok(());
+        }
+    }
+}

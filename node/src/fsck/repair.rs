@@ -1,0 +1,83 @@
+//! Mends what can be mended without losing anything that a creator gave.
+
+use metastamp_protocol::{Asset, Job, ObjectId, Timestamp};
+use metastamp_store::StoreError;
+use metastamp_store::documents::FingerprintRequest;
+use metastamp_store::records::{Collection, encode};
+
+use super::Check;
+use super::find::Repair;
+use super::findings::{Class, Findings};
+use crate::progress::Unit;
+
+/// Gives what was mended.
+///
+/// # Errors
+/// When a store does not answer.
+pub async fn mend(check: &Check<'_>, repairs: Vec<Repair>) -> anyhow::Result<Findings> {
+    let meter = check.progress.step("mending", repairs.len() as u64, Unit::Items);
+    let mut mended = Findings::default();
+    for repair in repairs {
+        if let Some((class, id)) = one(check, repair).await? {
+            mended.add(class, id);
+        }
+        meter.add(1);
+    }
+    Ok(mended)
+}
+
+/// What was mended; none when it was not, or could not be.
+async fn one(check: &Check<'_>, repair: Repair) -> anyhow::Result<Option<(Class, String)>> {
+    let documents = &check.stores.documents;
+    let now = Timestamp::now();
+    Ok(match repair {
+        Repair::Fail(class, id, message) => {
+            documents.fail_asset(id, message, now).await?;
+            Some((class, id.to_string()))
+        }
+        Repair::RemoveObject(key) => {
+            // somebody may have come to need it since
+            if !documents.key_is_used(&key).await? {
+                check.stores.objects.delete(&key).await?;
+            }
+            Some((Class::ObjectWithoutRow, key))
+        }
+        Repair::RemoveRecord(class, collection, id) => {
+            let name = id.to_string();
+            documents.remove_records(collection, vec![id]).await?;
+            Some((class, name))
+        }
+        Repair::Queue(asset, fingerprint) => {
+            let queued = queue(check, &asset, fingerprint, now).await?;
+            queued.then(|| (Class::ProcessingWithoutJob, asset.id.to_string()))
+        }
+        Repair::Fingerprint(asset) => match documents.request_fingerprint(asset, now).await {
+            Ok(FingerprintRequest::Queued(_)) => Some((Class::ReadyWithoutFingerprint, asset.to_string())),
+            Ok(FingerprintRequest::Exists(_)) | Err(StoreError::NotFound { .. }) => None,
+            Err(error) => return Err(error.into()),
+        },
+        Repair::Discard(session) => {
+            documents.discard_abandoned(&session, now).await?;
+            Some((Class::ExpiredSession, session.id.to_string()))
+        }
+    })
+}
+
+/// The job that an asset waits for. One whose fingerprint is already there gets a job of its id.
+async fn queue(
+    check: &Check<'_>,
+    asset: &Asset,
+    fingerprint: Option<ObjectId>,
+    now: Timestamp,
+) -> anyhow::Result<bool> {
+    let documents = &check.stores.documents;
+    if documents.asset(asset.id).await?.is_none_or(|there| there.upload_status != asset.upload_status) {
+        return Ok(true);
+    }
+    if let Some(fingerprint) = fingerprint {
+        let job = encode(Collection::Jobs, &Job::queued(fingerprint, asset, now))?;
+        documents.put_records(Collection::Jobs, vec![job]).await?;
+        return Ok(true);
+    }
+    Ok(matches!(documents.request_fingerprint(asset.id, now).await?, FingerprintRequest::Queued(_)))
+}

@@ -1,0 +1,70 @@
+//! Objects from one store to another, a few at once, each read back.
+
+use futures_util::{StreamExt, TryStreamExt, stream};
+use metastamp_protocol::Timestamp;
+use metastamp_store::objects::Objects;
+use metastamp_store::records::{Bson, Collection};
+use metastamp_store::{Result, StoreError};
+
+use crate::bytes_of;
+use crate::progress::{Progress, Unit};
+use crate::restore::{LEASE_TTL, SWEEPER_LEASE};
+use crate::stores::Stores;
+
+const PAGE: u32 = 200;
+const AT_ONCE: usize = 4;
+
+/// What one object came to.
+enum Outcome {
+    Copied,
+    WasThere,
+    /// The source has a row for it, and no bytes.
+    Lost,
+}
+
+/// Copies the objects of all assets. What the target has with the same bytes is left alone.
+pub async fn copy_all(source: &Stores, target: &Stores, sweeper: &str, progress: &Progress) -> anyhow::Result<()> {
+    let mut snapshot = source.documents.snapshot().await?;
+    let meter = progress.step("objects", snapshot.count(Collection::Assets).await?, Unit::Items);
+    let spool = tempfile::tempdir()?;
+    let (mut copied, mut there, mut lost) = (0_u64, 0_u64, 0_u64);
+    let mut after = None::<Bson>;
+    loop {
+        let page = snapshot.page(Collection::Assets, after.take(), PAGE).await?;
+        let Some(last) = page.last().and_then(|record| record.get("_id").cloned()) else { break };
+        after = Some(last);
+        let keys = page.iter().filter_map(|record| record.get_str("s3_key").ok().map(str::to_owned));
+        let (from, to, dir) = (&source.objects, &target.objects, spool.path());
+        let work = stream::iter(keys).map(|key| async move { one(from, to, &key, dir).await });
+        let outcomes: Vec<Outcome> = work.buffer_unordered(AT_ONCE).inspect_ok(|_| meter.add(1)).try_collect().await?;
+        for outcome in outcomes {
+            match outcome {
+                Outcome::Copied => copied += 1,
+                Outcome::WasThere => there += 1,
+                Outcome::Lost => lost += 1,
+            }
+        }
+        for stores in [source, target] {
+            stores.documents.take_lease(SWEEPER_LEASE, sweeper, Timestamp::now(), LEASE_TTL).await?;
+        }
+    }
+    progress.note(&format!("objects: {copied} copied, {there} were there with the same bytes"));
+    if lost > 0 {
+        progress.warn(&format!("{lost} assets have no object in the source: see metastamp fsck"));
+    }
+    Ok(())
+}
+
+async fn one(from: &Objects, to: &Objects, key: &str, spool: &std::path::Path) -> Result<Outcome> {
+    if let Some(info) = to.head(key).await?
+        && from.head(key).await?.is_some_and(|source| source.size == info.size)
+        && bytes_of::sum(to, key).await? == bytes_of::sum(from, key).await?
+    {
+        return Ok(Outcome::WasThere);
+    }
+    let Some(sum) = bytes_of::copy(from, to, key, spool).await? else { return Ok(Outcome::Lost) };
+    match bytes_of::sum(to, key).await? {
+        Some(found) if found == sum => Ok(Outcome::Copied),
+        _ => Err(StoreError::Internal(format!("{key} is not in the target as it was sent"))),
+    }
+}

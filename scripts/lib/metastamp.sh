@@ -1,0 +1,111 @@
+# shellcheck shell=bash
+# What backup.sh and restore.sh share. $root is the top of the repository.
+
+# The path as seen from anywhere.
+absolute() {
+  case "$1" in
+    /*) printf '%s\n' "$1" ;;
+    *) printf '%s/%s\n' "$PWD" "$1" ;;
+  esac
+}
+
+# Sets what .env and backend/.env say and the environment does not. The lines are read, never run.
+read_settings() {
+  local file line name value
+  for file in "$root/.env" "$root/backend/.env"; do
+    [ -f "$file" ] || continue
+    while IFS= read -r line || [ -n "$line" ]; do
+      line="${line%$'\r'}"
+      line="${line#export }"
+      [[ "$line" =~ ^[[:space:]]*([A-Za-z_][A-Za-z0-9_]*)=(.*)$ ]] || continue
+      name="${BASH_REMATCH[1]}"
+      value="${BASH_REMATCH[2]}"
+      case "$value" in
+        \"*\") value="${value#\"}" value="${value%\"}" ;;
+        \'*\') value="${value#\'}" value="${value%\'}" ;;
+        *) value="${value%%[[:space:]]#*}" ;;
+      esac
+      [ -n "${!name:-}" ] || export "$name=$value"
+    done < "$file"
+  done
+  compose_url
+}
+
+# The guide's older scripts name user and password apart from the URL.
+compose_url() {
+  local url="${MONGODB_URL:-${MONGODB_URI:-}}"
+  if [ -n "${MONGO_USERNAME:-}" ] && [ -n "${MONGO_PASSWORD:-}" ] && [[ "$url" == mongodb*://* ]] && [[ "$url" != *@* ]]; then
+    local separator='?'
+    [[ "$url" == *'?'* ]] && separator='&'
+    [[ "${url#*://}" == */* ]] || url="$url/"
+    url="${url%%://*}://$(encoded "$MONGO_USERNAME"):$(encoded "$MONGO_PASSWORD")@${url#*://}"
+    export MONGODB_URL="$url${separator}authSource=${MONGO_AUTH_DB:-admin}"
+  fi
+}
+
+# Percent-encoded, for a place in a URL.
+encoded() {
+  local LC_ALL=C text="$1" out="" at char
+  for ((at = 0; at < ${#text}; at++)); do
+    char="${text:at:1}"
+    case "$char" in
+      [A-Za-z0-9._~-]) out+="$char" ;;
+      *) out+="$(printf '%%%02X' "'$char")" ;;
+    esac
+  done
+  printf '%s' "$out"
+}
+
+# Runs the program in the repository, where relative paths of .env begin. Its code 2, a refused configuration, is our 1:
+# our 2 is a missing tool.
+run_metastamp() {
+  local code=0 program
+  if program="$(find_program)"; then
+    (cd "$root" && exec "$program" "$@") || code=$?
+  elif command -v docker > /dev/null && docker compose version > /dev/null 2>&1; then
+    in_compose "$@" || code=$?
+  else
+    echo "error: metastamp is not here: set METASTAMP_BIN, or build it with cargo build --release" >&2
+    code=-2
+  fi
+  case "$code" in
+    -2) exit 2 ;;
+    2) exit 1 ;;
+    *) exit "$code" ;;
+  esac
+}
+
+find_program() {
+  local program
+  if [ -n "${METASTAMP_BIN:-}" ]; then
+    if [ -x "$METASTAMP_BIN" ]; then
+      printf '%s\n' "$METASTAMP_BIN"
+      return
+    fi
+    return 1
+  fi
+  if program="$(command -v metastamp)"; then
+    printf '%s\n' "$program"
+    return
+  fi
+  program="$root/target/release/metastamp"
+  [ -x "$program" ] && printf '%s\n' "$program"
+}
+
+# A container of its own, beside the nodes, that sees the directories of backups under their paths.
+in_compose() {
+  local service="${METASTAMP_SERVICE:-backend}" mounts=() previous="" argument
+  # a container has no view of this machine's directories
+  if [ "$1" = backup ] && [[ " $* " != *" --dir "* ]]; then
+    set -- "$@" --dir "$root/backups"
+  fi
+  for argument in "$@"; do
+    case "$previous" in
+      --dir) mkdir -p "$argument" && mounts+=(-v "$argument:$argument") ;;
+    esac
+    [[ "$argument" == /* && -f "$argument" ]] && mounts+=(-v "$argument:$argument:ro")
+    previous="$argument"
+  done
+  local file="${COMPOSE_FILE:-$root/compose/docker-compose.yml}"
+  docker compose --file "$file" run --rm --no-deps -T --user "$(id -u)" "${mounts[@]}" "$service" "$@"
+}

@@ -1,0 +1,119 @@
+//! Faults that were planted are found, mended, and gone.
+
+use std::time::Duration;
+
+use metastamp_protocol::{Asset, Fingerprint, Job, ObjectId, Timestamp, UploadSession, UploadState, UploadStatus};
+use metastamp_store::documents::embedded::EmbeddedDocuments;
+use metastamp_store::records::{Collection, Document, Records, decode, encode};
+use metastamp_tests::{DONE_WITHIN, NodeOptions, accepted, media, member, start};
+use serde_json::Value;
+
+use crate::backup::metastamp;
+
+async fn all(documents: &EmbeddedDocuments, collection: Collection) -> Vec<Document> {
+    documents.snapshot().await.unwrap().page(collection, None, 1_000).await.unwrap()
+}
+
+fn id(n: u8) -> ObjectId {
+    format!("{n:024x}").parse().unwrap()
+}
+
+/// Plants one fault of each class that a record can have.
+async fn plant(documents: &EmbeddedDocuments) {
+    let assets = all(documents, Collection::Assets).await;
+    let whole: Asset = decode(Collection::Assets, assets[0].clone()).unwrap();
+    let fingerprints = all(documents, Collection::Fingerprints).await;
+    let fingerprint: Fingerprint = decode(Collection::Fingerprints, fingerprints[0].clone()).unwrap();
+    let put = async |collection, record| documents.put_records(collection, vec![record]).await.unwrap();
+    let lost = Asset { id: id(1), s3_key: "uploads/lost".to_owned(), fingerprint_id: None, ..whole.clone() };
+    put(Collection::Assets, encode(Collection::Assets, &lost).unwrap()).await;
+    let alone = Fingerprint { id: id(2), asset_id: id(3), ..fingerprint };
+    put(Collection::Fingerprints, encode(Collection::Fingerprints, &alone).unwrap()).await;
+    let job = Job { asset_id: id(4), ..Job::queued(id(5), &whole, Timestamp::now()) };
+    put(Collection::Jobs, encode(Collection::Jobs, &job).unwrap()).await;
+    let session = UploadSession {
+        id: id(6),
+        user_id: whole.user_id,
+        file_name: "x.txt".to_owned(),
+        kind: whole.file_type,
+        s3_key: "uploads/never".to_owned(),
+        state: UploadState::Receiving,
+        owner: metastamp_protocol::NodeRef { node_id: "gone".to_owned(), generation: 1 },
+        created_at: Timestamp(0),
+        expires_at: Timestamp(1),
+    };
+    put(Collection::Uploads, encode(Collection::Uploads, &session).unwrap()).await;
+    let mut stuck: Asset = decode(Collection::Assets, assets[1].clone()).unwrap();
+    stuck.upload_status = UploadStatus::Processing;
+    put(Collection::Assets, encode(Collection::Assets, &stuck).unwrap()).await;
+    // its row goes, its bytes stay
+    documents.remove_records(Collection::Assets, vec![assets[2].get("_id").unwrap().clone()]).await.unwrap();
+    let mut grown: Asset = decode(Collection::Assets, assets[3].clone()).unwrap();
+    grown.file_size += 1;
+    put(Collection::Assets, encode(Collection::Assets, &grown).unwrap()).await;
+    let mut changed: Asset = decode(Collection::Assets, assets[4].clone()).unwrap();
+    changed.sha256 = "0".repeat(64);
+    put(Collection::Assets, encode(Collection::Assets, &changed).unwrap()).await;
+    let unmarked: Asset = decode(Collection::Assets, assets[5].clone()).unwrap();
+    let gone = all(documents, Collection::Fingerprints)
+        .await
+        .into_iter()
+        .find(|record| record.get_object_id("asset_id").unwrap().to_hex() == unmarked.id.to_hex());
+    documents.remove_records(Collection::Fingerprints, vec![gone.unwrap().get("_id").unwrap().clone()]).await.unwrap();
+}
+
+fn report(text: &str) -> Value {
+    let end = text.rfind('}').unwrap();
+    serde_json::from_str(&text[..=end]).unwrap_or_else(|error| panic!("{error}: {text}"))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn planted_faults_are_found_and_mended() {
+    let mut node = start(NodeOptions::new());
+    let client = member(&node).await;
+    for n in 0..6 {
+        let asset = accepted(&client, &media::text(&format!("{n}.txt"), &n.to_string())).await;
+        client.fingerprint_when_done(&asset.id, DONE_WITHIN).await.unwrap();
+    }
+    node.terminate(Duration::from_secs(30)).unwrap();
+    let (home, data) = (tempfile::tempdir().unwrap(), node.data_dir());
+    let (code, text) = metastamp(home.path(), &data, &["fsck", "--deep"]);
+    assert_eq!(code, 0, "{text}");
+
+    let documents = EmbeddedDocuments::open(&data).unwrap();
+    plant(&documents).await;
+    let (code, text) = metastamp(home.path(), &data, &["fsck", "--deep", "--json", "--safe-age", "0"]);
+    assert_eq!(code, 1, "{text}");
+    let found = report(&text);
+    for (class, count) in [
+        ("asset_without_object", 1),
+        ("object_without_row", 1),
+        ("size_mismatch", 1),
+        ("digest_mismatch", 1),
+        // the planted one, and that of the asset whose row is gone
+        ("fingerprint_without_asset", 2),
+        ("job_without_asset", 1),
+        ("processing_without_job", 1),
+        ("ready_without_fingerprint", 1),
+        ("duplicate_key", 0),
+        ("expired_session", 1),
+        ("undecodable_record", 0),
+    ] {
+        assert_eq!(found["problems"][class]["count"], count, "{class}: {text}");
+    }
+    // an object of today may be of an upload under way
+    let (_, text) = metastamp(home.path(), &data, &["fsck", "--json"]);
+    assert_eq!(report(&text)["problems"]["object_without_row"]["count"], 0, "{text}");
+
+    let (code, text) = metastamp(home.path(), &data, &["fsck", "--deep", "--repair", "--safe-age", "0"]);
+    assert_eq!(code, 0, "{text}");
+    let (code, text) = metastamp(home.path(), &data, &["fsck", "--deep", "--safe-age", "0"]);
+    assert_eq!(code, 0, "clean again: {text}");
+    node.restart().unwrap();
+    // what waited for a job is done by the node
+    for asset in client.all_assets().await.unwrap() {
+        if asset.upload_status == UploadStatus::Processing {
+            client.fingerprint_when_done(&asset.id, DONE_WITHIN).await.unwrap();
+        }
+    }
+}

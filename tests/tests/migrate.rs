@@ -1,0 +1,50 @@
+//! Moving everything from one set of stores to another.
+
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use metastamp_chaos::node::binary;
+use metastamp_tests::{NodeOptions, accepted, media, member, start};
+
+use crate::backup::{everything, metastamp};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_move_that_is_killed_goes_on_and_ends_equal() {
+    let mut node = start(NodeOptions::new());
+    let client = member(&node).await;
+    for n in 0..40 {
+        accepted(&client, &media::text(&format!("{n}.txt"), &n.to_string())).await;
+    }
+    accepted(&client, &media::large_png("large.png", 5)).await;
+    node.terminate(Duration::from_secs(30)).unwrap();
+    let (home, source) = (tempfile::tempdir().unwrap(), node.data_dir());
+    let to = format!("embedded:{}", home.path().join("target").display());
+    let args = ["migrate", "--from", "embedded", "--to", &to, "--quiet"];
+    for pause_ms in [50, 150, 300, 600] {
+        let mut command = Command::new(binary().unwrap());
+        command.args(args).env_clear().env("DATA_DIR", &source).current_dir(home.path());
+        let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        std::thread::sleep(Duration::from_millis(pause_ms));
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+    let (code, text) = metastamp(home.path(), &source, &args);
+    assert_eq!(code, 0, "{text}");
+    let target = home.path().join("target");
+    assert_eq!(everything(&target).await, everything(&source).await);
+    let (code, text) = metastamp(home.path(), &target, &["fsck", "--deep"]);
+    assert_eq!(code, 0, "{text}");
+    // it is done: what is there now is not of a move any more
+    let (code, text) = metastamp(home.path(), &source, &args);
+    assert!(code == 1 && text.contains("--yes"), "{code}: {text}");
+}
+
+#[test]
+fn nonsense_is_refused() {
+    let home = tempfile::tempdir().unwrap();
+    let data = home.path().join("data");
+    let same = metastamp(home.path(), &data, &["migrate", "--from", "embedded", "--to", "env"]);
+    assert!(same.0 == 2 && same.1.contains("same place"), "{same:?}");
+    let missing = metastamp(home.path(), &data, &["migrate", "--to", "no-such.env"]);
+    assert_eq!(missing.0, 2, "{missing:?}");
+}
