@@ -22,6 +22,9 @@ pub use self::kinds::{ACCESS_KEY, CacheServer, DocumentServer, ObjectServer, SEC
 /// Numbered databases of the Redis server, so that each node or fleet gets its own.
 const CACHE_DATABASES: u32 = 4_096;
 
+/// Names and values of variables of a node.
+pub type Env = Vec<(String, String)>;
+
 /// One server of each kind.
 pub struct Servers {
     pub documents: DocumentServer,
@@ -60,7 +63,7 @@ impl Servers {
     }
 
     /// What a node must be told to use these servers: a fresh database, Redis number and bucket at each call.
-    pub fn env(&self) -> Vec<(String, String)> {
+    pub fn env(&self) -> Env {
         let name = fresh_name("metastamp");
         let mut env = self.documents.env(&name);
         env.extend(self.cache.env(fresh_database()));
@@ -80,8 +83,8 @@ pub fn wanted() -> bool {
 ///
 /// # Errors
 /// As [`Servers::shared`].
-pub fn env_of(data_dir: &Path) -> Result<Vec<(String, String)>> {
-    static KNOWN: Mutex<Option<HashMap<PathBuf, Vec<(String, String)>>>> = Mutex::new(None);
+pub fn env_of(data_dir: &Path) -> Result<Env> {
+    static KNOWN: Mutex<Option<HashMap<PathBuf, Env>>> = Mutex::new(None);
     if !wanted() {
         return Ok(Vec::new());
     }
@@ -101,7 +104,7 @@ pub fn flush(url: &str) -> Result<()> {
 }
 
 /// What keeps a node on embedded stores whatever is wanted.
-pub fn embedded() -> Vec<(String, String)> {
+pub fn embedded() -> Env {
     let names = ["MONGODB_URL", "REDIS_URL", "S3_ENDPOINT_URL"];
     names.map(|name| (name.to_owned(), "embedded".to_owned())).to_vec()
 }
