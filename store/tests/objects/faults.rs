@@ -12,7 +12,7 @@ use tokio::net::TcpSocket;
 use super::contract::read;
 use super::support::{Target, noise, prefix};
 
-const OP_TIMEOUT: Duration = Duration::from_secs(2);
+const OP_TIMEOUT: Duration = Duration::from_secs(3);
 /// What a busy machine may add.
 const SLACK: Duration = Duration::from_millis(1_500);
 const BIG: usize = 2 * PART_BYTES as usize + 7;
@@ -63,13 +63,14 @@ async fn everything_fails_in_time(objects: &Objects, there: &str) {
         fails("head", objects.head(there)),
         fails("range", objects.get_range(there, 0..3)),
         fails("list", list),
-        fails("delete", objects.delete(there)),
+        // not of what is there: a request that was given up may still arrive
+        fails("delete", objects.delete(&key)),
         fails("half a part", write(objects, &key, noise(1, BIG / 4))),
         fails("parts", write(objects, &key, noise(1, BIG))),
     );
 }
 
-/// Within five seconds. A delete whose answer was lost may have been done.
+/// Within five seconds.
 async fn works_again(objects: &Objects, there: &str) {
     let back = Instant::now();
     while objects.put(there, "a/b", Bytes::from_static(b"there")).await.is_err() {
@@ -78,7 +79,9 @@ async fn works_again(objects: &Objects, there: &str) {
     assert_eq!(read(objects, there).await, b"there");
     let key = prefix("back") + "object";
     let bytes = noise(3, BIG);
-    write(objects, &key, bytes.clone()).await.unwrap();
+    while let Err(error) = write(objects, &key, bytes.clone()).await {
+        assert!(back.elapsed() < Duration::from_secs(5), "{error}");
+    }
     assert_eq!(read(objects, &key).await, bytes);
 }
 
@@ -103,7 +106,7 @@ async fn breaks_off_half_way(objects: &Objects, proxy: &Proxy) {
 /// A body may take longer than a call, as long as it moves.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_body_that_moves_is_waited_for() {
-    const BYTES_A_SECOND: f64 = 2_000_000.0;
+    const BYTES_A_SECOND: f64 = 1_400_000.0;
     let socket = TcpSocket::new_v4().unwrap();
     // little room, so that the sender sees how fast it is read
     socket.set_recv_buffer_size(128 << 10).unwrap();
