@@ -194,7 +194,7 @@ pub(crate) async fn count(snapshot: &mut dyn Snapshot) -> metastamp_store::Resul
     Ok(total)
 }
 
-/// Counts of the archive, and whether the store agrees.
+/// Counts, and whether the store agrees.
 fn table(wanted: &Sums, found: Option<&Sums>) -> Vec<String> {
     let rows: Vec<Vec<String>> = wanted
         .iter()
@@ -210,7 +210,7 @@ fn table(wanted: &Sums, found: Option<&Sums>) -> Vec<String> {
         })
         .collect();
     let header: &[&str] =
-        if found.is_some() { &["collection", "archive", "now", "digest"] } else { &["collection", "records"] };
+        if found.is_some() { &["collection", "restored", "now", "digest"] } else { &["collection", "records"] };
     columns(header, &rows, &[1, 2])
 }
 

@@ -33,6 +33,25 @@ pub enum Repair {
     Discard(Box<UploadSession>),
 }
 
+impl Repair {
+    /// The asset that will be marked as failed.
+    pub fn loses(&self) -> Option<ObjectId> {
+        match self {
+            Repair::Fail(_, id, _) => Some(*id),
+            _ => None,
+        }
+    }
+
+    /// The asset that would get a job.
+    pub fn wants_work(&self) -> Option<(Class, ObjectId)> {
+        match self {
+            Repair::Queue(asset, _) => Some((Class::ProcessingWithoutJob, asset.id)),
+            Repair::Fingerprint(id) => Some((Class::ReadyWithoutFingerprint, *id)),
+            _ => None,
+        }
+    }
+}
+
 /// Ids met so far, for what refers to them.
 #[derive(Default)]
 pub struct Seen {

@@ -1,5 +1,7 @@
 //! Mends what can be mended without losing anything that a creator gave.
 
+use std::collections::HashSet;
+
 use metastamp_protocol::{Asset, Job, ObjectId, Timestamp};
 use metastamp_store::StoreError;
 use metastamp_store::documents::FingerprintRequest;
@@ -17,7 +19,14 @@ use crate::progress::Unit;
 pub async fn mend(check: &Check<'_>, repairs: Vec<Repair>) -> anyhow::Result<Findings> {
     let meter = check.progress.step("mending", repairs.len() as u64, Unit::Items);
     let mut mended = Findings::default();
+    // an asset whose bytes are lost is not to be worked on
+    let lost: HashSet<ObjectId> = repairs.iter().filter_map(Repair::loses).collect();
     for repair in repairs {
+        if let Some((class, id)) = repair.wants_work().filter(|(_, id)| lost.contains(id)) {
+            mended.add(class, id);
+            meter.add(1);
+            continue;
+        }
         if let Some((class, id)) = one(check, repair).await? {
             mended.add(class, id);
         }

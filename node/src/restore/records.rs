@@ -14,6 +14,8 @@ use crate::stores::Stores;
 /// Records written at once, and batches that wait.
 const BATCH: usize = 500;
 const BATCHES_WAITING: usize = 4;
+/// Records that are left out and named; the others are counted.
+const NAMED_MAX: u64 = 20;
 
 type Batch = (Collection, Vec<Document>);
 
@@ -29,11 +31,12 @@ pub async fn put_all(
         verified.collections.keys().map(|collection| (*collection, RecordsDigest::default())).collect();
     let (batches, mut queue) = mpsc::channel(BATCHES_WAITING);
     let reader = tokio::task::spawn_blocking(move || read(&verified, &batches));
+    let mut left_out = 0;
     while let Some((collection, mut records)) = queue.recv().await {
         if collection == Collection::Assets {
             records.iter_mut().for_each(|record| move_bucket(record, stores.objects.bucket()));
         }
-        let put = put(stores, collection, records, progress).await?;
+        let put = put(stores, collection, records, &mut left_out, progress).await?;
         let digest = digests.entry(collection).or_default();
         for record in &put {
             digest.add(collection, record)?;
@@ -41,6 +44,9 @@ pub async fn put_all(
         meter.add(put.len() as u64);
     }
     reader.await??;
+    if left_out > 0 {
+        progress.warn(&format!("{left_out} records are left out"));
+    }
     let sum = |digest: RecordsDigest| CollectionSum { records: digest.count(), digest: digest.hex() };
     Ok(digests.into_iter().map(|(collection, digest)| (collection, sum(digest))).collect())
 }
@@ -65,6 +71,7 @@ async fn put(
     stores: &Stores,
     collection: Collection,
     records: Vec<Document>,
+    left_out: &mut u64,
     progress: &Progress,
 ) -> Result<Vec<Document>> {
     match stores.documents.put_records(collection, records.clone()).await {
@@ -78,8 +85,11 @@ async fn put(
             Ok(()) => put.push(record),
             Err(error) if error.is_transient() => return Err(error),
             Err(error) => {
-                let id = record.get("_id").map(ToString::to_string).unwrap_or_default();
-                progress.warn(&format!("{} {id} is left out: {error}", collection.name()));
+                *left_out += 1;
+                if *left_out <= NAMED_MAX {
+                    let id = record.get("_id").map(ToString::to_string).unwrap_or_default();
+                    progress.warn(&format!("{} {id} is left out: {error}", collection.name()));
+                }
             }
         }
     }
