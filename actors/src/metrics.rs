@@ -32,8 +32,8 @@ pub const UPLOAD_SESSIONS_TOTAL: &str = "upload_sessions_total";
 pub const GARBAGE_OBJECTS: &str = "garbage_objects";
 /// Counter, label `what` (session, object): what the sweeper cleaned away.
 pub const SWEPT_TOTAL: &str = "swept_total";
-/// Counter, label `step` (found, removed): objects without a row that were old enough to go.
-pub const ORPHAN_OBJECTS_TOTAL: &str = "orphan_objects_total";
+/// Gauge: objects without a row that are older than any upload, in the last round.
+pub const ORPHAN_OBJECTS: &str = "orphan_objects";
 /// Gauge: assets whose object was not there in the last two rounds.
 pub const ASSETS_WITHOUT_OBJECT: &str = "assets_without_object";
 /// Gauge, seconds since 1970: when the last whole round over objects and rows ended.

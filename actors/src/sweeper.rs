@@ -97,6 +97,8 @@ impl Sweeper {
         let ours = self.documents.take_lease(LEASE, &self.node.node_id, now, ttl).await;
         gauge!(SWEEPER_LEASE).set(if matches!(ours, Ok(true)) { 1.0 } else { 0.0 });
         if !ours? {
+            // what this node found is told by another one now
+            state.orphans.forget();
             return result;
         }
         // One step that fails must not keep the others from being done.

@@ -31,6 +31,9 @@ pub struct FsckArgs {
     /// Read every object and compare its digest
     #[arg(long)]
     deep: bool,
+    /// With --repair: remove objects without a row even when there are more of them than with one
+    #[arg(long, requires = "repair")]
+    remove_objects: bool,
     /// Say nothing but the findings
     #[arg(short, long)]
     quiet: bool,
@@ -47,6 +50,7 @@ struct Check<'a> {
     /// An object without a row that is younger may belong to an upload under way.
     safe_age: Duration,
     deep: bool,
+    remove_objects: bool,
 }
 
 /// # Errors
@@ -79,6 +83,7 @@ async fn check(args: &FsckArgs, stores: &Stores) -> anyhow::Result<(Findings, Fi
         now: Timestamp::now(),
         safe_age: Duration::from_secs(args.safe_age),
         deep: args.deep,
+        remove_objects: args.remove_objects,
     };
     let (findings, repairs) = find::look(&check).await?;
     let mended = if args.repair { repair::mend(&check, repairs).await? } else { Findings::default() };

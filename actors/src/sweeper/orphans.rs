@@ -1,7 +1,8 @@
 //! Objects without a row, and rows without an object: looked for piece by piece, in rounds, for as long as a node lives.
 //!
-//! An object without a row is removed once no upload can be that old. A row without an object is only counted and said:
-//! what a creator gave is not given up by a machine; `metastamp fsck --repair` is for people.
+//! Both are only counted and said. What a creator gave is not given up by a machine, which can't know whether the rows
+//! are those that belong to the bucket: after a restore of older records, or with the name of another database, every
+//! object may be without a row. `metastamp fsck --repair` is for people.
 
 use std::collections::HashSet;
 
@@ -9,11 +10,11 @@ use metastamp_protocol::{Asset, ObjectId, Timestamp, UploadStatus};
 use metastamp_store::documents::SharedDocuments;
 use metastamp_store::objects::Objects;
 use metastamp_store::records::{Bson, Collection, decode};
-use metrics::{counter, gauge};
+use metrics::gauge;
 
 use crate::Settings;
 use crate::error::Result;
-use crate::metrics::{ASSETS_WITHOUT_OBJECT, ORPHAN_OBJECTS_TOTAL, ORPHAN_ROUND_TIMESTAMP_SECONDS};
+use crate::metrics::{ASSETS_WITHOUT_OBJECT, ORPHAN_OBJECTS, ORPHAN_ROUND_TIMESTAMP_SECONDS};
 
 /// Objects and rows looked at in one pass.
 const OBJECTS_PER_PASS: u32 = 200;
@@ -29,6 +30,9 @@ pub(super) struct Orphans {
     last_pass: Timestamp,
     objects: Cursor<String>,
     rows: Cursor<Bson>,
+    /// Objects without a row, in this round and in the one before.
+    unowned: u64,
+    unowned_before: u64,
     /// Assets whose object was not there, in this round and in the one before. Only those of both count: an asset may be
     /// deleted between two looks.
     missing: HashSet<ObjectId>,
@@ -86,7 +90,7 @@ impl Orphans {
         Ok(())
     }
 
-    /// Removes objects that were written before `limit` and that nothing refers to.
+    /// Counts objects that were written before `limit`, when no upload can be that old, and that nothing refers to.
     async fn look_at_objects(
         &mut self,
         documents: &SharedDocuments,
@@ -99,14 +103,18 @@ impl Orphans {
             if documents.key_is_used(&object.key).await? {
                 continue;
             }
-            counter!(ORPHAN_OBJECTS_TOTAL, "step" => "found").increment(1);
-            // keys are never used twice: nobody can come to need it between the look and the removal
-            objects.delete(&object.key).await?;
-            counter!(ORPHAN_OBJECTS_TOTAL, "step" => "removed").increment(1);
-            tracing::info!(key = %object.key, size = object.size, "object without a row removed");
+            self.unowned += 1;
+            tracing::debug!(key = %object.key, size = object.size, "object without a row");
         }
         self.objects.advance(page.next);
         Ok(())
+    }
+
+    /// Begins anew, with nothing found.
+    pub fn forget(&mut self) {
+        *self = Self::default();
+        gauge!(ASSETS_WITHOUT_OBJECT).set(0.0);
+        gauge!(ORPHAN_OBJECTS).set(0.0);
     }
 
     async fn look_at_rows(&mut self, documents: &SharedDocuments, objects: &Objects) -> Result<()> {
@@ -133,17 +141,24 @@ impl Orphans {
     fn end_round(&mut self, now: Timestamp) {
         let confirmed = self.missing.intersection(&self.missing_before).count();
         gauge!(ASSETS_WITHOUT_OBJECT).set(confirmed as f64);
+        gauge!(ORPHAN_OBJECTS).set(self.unowned as f64);
         gauge!(ORPHAN_ROUND_TIMESTAMP_SECONDS).set(now.millis() as f64 / 1_000.0);
-        if confirmed > 0 {
-            tracing::warn!(assets = confirmed, "assets without their object: see metastamp fsck");
+        if confirmed > 0 || self.unowned > 0 {
+            let objects = self.unowned;
+            tracing::warn!(
+                assets = confirmed,
+                objects,
+                "assets without object, objects without row: see metastamp fsck"
+            );
         }
+        self.unowned_before = std::mem::take(&mut self.unowned);
         self.missing_before = std::mem::take(&mut self.missing);
         (self.objects, self.rows) = (Cursor::Start, Cursor::Start);
     }
 
-    /// How many assets were without their object in the last two rounds.
+    /// How many assets without object, and objects without row, the last round met.
     #[cfg(test)]
-    pub fn suspected(&self) -> usize {
-        self.missing_before.len()
+    pub fn suspected(&self) -> (usize, u64) {
+        (self.missing_before.len(), self.unowned_before)
     }
 }

@@ -75,11 +75,18 @@ async fn fault(check: &Check<'_>, asset: Asset) -> anyhow::Result<Option<Fault>>
     Ok(fault.map(|(class, why)| Fault { class, asset, why }))
 }
 
+/// Fewer than so many objects without a row are never too many.
+const FEW: usize = 10;
+
 /// Every object that is old enough has a row.
+///
+/// Where most have none, the rows are hardly those that belong to the bucket: of an older backup, or of another
+/// database. Then they are only told.
 pub async fn without_row(check: &Check<'_>, found: &mut Found) -> anyhow::Result<()> {
     let meter = check.progress.step("objects", 0, Unit::Items);
     let limit = check.now.minus(check.safe_age);
     let mut next = None::<String>;
+    let (mut owned, mut removals) = (0, Vec::new());
     loop {
         let page = check.stores.objects.list(UPLOADS, next.as_deref(), 1_000).await?;
         meter.add(page.objects.len() as u64);
@@ -92,14 +99,24 @@ pub async fn without_row(check: &Check<'_>, found: &mut Found) -> anyhow::Result
             })
             .buffered(ASKED_AT_ONCE);
         let asked: Vec<_> = used.try_collect().await?;
+        owned += asked.iter().filter(|(_, used)| *used).count();
         for (object, _) in asked.into_iter().filter(|(_, used)| !used) {
             let age_s = object.modified.map_or(0, |at| check.now.millis().saturating_sub(at.millis()) / 1_000);
             found.0.add(Class::ObjectWithoutRow, format!("{}: {} bytes, {age_s} s old", object.key, object.size));
-            found.1.push(Repair::RemoveObject(object.key));
+            removals.push(Repair::RemoveObject(object.key));
         }
         next = page.next;
         if next.is_none() {
-            return Ok(());
+            break;
         }
     }
+    if removals.len() > owned.max(FEW) && !check.remove_objects {
+        check.progress.note(
+            "more objects are without a row than with one: are these the rows that belong to this bucket? They stay; \
+             --remove-objects removes them",
+        );
+    } else {
+        found.1.append(&mut removals);
+    }
+    Ok(())
 }

@@ -85,7 +85,7 @@ fn describe() {
     describe_counter!(a::FENCED_WRITES_TOTAL, "Writes refused because someone else had moved on");
     describe_counter!(a::UPLOAD_SESSIONS_TOTAL, "Upload sessions that ended, by outcome");
     describe_gauge!(a::GARBAGE_OBJECTS, "Objects waiting to be removed");
-    describe_counter!(a::ORPHAN_OBJECTS_TOTAL, "Objects without a row, by step");
+    describe_gauge!(a::ORPHAN_OBJECTS, "Objects without a row, in the last round");
     describe_gauge!(a::ASSETS_WITHOUT_OBJECT, "Assets whose object was not there in the last two rounds");
     describe_gauge!(a::ORPHAN_ROUND_TIMESTAMP_SECONDS, "When the last round over objects and rows ended");
     describe_gauge!(a::SWEEPER_LEASE, "1 on the node that sweeps");
