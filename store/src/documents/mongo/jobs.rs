@@ -7,7 +7,7 @@ use metastamp_protocol::fingerprint::bounded_message;
 use metastamp_protocol::{
     Asset, FileKind, Fingerprint, Job, JobLane, JobState, NodeRef, ObjectId, ProcessingStatus, Timestamp,
 };
-use mongodb::bson::{self, Bson, Document, doc};
+use mongodb::bson::{Bson, Document, doc};
 use rand::seq::SliceRandom as _;
 use tokio::time::Instant;
 
@@ -59,34 +59,33 @@ impl Claiming {
     }
 
     /// The first jobs in the order of the queue that can be claimed now.
-    pub async fn candidates(&self, on: On, limit: u32) -> Attempt<Vec<bson::oid::ObjectId>> {
+    pub async fn candidates(&self, on: On, limit: u32) -> Attempt<Vec<Job>> {
         let query =
             Query { filter: self.filter(), sort: doc! { "created_at": 1, "_id": 1 }, limit, ..Query::default() };
-        let records = on.records(Jobs, query).await?;
-        Ok(records.iter().filter_map(|record| record.get_object_id("_id").ok()).collect())
+        on.all(Jobs, query).await
     }
 
-    /// Claims one of them under `token`; `None` when another claimer was faster.
-    pub async fn claim(
-        &self,
-        on: On,
-        job: bson::oid::ObjectId,
-        token: ObjectId,
-        earlier_attempts: u32,
-    ) -> Attempt<Option<Job>> {
+    /// Claims one of them under `token`, if it is still as it was `seen`; `None` when another claimer was faster.
+    pub async fn claim(&self, on: On, seen: &Job, token: ObjectId, earlier_attempts: u32) -> Attempt<Option<Job>> {
         // An attempt that was not answered may have claimed it.
         if earlier_attempts > 0
-            && let Some(job) = on.one(Jobs, doc! { "_id": job, "claim.token": oid(token) }).await?
+            && let Some(job) = on.one(Jobs, under(seen.id, token)).await?
         {
             return Ok(Some(job));
         }
+        let filter = match &seen.claim {
+            None => doc! { "_id": oid(seen.id), "state": "queued", "not_before": { "$lte": date(self.now) } },
+            Some(claim) => {
+                let mut filter = under(seen.id, claim.token);
+                filter.insert("claim.expires_at", date(claim.expires_at));
+                filter
+            }
+        };
         let by = doc! { "node_id": &self.by.node_id, "generation": self.by.generation };
         let claim = doc! { "token": oid(token), "by": by, "expires_at": date(self.now.plus(self.lease)) };
         let change = doc! {
             "$set": { "state": "running", "claim": claim, "updated_at": date(self.now) }, "$inc": { "attempts": 1_i64 },
         };
-        let mut filter = doc! { "_id": job };
-        filter.extend(self.filter());
         on.change_first(Jobs, Query { filter, ..Query::default() }, change).await
     }
 }
@@ -133,9 +132,9 @@ async fn claim_up_to(
             candidates.shuffle(&mut rand::rng());
         }
         let mut missed = false;
-        for job in candidates.into_iter().take(want as usize) {
+        for seen in candidates.iter().take(want as usize) {
             let token = ObjectId::generate();
-            match server.until(deadline, |earlier| claiming.claim(server.on(), job, token, earlier)).await? {
+            match server.until(deadline, |earlier| claiming.claim(server.on(), seen, token, earlier)).await? {
                 Some(job) => claimed.push(job),
                 None => missed = true,
             }
