@@ -190,6 +190,8 @@ impl ObjectServer {
 fn object_args(data: &Path, ports: &[u16]) -> Vec<String> {
     let mut args = words("mini -ip=127.0.0.1 -ip.bind=127.0.0.1 -webdav=false -admin.ui=false");
     args.extend(words("-s3.port.iceberg=0 -s3.port.lance=0"));
+    // each bucket takes a volume at least, and every test has a bucket: left to itself the server has some forty
+    args.push("-volume.max=20000".to_owned());
     args.push(format!("-dir={}", data.display()));
     let uses = ["s3.port", "filer.port", "master.port", "volume.port", "admin.port"];
     for (i, name) in uses.into_iter().enumerate() {
