@@ -104,6 +104,7 @@ pub async fn run(config: Config, args: BackupArgs) -> anyhow::Result<()> {
             .await
             .or_exit(OFFSITE, "copy elsewhere")?;
     }
+    retention::remove_leftovers(&job.dir)?;
     for old in retention::outdated(&job.dir, now, job.retention_days, config.backup.count_min)? {
         retention::remove(&old)?;
         job.progress.note(&format!("removed {}, it was older than {} days", old.display(), job.retention_days));

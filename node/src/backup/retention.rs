@@ -38,6 +38,25 @@ pub fn remove(archive: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Removes what a run that was broken off left behind.
+pub fn remove_leftovers(dir: &Path) -> anyhow::Result<()> {
+    for day in entries(dir)?.into_iter().filter(|path| path.is_dir()) {
+        for path in entries(&day)? {
+            let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            let ours = name.starts_with(".work-") || (name.starts_with('.') && name.ends_with(".partial"));
+            // a younger one may be of a run under way
+            let old = path
+                .metadata()
+                .and_then(|about| about.modified())
+                .is_ok_and(|at| at.elapsed().is_ok_and(|age| age > DAY));
+            if ours && old {
+                let _ = if path.is_dir() { std::fs::remove_dir_all(&path) } else { std::fs::remove_file(&path) };
+            }
+        }
+    }
+    Ok(())
+}
+
 fn entries(dir: &Path) -> anyhow::Result<Vec<PathBuf>> {
     match std::fs::read_dir(dir) {
         Ok(entries) => Ok(entries.flatten().map(|entry| entry.path()).collect()),
