@@ -17,7 +17,7 @@ use crate::metrics::observe;
 use crate::{Result, StoreError};
 
 const PAUSE_MIN: Duration = Duration::from_millis(2);
-const PAUSE_MAX: Duration = Duration::from_millis(200);
+const PAUSE_MAX: Duration = Duration::from_millis(500);
 
 /// One database on one deployment, and how long a call to it may take.
 #[derive(Clone)]

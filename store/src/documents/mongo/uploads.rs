@@ -54,15 +54,16 @@ pub(super) async fn renew(on: On, id: ObjectId, expires_at: Timestamp) -> Attemp
 /// Within a transaction.
 pub(super) async fn commit(on: On, commit: &UploadCommit) -> Attempt<UploadOutcome> {
     let UploadCommit { asset, fingerprint, repeat_since } = commit;
-    // First of all the session: a discard, or the same commit by another, is in conflict from here on.
+    // First what others are most likely to be at as well: whoever is in conflict has not done much for nothing.
+    let commits = doc! { "$set": { "at": date(asset.created_at) }, "$inc": { "commits": 1_i64 } };
+    on.upsert(SAME_UPLOADS, doc! { "_id": likeness(asset) }, commits).await?;
+    // A discard, or the same commit by another, is in conflict from here on.
     let Some(session) = end(&on, receiving(asset.id), UploadState::Stored).await? else {
         return committed_before(&on, asset.id).await;
     };
     if asset.s3_key != session.s3_key {
         return Err(StoreError::Internal("the asset names another object than its session".to_owned()).into());
     }
-    let commits = doc! { "$set": { "at": date(asset.created_at) }, "$inc": { "commits": 1_i64 } };
-    on.upsert(SAME_UPLOADS, doc! { "_id": likeness(asset) }, commits).await?;
     if let Some(first) = repeat_of(&on, asset, *repeat_since).await? {
         on.insert_record(Repeats, doc! { "_id": oid(session.id), "first": oid(first.id) }).await?;
         end(&on, doc! { "_id": oid(session.id) }, UploadState::Discarded).await?;
