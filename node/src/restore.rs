@@ -125,11 +125,10 @@ async fn restore(
         progress
             .warn("a node seems to be running on these stores: stop all nodes first, or what they write is mixed in");
     }
-    if (there > 0 || !alone) && !args.yes {
-        if let Err(refused) = agreed(config, there).await {
-            documents.return_lease(SWEEPER_LEASE, &holder).await?;
-            return Err(refused);
-        }
+    let asked = (there > 0 || !alone) && !args.yes;
+    if asked && let Err(refused) = agreed(config, there).await {
+        documents.return_lease(SWEEPER_LEASE, &holder).await?;
+        return Err(refused);
     }
     let done = replace(stores, verified, &holder, progress).await;
     documents.return_lease(SWEEPER_LEASE, &holder).await?;
