@@ -116,6 +116,7 @@ impl Node {
                 Some(Name::take(stores.documents.clone(), &identity.node.node_id, &identity.holder).await?)
             }
         };
+        stores.documents.come_up(&identity.node).await.context("documents")?;
         let temp_dir = fresh_temp_dir(&config.data_dir, &identity.node.node_id)?;
         let settings = Settings {
             workers: config.fingerprint_workers,

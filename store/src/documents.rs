@@ -101,6 +101,8 @@ pub trait Documents: Records {
     /// Makes collections, validators and indexes and brings older data up to date. Idempotent; of several nodes that
     /// call it at once, one does the work and the others wait for it. Returns what was done, a line for each step.
     async fn prepare(&self) -> Result<Vec<String>>;
+    /// This process is `node` from now on. What former lives of it left open in the store is ended.
+    async fn come_up(&self, node: &NodeRef) -> Result<()>;
     /// Takes or renews the lease `name` for `holder`, until `now + ttl`; false while it is someone else's.
     async fn take_lease(&self, name: &str, holder: &str, now: Timestamp, ttl: Duration) -> Result<bool>;
     /// Ends the lease if `holder` has it.

@@ -40,10 +40,14 @@ fn clean(text: &str) -> String {
     out.trim_matches(['_', '-', '.']).to_owned()
 }
 
-/// Where the bytes live: `uploads/{user_id}/{YYYY-MM-DD}/{unique}_{safe_name}`, at most 1,024 bytes.
+/// Longest last part of a key, in bytes: servers that keep objects as files take no more.
+const KEY_NAME_BYTES_MAX: usize = 255;
+
+/// Where the bytes live: `uploads/{user_id}/{YYYY-MM-DD}/{unique}_{safe_name}`. A name too long for the last part of a key
+/// is shortened in it.
 pub fn object_key(user_id: ObjectId, now: Timestamp, unique: &str, safe_name: &str) -> String {
     let prefix = format!("uploads/{user_id}/{}/{unique}_", now.day());
-    let room = 1_024 - prefix.len();
+    let room = KEY_NAME_BYTES_MAX.saturating_sub(unique.len() + 1);
     if safe_name.len() <= room {
         return prefix + safe_name;
     }
@@ -84,7 +88,8 @@ mod tests {
         assert_eq!(safe.chars().count(), 255);
         assert!(safe.ends_with(".png"));
         let key = object_key(ObjectId::generate(), Timestamp(0), "u", &safe);
-        assert!(key.len() <= 1_024 && key.ends_with(".png"), "{}", key.len());
+        let last = key.rsplit('/').next().unwrap_or_default();
+        assert!(last.len() <= 255 && last.starts_with("u_") && last.ends_with(".png"), "{last}");
     }
 
     #[test]

@@ -64,6 +64,9 @@ impl Documents for Cached {
     async fn prepare(&self) -> Result<Vec<String>> {
         self.changes.make(Touched::Everything, self.documents.prepare()).await
     }
+    async fn come_up(&self, node: &NodeRef) -> Result<()> {
+        self.documents.come_up(node).await
+    }
     async fn take_lease(&self, name: &str, holder: &str, now: Timestamp, ttl: Duration) -> Result<bool> {
         self.documents.take_lease(name, holder, now, ttl).await
     }

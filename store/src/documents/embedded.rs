@@ -49,6 +49,10 @@ impl Documents for EmbeddedDocuments {
         // Tables are made when the file is opened.
         Ok(Vec::new())
     }
+    async fn come_up(&self, _: &NodeRef) -> Result<()> {
+        // A process that dies leaves nothing open: its locks go with it.
+        Ok(())
+    }
     async fn take_lease(&self, name: &str, holder: &str, now: Timestamp, ttl: Duration) -> Result<bool> {
         let (name, holder) = (name.to_owned(), holder.to_owned());
         self.db.write("take_lease", move |c| leases::take(c, &name, &holder, now, ttl)).await

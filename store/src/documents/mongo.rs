@@ -17,10 +17,12 @@ mod pool;
 mod prepare;
 mod records;
 mod schema;
+mod sessions;
 mod uploads;
 mod users;
 mod validators;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -52,7 +54,7 @@ impl MongoDocuments {
     pub async fn connect(settings: MongoSettings) -> Result<Self> {
         let client = connect::client(&settings).await?;
         let db = client.database(&settings.database);
-        Ok(Self { server: Server { client, db, within: settings.call_within } })
+        Ok(Self { server: Server { client, db, within: settings.call_within, sessions: Arc::default() } })
     }
 
     /// Removes the whole database, collections and indexes included. For tests and `init --drop`.
@@ -72,6 +74,13 @@ impl Documents for MongoDocuments {
     async fn prepare(&self) -> Result<Vec<String>> {
         let Self { server } = self;
         server.measured("prepare", prepare::prepare(server)).await
+    }
+    async fn come_up(&self, node: &NodeRef) -> Result<()> {
+        let Self { server } = self;
+        server.sessions.belong_to(node);
+        let ended = server.call("come_up", |_| server.end_sessions(sessions::lives_before(node))).await?;
+        tracing::debug!(sessions = ended, "transactions of former lives ended");
+        Ok(())
     }
     async fn take_lease(&self, name: &str, holder: &str, now: Timestamp, ttl: Duration) -> Result<bool> {
         let Self { server } = self;
@@ -208,6 +217,12 @@ impl Documents for MongoDocuments {
         self.server.measured("claim_jobs", jobs::claim_jobs(&self.server, &claiming, limit)).await
     }
     async fn release_claims_of(&self, node: &NodeRef, now: Timestamp) -> Result<u64> {
+        let Self { server } = self;
+        // What it left open would be in the way of all that follows.
+        let ended = server.call("end_sessions", |_| server.end_sessions(sessions::lives_until(node))).await;
+        if let Err(error) = ended {
+            tracing::warn!(%node, %error, "transactions of a dead node stay open until the server ends them");
+        }
         let mut released = 0;
         loop {
             let step = |on| jobs::release_claims_of(on, node, now);

@@ -39,6 +39,7 @@ const READS: &[&str] = &[
 /// Methods that change nothing that is read from the cache.
 const HIDDEN: &[&str] = &[
     "prepare",
+    "come_up",
     "take_lease",
     "return_lease",
     "revoke_session",

@@ -180,6 +180,45 @@ async fn lost_answers_change_nothing() {
     }
 }
 
+/// A node that was killed within a transaction does not hold others up until the server's own limit.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_dead_node_left_open_is_ended() {
+    let server = start().await;
+    let (dead, node) = (test_node("n", 1), test_node("n", 2));
+    for its_next_life in [false, true] {
+        let name = if its_next_life { "returned" } else { "survived" };
+        let database = raw(&server, name).await;
+        let (first, second) = (connect(server.url(), name).await, connect(server.url(), name).await);
+        first.prepare().await.unwrap();
+        first.come_up(&dead).await.unwrap();
+        let asset = stored(&*first, "a.txt").await;
+        let notes = database.collection::<Document>("transaction_sessions");
+        let note = notes.find_one(doc! { "node_id": "n", "generation": 1_i64 }).await.unwrap();
+        let mut note = note.expect("the session of the commit was noted");
+
+        // Another session of the dead node, which nobody will ever hear of again.
+        let mut open = database.client().start_session().await.unwrap();
+        open.start_transaction().await.unwrap();
+        let assets = database.collection::<Document>("assets");
+        let id = oid::ObjectId::from_bytes(*asset.id.as_bytes());
+        let title = doc! { "$set": { "title": "x" } };
+        assets.update_one(doc! { "_id": id }, title).session(&mut open).await.unwrap();
+        note.insert("_id", open.id().get("id").unwrap().clone());
+        notes.insert_one(note).await.unwrap();
+        let held = connect_within(server.url(), name, Duration::from_secs(1)).await;
+        assert!(matches!(held.delete_asset(asset.id, at(3)).await, Err(StoreError::Unavailable(_))));
+
+        if its_next_life {
+            second.come_up(&node).await.unwrap();
+        } else {
+            second.release_claims_of(&dead, at(2)).await.unwrap();
+        }
+        assert!(second.delete_asset(asset.id, at(3)).await.unwrap().is_some());
+        assert!(open.commit_transaction().await.is_err(), "it was ended");
+        assert_eq!(notes.count_documents(doc! { "generation": 1_i64 }).await.unwrap(), 0);
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_server_that_is_away_is_unavailable_and_waited_for() {
     let mut server = start().await;

@@ -13,6 +13,7 @@ use tokio::time::{Instant, timeout_at};
 use super::connect::write_concern;
 use super::fault::{Attempt, Failure};
 use super::on::On;
+use super::sessions::Sessions;
 use crate::metrics::observe;
 use crate::{Result, StoreError};
 
@@ -25,6 +26,7 @@ pub(super) struct Server {
     pub client: Client,
     pub db: Database,
     pub within: Duration,
+    pub sessions: Arc<Sessions>,
 }
 
 impl Server {
@@ -144,6 +146,7 @@ impl Server {
 
     async fn begin(&self) -> Attempt<ClientSession> {
         let mut session = self.client.start_session().await?;
+        self.note_session(&session).await?;
         let options = TransactionOptions::builder()
             .read_concern(ReadConcern::snapshot())
             .write_concern(write_concern(self.within))

@@ -12,6 +12,7 @@ use super::fault::{Attempt, code, is_duplicate};
 use super::leases::LEASES;
 use super::migrations::MIGRATIONS;
 use super::on::whole;
+use super::sessions::TRANSACTION_SESSIONS;
 use super::uploads::SAME_UPLOADS;
 use super::validators::validator;
 use crate::StoreError;
@@ -91,6 +92,8 @@ const INDEXES: &[Index] = &[
     index("garbage", &[("since", 1)]),
     index("revoked_sessions", &[("until", 1)]).expiring(),
     index(SAME_UPLOADS, &[("at", 1)]).expiring(),
+    index(TRANSACTION_SESSIONS, &[("at", 1)]).expiring(),
+    index(TRANSACTION_SESSIONS, &[("node_id", 1), ("generation", 1)]),
 ];
 
 /// As `collection.name`, with the name that MongoDB itself would give, such as `assets.user_id_1_created_at_-1`.
@@ -141,7 +144,7 @@ impl Index {
 pub(super) async fn collections(server: &Server) -> Attempt<Vec<String>> {
     let mut lines = Vec::new();
     let found: Vec<_> = server.db.list_collections().await?.try_collect().await?;
-    let ours = [SAME_UPLOADS, LEASES, MIGRATIONS];
+    let ours = [SAME_UPLOADS, TRANSACTION_SESSIONS, LEASES, MIGRATIONS];
     for name in Collection::ALL.into_iter().map(Collection::name).chain(ours) {
         let wanted = validator(name);
         let Some(found) = found.iter().find(|collection| collection.name == name) else {
