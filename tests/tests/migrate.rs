@@ -1,5 +1,6 @@
 //! Moving everything from one set of stores to another.
 
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
@@ -20,17 +21,28 @@ async fn a_move_that_is_killed_goes_on_and_ends_equal() {
     let (home, source) = (tempfile::tempdir().unwrap(), node.data_dir());
     let to = format!("embedded:{}", home.path().join("target").display());
     let args = ["migrate", "--from", "embedded", "--to", &to, "--quiet"];
-    for pause_ms in [50, 150, 300, 600] {
+    let target = home.path().join("target");
+    // killed at the start, and each time when some more bytes are there
+    let mut ended = false;
+    for files in [0, 5, 15, 30] {
         let mut command = Command::new(binary().unwrap());
         command.args(args).env_clear().env("DATA_DIR", &source).current_dir(home.path());
         let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-        std::thread::sleep(Duration::from_millis(pause_ms));
+        while !ended && !(target.join("metastamp.db").exists() && files_below(&target.join("objects")) > files) {
+            ended = child.try_wait().unwrap().is_some_and(|status| status.success());
+            std::thread::sleep(Duration::from_millis(2));
+        }
         child.kill().unwrap();
         child.wait().unwrap();
+        assert!(!ended || files > 0, "it was not broken off once");
+        if ended {
+            break;
+        }
     }
-    let (code, text) = metastamp(home.path(), &source, &args);
-    assert_eq!(code, 0, "{text}");
-    let target = home.path().join("target");
+    if !ended {
+        let (code, text) = metastamp(home.path(), &source, &args);
+        assert_eq!(code, 0, "{text}");
+    }
     assert_eq!(everything(&target).await, everything(&source).await);
     let (code, text) = metastamp(home.path(), &target, &["fsck", "--deep"]);
     assert_eq!(code, 0, "{text}");
@@ -47,4 +59,10 @@ fn nonsense_is_refused() {
     assert!(same.0 == 2 && same.1.contains("same place"), "{same:?}");
     let missing = metastamp(home.path(), &data, &["migrate", "--to", "no-such.env"]);
     assert_eq!(missing.0, 2, "{missing:?}");
+}
+
+fn files_below(dir: &Path) -> usize {
+    let Ok(entries) = std::fs::read_dir(dir) else { return 0 };
+    let count = |path: std::path::PathBuf| if path.is_dir() { files_below(&path) } else { 1 };
+    entries.flatten().map(|entry| count(entry.path())).sum()
 }
