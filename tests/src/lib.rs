@@ -5,6 +5,7 @@
 
 pub mod cluster;
 pub mod contract;
+pub mod kept;
 pub mod media;
 pub mod objects;
 pub mod raw;

@@ -1,21 +1,15 @@
 //! Backups of running nodes, and what comes back out of them.
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::time::Duration;
 
 use metastamp_chaos::node::{binary, run_to_end};
-use metastamp_store::Records as _;
-use metastamp_store::archive::RecordsDigest;
-use metastamp_store::documents::embedded::EmbeddedDocuments;
-use metastamp_store::objects::{LocalS3, Objects, ObjectsConfig};
 use metastamp_store::records::Collection;
+use metastamp_tests::kept::{Everything, Kept};
 use metastamp_tests::{DONE_WITHIN, NodeOptions, accepted, media, member, start};
-use sha2::{Digest, Sha256};
 
 const WITHIN: Duration = Duration::from_secs(120);
-const BUCKET: &str = "metastamp-assets";
 
 pub fn metastamp(home: &Path, data: &Path, args: &[&str]) -> (i32, String) {
     let env = [("DATA_DIR", data.to_str().unwrap())];
@@ -24,38 +18,15 @@ pub fn metastamp(home: &Path, data: &Path, args: &[&str]) -> (i32, String) {
     (status.code().unwrap(), text)
 }
 
-/// Count and digest of every collection, and digest of every object.
-pub async fn everything(data: &Path) -> (BTreeMap<Collection, (u64, String)>, BTreeMap<String, String>) {
-    let documents = EmbeddedDocuments::open(data).unwrap();
-    let mut snapshot = documents.snapshot().await.unwrap();
-    let mut records = BTreeMap::new();
-    for collection in Collection::ALL {
-        let mut digest = RecordsDigest::default();
-        for record in snapshot.page(collection, None, 100_000).await.unwrap() {
-            assert!(digest.add(collection, &record).unwrap(), "{record}");
-        }
-        records.insert(collection, (digest.count(), digest.hex()));
-    }
-    (records, objects(data).await)
+/// What is kept on this data directory.
+pub async fn everything(data: &Path) -> Everything {
+    Kept::of(data).await.everything().await
 }
 
-async fn objects(data: &Path) -> BTreeMap<String, String> {
-    let service = LocalS3::start(&data.join("objects")).await.unwrap();
-    let store = Objects::new(ObjectsConfig {
-        endpoint: Some(service.endpoint().to_owned()),
-        public_endpoint: None,
-        region: "us-east-1".to_owned(),
-        access_key: service.access_key().to_owned(),
-        secret_key: service.secret_key().to_owned(),
-        bucket: BUCKET.to_owned(),
-        op_timeout: Duration::from_secs(10),
-    });
-    let mut objects = BTreeMap::new();
-    for object in store.list("", None, 1_000).await.unwrap().objects {
-        let bytes = store.get_range(&object.key, 0..object.size).await.unwrap();
-        objects.insert(object.key, hex::encode(Sha256::digest(&bytes)));
-    }
-    objects
+/// A node on embedded stores, whatever the others are on.
+pub fn embedded() -> NodeOptions {
+    let options = NodeOptions::new().env("MONGODB_URL", "embedded").env("REDIS_URL", "embedded");
+    options.env("S3_ENDPOINT_URL", "embedded").env("S3_BUCKET_NAME", "metastamp-assets")
 }
 
 pub fn only_archive(dir: &Path) -> PathBuf {

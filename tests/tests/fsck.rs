@@ -3,14 +3,15 @@
 use std::time::Duration;
 
 use metastamp_protocol::{Asset, Fingerprint, Job, ObjectId, Timestamp, UploadSession, UploadState, UploadStatus};
-use metastamp_store::documents::embedded::EmbeddedDocuments;
-use metastamp_store::records::{Collection, Document, Records, decode, encode};
+use metastamp_store::Documents;
+use metastamp_store::records::{Collection, Document, decode, encode};
+use metastamp_tests::kept::Kept;
 use metastamp_tests::{DONE_WITHIN, NodeOptions, accepted, media, member, start};
 use serde_json::Value;
 
 use crate::backup::metastamp;
 
-async fn all(documents: &EmbeddedDocuments, collection: Collection) -> Vec<Document> {
+async fn all(documents: &dyn Documents, collection: Collection) -> Vec<Document> {
     documents.snapshot().await.unwrap().page(collection, None, 1_000).await.unwrap()
 }
 
@@ -19,7 +20,7 @@ fn id(n: u8) -> ObjectId {
 }
 
 /// Plants one fault of each class that a record can have.
-async fn plant(documents: &EmbeddedDocuments) {
+async fn plant(documents: &dyn Documents) {
     let assets = all(documents, Collection::Assets).await;
     let whole: Asset = decode(Collection::Assets, assets[0].clone()).unwrap();
     let fingerprints = all(documents, Collection::Fingerprints).await;
@@ -80,8 +81,8 @@ async fn planted_faults_are_found_and_mended() {
     let (code, text) = metastamp(home.path(), &data, &["fsck", "--deep"]);
     assert_eq!(code, 0, "{text}");
 
-    let documents = EmbeddedDocuments::open(&data).unwrap();
-    plant(&documents).await;
+    let documents = Kept::of(&data).await.documents;
+    plant(&*documents).await;
     let (code, text) = metastamp(home.path(), &data, &["fsck", "--deep", "--json", "--safe-age", "0"]);
     assert_eq!(code, 1, "{text}");
     let found = report(&text);

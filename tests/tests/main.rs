@@ -21,6 +21,7 @@ mod openapi;
 mod proxies;
 mod security;
 mod shared_dir;
+mod stores_backup;
 mod stores_durability;
 mod stores_faults;
 mod stores_start;

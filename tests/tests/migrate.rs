@@ -4,14 +4,34 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use metastamp_chaos::node::binary;
-use metastamp_tests::{NodeOptions, accepted, media, member, start};
+use metastamp_chaos::node::{binary, run_to_end};
+use metastamp_tests::kept::{Everything, Kept};
+use metastamp_tests::{accepted, media, member, start};
 
-use crate::backup::{everything, metastamp};
+use crate::backup::embedded;
+
+/// Embedded stores only, whatever other tests are on.
+fn metastamp(home: &Path, data: &Path, args: &[&str]) -> (i32, String) {
+    let data = data.to_str().unwrap();
+    let env = [
+        ("DATA_DIR", data),
+        ("MONGODB_URL", "embedded"),
+        ("REDIS_URL", "embedded"),
+        ("S3_ENDPOINT_URL", "embedded"),
+        ("S3_BUCKET_NAME", "metastamp-assets"),
+    ];
+    let output = run_to_end(home, args, &env, Duration::from_secs(120)).unwrap();
+    let text = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+    (output.status.code().unwrap(), text)
+}
+
+async fn everything(data: &Path) -> Everything {
+    Kept::named(&[], data).await.everything().await
+}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_move_that_is_killed_goes_on_and_ends_equal() {
-    let mut node = start(NodeOptions::new());
+    let mut node = start(embedded());
     let client = member(&node).await;
     for n in 0..40 {
         accepted(&client, &media::text(&format!("{n}.txt"), &n.to_string())).await;
