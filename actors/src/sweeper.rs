@@ -25,6 +25,9 @@ const COMMIT_SLACK: Duration = Duration::from_secs(15);
 /// Ended sessions are kept this long, for late repeats of their commit.
 const ENDED_KEPT: Duration = Duration::from_secs(24 * 3_600);
 
+/// Revocations outlive the tokens by this much: a node whose clock is ahead must not bring tokens back to life.
+const REVOCATIONS_KEPT: Duration = Duration::from_secs(24 * 3_600);
+
 /// The lease of whoever sweeps; a node has it for so many intervals.
 const LEASE: &str = "sweeper";
 const LEASE_INTERVALS: u32 = 3;
@@ -103,7 +106,8 @@ impl Sweeper {
         }
         // One step that fails must not keep the others from being done.
         result = result.and(self.remove_garbage(state.last, now).await);
-        result = result.and(self.documents.forget_revocations(now).await.map(drop).map_err(Into::into));
+        let ended = now.minus(REVOCATIONS_KEPT);
+        result = result.and(self.documents.forget_revocations(ended).await.map(drop).map_err(Into::into));
         result = result.and(self.documents.forget_uploads(now.minus(ENDED_KEPT)).await.map(drop).map_err(Into::into));
         result = result.and(state.orphans.pass(&self.documents, &self.objects, &self.settings, now).await);
         result.and(self.cache.sweep().await.map_err(Into::into))

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 use metastamp_protocol::Timestamp;
 use metastamp_store::archive::{
-    BundleWriter, Dumped, FORMAT, Manifest, ObjectsSum, SCHEMA_VERSION, Source, dump, write_checksum,
+    BundleWriter, Dumped, FORMAT, Manifest, ObjectsSum, SCHEMA_VERSION, Source, dump, program, write_checksum,
 };
 use metastamp_store::records::Collection;
 
@@ -195,7 +195,7 @@ fn manifest(job: &Job, source: Source, dumped: &Dumped, objects: Option<ObjectsS
     Manifest {
         format: FORMAT,
         created_at: job.now,
-        program: format!("metastamp {}", metastamp_protocol::VERSION),
+        program: program(),
         source,
         schema_version: SCHEMA_VERSION,
         one_instant: dumped.one_instant,

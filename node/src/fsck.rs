@@ -31,16 +31,21 @@ pub struct FsckArgs {
     /// Read every object and compare its digest
     #[arg(long)]
     deep: bool,
-    /// With --repair: remove objects without a row even when there are more of them than with one
+    /// With --repair: remove objects without a row also when they are younger than a week, or more than those with one
     #[arg(long, requires = "repair")]
     remove_objects: bool,
     /// Say nothing but the findings
     #[arg(short, long)]
     quiet: bool,
-    /// Age from which an object without a row counts, in seconds: longer than any upload may take
-    #[arg(long, value_name = "SECONDS", default_value_t = 3_600, hide = true)]
-    safe_age: u64,
+    /// Age from which an object without a row counts and may be removed, in seconds; a week for removals by default
+    #[arg(long, value_name = "SECONDS", hide = true)]
+    safe_age: Option<u64>,
 }
+
+/// Longer than any upload may take.
+const COUNTED_FROM: Duration = Duration::from_secs(3_600);
+/// Rows may have been restored from last night's backup, and a later dump may bring more of them.
+const REMOVED_FROM: Duration = Duration::from_secs(7 * 24 * 3_600);
 
 /// What a check needs to know.
 struct Check<'a> {
@@ -49,6 +54,8 @@ struct Check<'a> {
     now: Timestamp,
     /// An object without a row that is younger may belong to an upload under way.
     safe_age: Duration,
+    /// And from which it may be removed.
+    removal_age: Duration,
     deep: bool,
     remove_objects: bool,
 }
@@ -81,7 +88,12 @@ async fn check(args: &FsckArgs, stores: &Stores) -> anyhow::Result<(Findings, Fi
         stores,
         progress: Progress::new(args.quiet || args.json),
         now: Timestamp::now(),
-        safe_age: Duration::from_secs(args.safe_age),
+        safe_age: args.safe_age.map_or(COUNTED_FROM, Duration::from_secs),
+        removal_age: match args.safe_age {
+            Some(seconds) => Duration::from_secs(seconds),
+            None if args.remove_objects => COUNTED_FROM,
+            None => REMOVED_FROM,
+        },
         deep: args.deep,
         remove_objects: args.remove_objects,
     };

@@ -16,6 +16,8 @@ use crate::{out, telemetry};
 
 /// As a shell says of a program that was ended by Ctrl-C.
 const EXIT_INTERRUPTED: i32 = 130;
+/// Where uploads go; other keys of the bucket are not ours.
+const UPLOADS: &str = "uploads/";
 const OBJECTS_PER_PAGE: u32 = 1_000;
 const DELETIONS_AT_ONCE: usize = 16;
 
@@ -30,7 +32,7 @@ pub struct InitArgs {
     /// Remove all records first: accounts, assets, fingerprints and everything else. Objects stay. Asks for `yes`
     #[arg(long)]
     drop: bool,
-    /// With --drop: remove all objects of the bucket too
+    /// With --drop: remove all uploads from the bucket too
     #[arg(long, requires = "drop")]
     drop_objects: bool,
     /// Do not ask before --drop
@@ -122,7 +124,7 @@ async fn agreed(config: &Config, objects: bool) -> anyhow::Result<()> {
         DocumentStore::Embedded => config.data_dir.display().to_string(),
         DocumentStore::Mongo(mongo) => format!("database {}", mongo.database),
     };
-    let objects = if objects { format!(" and all objects in bucket {}", config.stores.bucket) } else { String::new() };
+    let objects = if objects { format!(" and all uploads in bucket {}", config.stores.bucket) } else { String::new() };
     anyhow::ensure!(std::io::stdin().is_terminal(), "--drop would remove everything in {place}: say --yes as well");
     let answer = tokio::task::spawn_blocking(move || {
         let mut stdout = std::io::stdout().lock();
@@ -135,12 +137,12 @@ async fn agreed(config: &Config, objects: bool) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Removes every object of the bucket; returns how many there were.
+/// Removes every upload of the bucket; returns how many there were.
 async fn remove_objects(objects: &Objects) -> anyhow::Result<usize> {
     let (mut count, mut next) = (0, None::<String>);
     loop {
         // the token names a key, so that deleting what was listed does not disturb it
-        let page = objects.list("", next.as_deref(), OBJECTS_PER_PAGE).await?;
+        let page = objects.list(UPLOADS, next.as_deref(), OBJECTS_PER_PAGE).await?;
         count += page.objects.len();
         let deletions = page.objects.into_iter().map(|object| async move { objects.delete(&object.key).await });
         stream::iter(deletions).buffer_unordered(DELETIONS_AT_ONCE).try_collect::<()>().await?;

@@ -11,6 +11,7 @@ use metastamp_store::records::{Bson, Collection};
 use std::time::Duration;
 
 use self::places::{Place, place};
+use crate::config::Config;
 use crate::exit::{ExitWith, USAGE};
 use crate::progress::{Progress, Unit};
 use crate::restore::{LEASE_TTL, SWEEPER_LEASE, count, sums};
@@ -31,7 +32,7 @@ pub struct MigrateArgs {
     /// Where it is to go
     #[arg(long, value_name = "WHERE", default_value = "env")]
     to: String,
-    /// Go on although the target holds something else: records of the same id are replaced
+    /// Go on although the target holds something else: it is replaced by what the source has
     #[arg(short, long)]
     yes: bool,
     /// Say more
@@ -52,17 +53,33 @@ pub async fn run(args: MigrateArgs) -> anyhow::Result<()> {
         let message = format!("--from and --to are the same place: {}", from.identity);
         return Err(ExitWith { code: USAGE, message }.into());
     }
-    let (source, target) = (Stores::open(&from.config).await?, Stores::open(&to.config).await?);
-    let moved = begin(&args, &from, &source, &target, &progress).await;
+    let (source, target) = (open_source(from.config.clone()).await?, Stores::open(&to.config).await?);
+    let moved = begin(&args, &from, &to, &source, &target, &progress).await;
     for local in [source.local_s3, target.local_s3].into_iter().flatten() {
         local.shutdown().await;
     }
     moved
 }
 
+/// The objects are in the bucket that the records name, whatever the configuration of today says.
+async fn open_source(mut config: Config) -> anyhow::Result<Stores> {
+    let stores = Stores::open(&config).await?;
+    let first = stores.documents.snapshot().await?.page(Collection::Assets, None, 1).await?;
+    let bucket = first.first().and_then(|asset| asset.get_str("s3_bucket").ok()).unwrap_or_default();
+    if bucket.is_empty() || bucket == config.stores.bucket {
+        return Ok(stores);
+    }
+    config.stores.bucket = bucket.to_owned();
+    if let Some(local) = stores.local_s3 {
+        local.shutdown().await;
+    }
+    Stores::open(&config).await
+}
+
 async fn begin(
     args: &MigrateArgs,
     from: &Place,
+    to: &Place,
     source: &Stores,
     target: &Stores,
     progress: &Progress,
@@ -70,7 +87,7 @@ async fn begin(
     let holder = format!("from {}", from.identity);
     let there = count(&mut *target.documents.snapshot().await?).await?;
     if there > 0 && !args.yes && !is_ours(&target.documents, &holder).await? {
-        anyhow::bail!("the target holds {there} records that are not of this move: --yes goes on all the same");
+        anyhow::bail!("the target holds {there} records that are not of this move: --yes replaces them");
     }
     anyhow::ensure!(
         target.documents.take_lease(MARKER, &holder, Timestamp::now(), MARKER_TTL).await?,
@@ -82,12 +99,14 @@ async fn begin(
             progress.warn(&format!("a node seems to be running on the {name}: what it writes may be missed"));
         }
     }
-    let done = everything(source, target, &sweeper, progress).await;
+    let same_records = from.documents == to.documents;
+    let done = everything(source, target, same_records, &sweeper, progress).await;
     for stores in [source, target] {
         stores.documents.return_lease(SWEEPER_LEASE, &sweeper).await?;
     }
-    done?;
+    let lost = done?;
     target.documents.return_lease(MARKER, &holder).await?;
+    anyhow::ensure!(lost == 0, "moved, but for {lost} objects that the source does not have: see metastamp fsck");
     out::line("moved");
     Ok(())
 }
@@ -104,9 +123,20 @@ async fn is_ours(target: &SharedDocuments, holder: &str) -> anyhow::Result<bool>
     Ok(target.take_lease(MARKER, holder, now, MARKER_TTL).await?)
 }
 
-/// Objects first, so that there is no row without its object at any time.
-async fn everything(source: &Stores, target: &Stores, sweeper: &str, progress: &Progress) -> anyhow::Result<()> {
-    objects::copy_all(source, target, sweeper, progress).await?;
+/// Objects first, so that there is no row without its object at any time. Gives how many objects the source does not
+/// have.
+async fn everything(
+    source: &Stores,
+    target: &Stores,
+    same_records: bool,
+    sweeper: &str,
+    progress: &Progress,
+) -> anyhow::Result<u64> {
+    let lost = objects::copy_all(source, target, sweeper, progress).await?;
+    if same_records {
+        // only the objects move
+        return Ok(lost);
+    }
     let wanted = sums(&source.documents, progress).await?;
     let found = sums(&target.documents, progress).await?;
     for collection in Collection::ALL {
@@ -125,7 +155,7 @@ async fn everything(source: &Stores, target: &Stores, sweeper: &str, progress: &
             progress.note(&format!("{}: {} records, digests are equal", collection.name(), sum.records));
         }
     }
-    Ok(())
+    Ok(lost)
 }
 
 async fn clear(target: &SharedDocuments, collection: Collection) -> anyhow::Result<()> {

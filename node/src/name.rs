@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use anyhow::Context;
 use metastamp_protocol::Timestamp;
 use metastamp_store::documents::SharedDocuments;
+use tokio::sync::watch;
 
 /// How long a name is kept for a node that shows no sign of life.
 const LEASE: Duration = Duration::from_secs(15);
@@ -17,8 +18,16 @@ const RETRY_EVERY: Duration = Duration::from_millis(500);
 const TAKEN_WITHIN: Duration = Duration::from_secs(20);
 
 pub struct Name {
+    lease: Lease,
+    /// Renews for as long as the process lives, also while it starts and drains.
+    renewing: tokio::task::JoinHandle<()>,
+    is_lost: watch::Receiver<bool>,
+}
+
+#[derive(Clone)]
+struct Lease {
     documents: SharedDocuments,
-    lease: String,
+    name: String,
     holder: String,
 }
 
@@ -28,13 +37,17 @@ impl Name {
     /// # Errors
     /// When another node keeps renewing it, or the store fails.
     pub async fn take(documents: SharedDocuments, node_id: &str, holder: &str) -> anyhow::Result<Self> {
-        let name = Self { documents, lease: format!("node:{node_id}"), holder: holder.to_owned() };
+        let lease = Lease { documents, name: format!("node:{node_id}"), holder: holder.to_owned() };
         let began = Instant::now();
         let mut told = false;
         loop {
             let late = began.elapsed() > TAKEN_WITHIN;
-            match name.renew().await {
-                Ok(true) => return Ok(name),
+            match lease.renew().await {
+                Ok(true) => {
+                    let (lost, is_lost) = watch::channel(false);
+                    let renewing = tokio::spawn(lease.clone().keep(lost));
+                    return Ok(Self { lease, renewing, is_lost });
+                }
                 Ok(false) if late => anyhow::bail!("a node called {node_id} runs elsewhere: names are unique"),
                 Ok(false) if !told => {
                     tracing::warn!(
@@ -53,26 +66,40 @@ impl Name {
         }
     }
 
-    async fn renew(&self) -> metastamp_store::Result<bool> {
-        self.documents.take_lease(&self.lease, &self.holder, Timestamp::now(), LEASE).await
-    }
-
-    /// Renews the name; ends when another node has it.
+    /// Ends when another node has the name.
     pub async fn lost(&self) {
-        loop {
-            tokio::time::sleep(RENEW_EVERY).await;
-            match self.renew().await {
-                Ok(true) => {}
-                Ok(false) => return,
-                Err(error) => tracing::warn!(%error, "the node's name was not renewed"),
-            }
+        if self.is_lost.clone().wait_for(|lost| *lost).await.is_err() {
+            // nobody renews any more, because it is given back
+            std::future::pending().await
         }
     }
 
     /// Gives the name back, so that a node on another machine need not wait for it.
     pub async fn give_back(&self) {
-        if let Err(error) = self.documents.return_lease(&self.lease, &self.holder).await {
+        self.renewing.abort();
+        let Lease { documents, name, holder } = &self.lease;
+        if let Err(error) = documents.return_lease(name, holder).await {
             tracing::warn!(%error, "the node's name was not given back, it will run out");
+        }
+    }
+}
+
+impl Lease {
+    async fn renew(&self) -> metastamp_store::Result<bool> {
+        self.documents.take_lease(&self.name, &self.holder, Timestamp::now(), LEASE).await
+    }
+
+    async fn keep(self, lost: watch::Sender<bool>) {
+        loop {
+            tokio::time::sleep(RENEW_EVERY).await;
+            match self.renew().await {
+                Ok(true) => {}
+                Ok(false) => {
+                    let _ = lost.send(true);
+                    return;
+                }
+                Err(error) => tracing::warn!(%error, "the node's name was not renewed"),
+            }
         }
     }
 }

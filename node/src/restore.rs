@@ -132,16 +132,27 @@ async fn restore(
     }
     let done = replace(stores, verified, &holder, progress).await;
     documents.return_lease(SWEEPER_LEASE, &holder).await?;
-    let (put, found) = done?;
+    let Replaced { put, found, refused } = done?;
     for line in table(&put, Some(&found)) {
         progress.note(&line);
     }
     anyhow::ensure!(put == found, "what is there now is not what was restored: is a node running?");
+    anyhow::ensure!(refused == 0, "restored, but for {refused} records that this store refuses");
     out::line("restored");
     Ok(())
 }
 
 type Sums = BTreeMap<Collection, CollectionSum>;
+
+struct Replaced {
+    put: Sums,
+    found: Sums,
+    /// Records that are left out.
+    refused: u64,
+}
+
+/// Said with every failure from the moment on at which the old records are gone.
+const HALF_WAY: &str = "broke off half-way, the stores are incomplete: run it again before a node starts";
 
 /// Objects first: a row without its object would be a broken promise, an object without a row is only in the way.
 async fn replace(
@@ -149,15 +160,17 @@ async fn replace(
     verified: Arc<Verified>,
     holder: &str,
     progress: &Progress,
-) -> anyhow::Result<(Sums, Sums)> {
+) -> anyhow::Result<Replaced> {
     objects::put_all(stores, verified.clone(), holder, progress).await.context("objects")?;
-    stores.documents.clear().await.context("can't remove what is there")?;
+    stores.documents.clear().await.context("can't remove what is there").context(HALF_WAY)?;
     stores.documents.take_lease(SWEEPER_LEASE, holder, Timestamp::now(), LEASE_TTL).await?;
-    let put = records::put_all(stores, verified, progress).await.context("records")?;
+    let (put, refused) = records::put_all(stores, verified, progress).await.context("records").context(HALF_WAY)?;
     let found = sums(&stores.documents, progress).await.context("can't read what was restored")?;
     // an archive of mongodump does not name them all
     let found = found.into_iter().filter(|(collection, sum)| sum.records > 0 || put.contains_key(collection)).collect();
-    Ok((put, found))
+    // records may be older than what was brought up to date here before
+    stores.documents.prepare().await.context("can't bring the records up to date").context(HALF_WAY)?;
+    Ok(Replaced { put, found, refused })
 }
 
 /// What a store keeps, by collection.

@@ -21,10 +21,14 @@ read_settings() {
       name="${BASH_REMATCH[1]}"
       value="${BASH_REMATCH[2]}"
       case "$value" in
-        \"*\") value="${value#\"}" value="${value%\"}" ;;
-        \'*\') value="${value#\'}" value="${value%\'}" ;;
+        \"*) value="${value#\"}" value="${value%%\"*}" ;;
+        \'*) value="${value#\'}" value="${value%%\'*}" ;;
         *) value="${value%%[[:space:]]#*}" ;;
       esac
+      # relative to where .env is, as everything in it
+      if [ "$name" = BACKUP_DIR ] && [ -n "$value" ]; then
+        case "$value" in /*) ;; *) value="$root/${value#./}" ;; esac
+      fi
       [ -n "${!name:-}" ] || export "$name=$value"
     done < "$file"
   done
@@ -106,6 +110,13 @@ in_compose() {
     [[ "$argument" == /* && -f "$argument" ]] && mounts+=(-v "$argument:$argument:ro")
     previous="$argument"
   done
+  # by name only: values have no place on a command line
+  local name settings=()
+  for name in BACKUP_RETENTION_DAYS BACKUP_MIN_COUNT S3_UPLOAD_ENABLED BACKUP_S3_BUCKET S3_BUCKET S3_PREFIX \
+    BACKUP_S3_REGION BACKUP_S3_ENDPOINT_URL AWS_REGION AWS_ACCESS_KEY_ID AWS_SECRET_ACCESS_KEY MONGODB_URL; do
+    [ -z "${!name:-}" ] || settings+=(-e "$name")
+  done
   local file="${COMPOSE_FILE:-$root/compose/docker-compose.yml}"
-  docker compose --file "$file" run --rm --no-deps -T --user "$(id -u)" "${mounts[@]}" "$service" "$@"
+  docker compose --project-directory "$root" --file "$file" run --rm --no-deps -T --user "$(id -u)" \
+    "${settings[@]}" "${mounts[@]}" "$service" "$@"
 }

@@ -27,6 +27,7 @@ pub use digest::RecordsDigest;
 pub use dump::{AssetLine, Dumped, dump};
 pub use manifest::{
     CollectionSum, DumpSum, FORMAT, Kept, MANIFEST_BYTES_MAX, Manifest, ObjectLine, ObjectsSum, SCHEMA_VERSION, Source,
+    program,
 };
 pub use read::{ArchiveReader, Event, Namespace};
 pub use verify::{Verified, verify};

@@ -48,7 +48,8 @@ async fn a_move_that_is_killed_goes_on_and_ends_equal() {
         let mut command = Command::new(binary().unwrap());
         command.args(args).env_clear().env("DATA_DIR", &source).current_dir(home.path());
         let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-        while !ended && !(target.join("metastamp.db").exists() && files_below(&target.join("objects")) > files) {
+        let there = || target.join("metastamp.db").exists() && files_below(&target.join("objects")) > files;
+        while !ended && !there() {
             ended = child.try_wait().unwrap().is_some_and(|status| status.success());
             std::thread::sleep(Duration::from_millis(2));
         }

@@ -144,7 +144,8 @@ fn path(key: &str, number: u64) -> String {
         Component::Normal(name) => !name.as_encoded_bytes().starts_with(b"."),
         _ => false,
     });
-    let as_written = !key.contains("//") && !key.ends_with('/') && !key.contains(['\\', '\0', '\n', '\r']);
+    let as_written =
+        !key.contains("//") && !key.contains("/./") && !key.ends_with('/') && !key.contains(['\\', '\0', '\n', '\r']);
     if components_are_plain && as_written && !key.is_empty() && key.len() <= PATH_BYTES_MAX {
         format!("objects/{key}")
     } else {

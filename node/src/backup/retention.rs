@@ -14,8 +14,8 @@ const SUFFIX: &str = ".tar.gz";
 /// Archives below `dir` that are older than `days`, oldest first, but for the `count_min` newest of all.
 pub fn outdated(dir: &Path, now: Timestamp, days: u32, count_min: u32) -> anyhow::Result<Vec<PathBuf>> {
     let mut archives = Vec::new();
-    for day in entries(dir)? {
-        for path in if day.is_dir() { entries(&day)? } else { Vec::new() } {
+    for day in days_below(dir)? {
+        for path in entries(&day)? {
             archives.extend(time(&path).map(|at| (at, path)));
         }
     }
@@ -40,21 +40,33 @@ pub fn remove(archive: &Path) -> anyhow::Result<()> {
 
 /// Removes what a run that was broken off left behind.
 pub fn remove_leftovers(dir: &Path) -> anyhow::Result<()> {
-    for day in entries(dir)?.into_iter().filter(|path| path.is_dir()) {
+    for day in days_below(dir)? {
         for path in entries(&day)? {
             let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
             let ours = name.starts_with(".work-") || (name.starts_with('.') && name.ends_with(".partial"));
+            let is_link = path.symlink_metadata().is_ok_and(|about| about.is_symlink());
             // a younger one may be of a run under way
             let old = path
                 .metadata()
                 .and_then(|about| about.modified())
                 .is_ok_and(|at| at.elapsed().is_ok_and(|age| age > DAY));
-            if ours && old {
+            if ours && old && !is_link {
                 let _ = if path.is_dir() { std::fs::remove_dir_all(&path) } else { std::fs::remove_file(&path) };
             }
         }
     }
     Ok(())
+}
+
+/// Directories that backups made: real ones, named by a day. Whatever else is there is not ours.
+fn days_below(dir: &Path) -> anyhow::Result<Vec<PathBuf>> {
+    let is_day = |path: &PathBuf| {
+        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+        name.len() == 8
+            && name.bytes().all(|byte| byte.is_ascii_digit())
+            && path.symlink_metadata().is_ok_and(|about| about.is_dir())
+    };
+    Ok(entries(dir)?.into_iter().filter(is_day).collect())
 }
 
 fn entries(dir: &Path) -> anyhow::Result<Vec<PathBuf>> {
@@ -92,6 +104,10 @@ mod tests {
             std::fs::write(day.join(format!("{NAME}{name}{SUFFIX}")), "").unwrap();
         }
         std::fs::write(dir.path().join("20250101").join("mine.tar.gz"), "").unwrap();
+        let kept = dir.path().join("keep");
+        std::fs::create_dir_all(kept.join(".work-tree")).unwrap();
+        std::fs::write(kept.join(format!("{NAME}20240101_000000{SUFFIX}")), "").unwrap();
+        std::os::unix::fs::symlink(dir.path().join("20251125"), dir.path().join("20251126")).unwrap();
         let now = Timestamp(1_764_167_422_000);
         let count = |days, min| outdated(dir.path(), now, days, min).unwrap().len();
         assert_eq!((count(30, 1), count(30, 3), count(30, 7), count(1, 1)), (3, 1, 0, 3));

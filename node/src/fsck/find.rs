@@ -27,7 +27,8 @@ pub const CHANGED: &str = "the stored bytes are not those that were uploaded";
 pub enum Repair {
     Fail(Class, ObjectId, &'static str),
     RemoveObject(String),
-    RemoveRecord(Class, Collection, Bson),
+    /// A record that belongs to this asset, which is not there.
+    RemoveRecord(Class, Collection, Bson, ObjectId),
     Queue(Box<Asset>, Option<ObjectId>),
     Fingerprint(ObjectId),
     Discard(Box<UploadSession>),
@@ -73,7 +74,8 @@ pub async fn look(check: &Check<'_>) -> anyhow::Result<(Findings, Vec<Repair>)> 
     let assets = snapshot.count(Collection::Assets).await?;
     let mut walk = Walk { check, meter: &meter, snapshot: &mut *snapshot };
     walk.records(&mut seen, &mut found).await?;
-    objects::of_assets(check, &mut *walk.snapshot, assets, &mut found).await?;
+    drop(snapshot);
+    objects::of_assets(check, assets, &mut found).await?;
     objects::without_row(check, &mut found).await?;
     Ok(found)
 }
@@ -153,7 +155,12 @@ impl Walk<'_> {
                 let Some(job) = sensible::<Job>(Collection::Jobs, record, found) else { continue };
                 if !seen.assets.contains(&job.asset_id) {
                     found.0.add(Class::JobWithoutAsset, job.id);
-                    found.1.push(Repair::RemoveRecord(Class::JobWithoutAsset, Collection::Jobs, record_id));
+                    found.1.push(Repair::RemoveRecord(
+                        Class::JobWithoutAsset,
+                        Collection::Jobs,
+                        record_id,
+                        job.asset_id,
+                    ));
                 }
                 seen.jobs.insert(job.asset_id);
             }
@@ -171,7 +178,8 @@ impl Walk<'_> {
                 let Some(fingerprint) = sensible::<Fingerprint>(collection, record, found) else { continue };
                 if !seen.assets.contains(&fingerprint.asset_id) {
                     found.0.add(Class::FingerprintWithoutAsset, fingerprint.id);
-                    found.1.push(Repair::RemoveRecord(Class::FingerprintWithoutAsset, collection, record_id));
+                    let class = Class::FingerprintWithoutAsset;
+                    found.1.push(Repair::RemoveRecord(class, collection, record_id, fingerprint.asset_id));
                 }
                 seen.fingerprints.insert(fingerprint.asset_id, (fingerprint.id, fingerprint.processing_status));
             }

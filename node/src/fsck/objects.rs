@@ -2,7 +2,7 @@
 
 use futures_util::{StreamExt, TryStreamExt, stream};
 use metastamp_protocol::{Asset, UploadStatus};
-use metastamp_store::records::{Bson, Collection, Snapshot, decode};
+use metastamp_store::records::{Bson, Collection, decode};
 
 use super::Check;
 use super::find::{CHANGED, LOST, Repair};
@@ -18,17 +18,14 @@ const UPLOADS: &str = "uploads/";
 type Found = (Findings, Vec<Repair>);
 
 /// Every asset has its object, of the size and, if asked for, the digest of its row.
-pub async fn of_assets(
-    check: &Check<'_>,
-    snapshot: &mut dyn Snapshot,
-    count: u64,
-    found: &mut Found,
-) -> anyhow::Result<()> {
+pub async fn of_assets(check: &Check<'_>, count: u64, found: &mut Found) -> anyhow::Result<()> {
     let meter = check.progress.step("objects of assets", count, Unit::Items);
     let mut after = None::<Bson>;
+    let (mut there, mut missing) = (0, Vec::new());
     loop {
-        let page = snapshot.page(Collection::Assets, after.take(), PAGE).await?;
-        let Some(last) = page.last().and_then(|record| record.get("_id").cloned()) else { return Ok(()) };
+        // a view of its own for each page: bytes take longer than a server keeps one
+        let page = check.stores.documents.snapshot().await?.page(Collection::Assets, after.take(), PAGE).await?;
+        let Some(last) = page.last().and_then(|record| record.get("_id").cloned()) else { break };
         after = Some(last);
         let assets = page.into_iter().filter_map(|record| decode::<Asset>(Collection::Assets, record).ok());
         let faults: Vec<Option<Fault>> = stream::iter(assets)
@@ -37,12 +34,24 @@ pub async fn of_assets(
             .inspect_ok(|_| meter.add(1))
             .try_collect()
             .await?;
+        there += faults.iter().filter(|fault| fault.is_none()).count();
         for Fault { class, asset, why } in faults.into_iter().flatten() {
-            let message = if class == Class::AssetWithoutObject { LOST } else { CHANGED };
             found.0.add(class, format!("{} {}{why}", asset.id, asset.s3_key));
-            found.1.push(Repair::Fail(class, asset.id, message));
+            if class == Class::AssetWithoutObject {
+                missing.push(Repair::Fail(class, asset.id, LOST));
+            } else {
+                found.1.push(Repair::Fail(class, asset.id, CHANGED));
+            }
         }
     }
+    if missing.len() > there.max(FEW) {
+        check
+            .progress
+            .note("more assets are without their object than with it: is this their bucket? They are left as they are");
+    } else {
+        found.1.append(&mut missing);
+    }
+    Ok(())
 }
 
 struct Fault {
@@ -86,7 +95,7 @@ pub async fn without_row(check: &Check<'_>, found: &mut Found) -> anyhow::Result
     let meter = check.progress.step("objects", 0, Unit::Items);
     let limit = check.now.minus(check.safe_age);
     let mut next = None::<String>;
-    let (mut owned, mut removals) = (0, Vec::new());
+    let (mut owned, mut unowned, mut removals) = (0, 0, Vec::new());
     loop {
         let page = check.stores.objects.list(UPLOADS, next.as_deref(), 1_000).await?;
         meter.add(page.objects.len() as u64);
@@ -103,14 +112,18 @@ pub async fn without_row(check: &Check<'_>, found: &mut Found) -> anyhow::Result
         for (object, _) in asked.into_iter().filter(|(_, used)| !used) {
             let age_s = object.modified.map_or(0, |at| check.now.millis().saturating_sub(at.millis()) / 1_000);
             found.0.add(Class::ObjectWithoutRow, format!("{}: {} bytes, {age_s} s old", object.key, object.size));
-            removals.push(Repair::RemoveObject(object.key));
+            let old_enough = object.modified.is_some_and(|at| at <= check.now.minus(check.removal_age));
+            unowned += 1;
+            if old_enough {
+                removals.push(Repair::RemoveObject(object.key));
+            }
         }
         next = page.next;
         if next.is_none() {
             break;
         }
     }
-    if removals.len() > owned.max(FEW) && !check.remove_objects {
+    if unowned > owned.max(FEW) && !check.remove_objects {
         check.progress.note(
             "more objects are without a row than with one: are these the rows that belong to this bucket? They stay; \
              --remove-objects removes them",

@@ -51,9 +51,12 @@ async fn one(check: &Check<'_>, repair: Repair) -> anyhow::Result<Option<(Class,
             }
             Some((Class::ObjectWithoutRow, key))
         }
-        Repair::RemoveRecord(class, collection, id) => {
+        Repair::RemoveRecord(class, collection, id, asset) => {
             let name = id.to_string();
-            documents.remove_records(collection, vec![id]).await?;
+            // it may have come since
+            if documents.asset(asset).await?.is_none() {
+                documents.remove_records(collection, vec![id]).await?;
+            }
             Some((class, name))
         }
         Repair::Queue(asset, fingerprint) => {

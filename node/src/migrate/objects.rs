@@ -22,15 +22,16 @@ enum Outcome {
     Lost,
 }
 
-/// Copies the objects of all assets. What the target has with the same bytes is left alone.
-pub async fn copy_all(source: &Stores, target: &Stores, sweeper: &str, progress: &Progress) -> anyhow::Result<()> {
-    let mut snapshot = source.documents.snapshot().await?;
-    let meter = progress.step("objects", snapshot.count(Collection::Assets).await?, Unit::Items);
+/// Copies the objects of all assets; gives how many the source does not have. What the target has with the same bytes is left alone.
+pub async fn copy_all(source: &Stores, target: &Stores, sweeper: &str, progress: &Progress) -> anyhow::Result<u64> {
+    let count = source.documents.snapshot().await?.count(Collection::Assets).await?;
+    let meter = progress.step("objects", count, Unit::Items);
     let spool = tempfile::tempdir()?;
     let (mut copied, mut there, mut lost) = (0_u64, 0_u64, 0_u64);
     let mut after = None::<Bson>;
     loop {
-        let page = snapshot.page(Collection::Assets, after.take(), PAGE).await?;
+        // a view of its own for each page: bytes take longer than a server keeps one
+        let page = source.documents.snapshot().await?.page(Collection::Assets, after.take(), PAGE).await?;
         let Some(last) = page.last().and_then(|record| record.get("_id").cloned()) else { break };
         after = Some(last);
         let keys = page.iter().filter_map(|record| record.get_str("s3_key").ok().map(str::to_owned));
@@ -52,7 +53,7 @@ pub async fn copy_all(source: &Stores, target: &Stores, sweeper: &str, progress:
     if lost > 0 {
         progress.warn(&format!("{lost} assets have no object in the source: see metastamp fsck"));
     }
-    Ok(())
+    Ok(lost)
 }
 
 async fn one(from: &Objects, to: &Objects, key: &str, spool: &std::path::Path) -> Result<Outcome> {

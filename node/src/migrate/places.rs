@@ -10,6 +10,8 @@ pub struct Place {
     pub config: Config,
     /// Tells two places apart.
     pub identity: String,
+    /// The same of the documents alone.
+    pub documents: String,
 }
 
 /// # Errors
@@ -29,7 +31,8 @@ pub fn place(text: &str) -> anyhow::Result<Place> {
         },
     };
     let config = config.map_err(|problems| refused(text, &problems))?;
-    Ok(Place { identity: identity(&config), config })
+    let (documents, objects) = identities(&config);
+    Ok(Place { identity: format!("{documents} {objects}"), documents, config })
 }
 
 fn refused(text: &str, problems: &[Problem]) -> ExitWith {
@@ -38,7 +41,7 @@ fn refused(text: &str, problems: &[Problem]) -> ExitWith {
 }
 
 /// Without passwords: it is kept in the target.
-fn identity(config: &Config) -> String {
+fn identities(config: &Config) -> (String, String) {
     let data = real(&config.data_dir);
     let documents = match &config.stores.documents {
         DocumentStore::Embedded => data.display().to_string(),
@@ -52,7 +55,7 @@ fn identity(config: &Config) -> String {
         ObjectStore::Embedded => data.display().to_string(),
         ObjectStore::External { endpoint, .. } => endpoint.clone().unwrap_or_else(|| "aws".to_owned()),
     };
-    format!("{documents} {objects} {}", config.stores.bucket)
+    (documents, format!("{objects} {}", config.stores.bucket))
 }
 
 /// The path that all names of a directory lead to, also while it is not there yet.

@@ -19,12 +19,12 @@ const NAMED_MAX: u64 = 20;
 
 type Batch = (Collection, Vec<Document>);
 
-/// Puts all records; gives what was put. What a store refuses is left out, and said.
+/// Puts all records; gives what was put, and how many a store refused. Those are left out, and said.
 pub async fn put_all(
     stores: &Stores,
     verified: Arc<Verified>,
     progress: &Progress,
-) -> anyhow::Result<BTreeMap<Collection, CollectionSum>> {
+) -> anyhow::Result<(BTreeMap<Collection, CollectionSum>, u64)> {
     let total = verified.collections.values().map(|sum| sum.records).sum();
     let meter = progress.step("records", total, Unit::Items);
     let mut digests: BTreeMap<Collection, RecordsDigest> =
@@ -44,11 +44,8 @@ pub async fn put_all(
         meter.add(put.len() as u64);
     }
     reader.await??;
-    if left_out > 0 {
-        progress.warn(&format!("{left_out} records are left out"));
-    }
     let sum = |digest: RecordsDigest| CollectionSum { records: digest.count(), digest: digest.hex() };
-    Ok(digests.into_iter().map(|(collection, digest)| (collection, sum(digest))).collect())
+    Ok((digests.into_iter().map(|(collection, digest)| (collection, sum(digest))).collect(), left_out))
 }
 
 /// Runs on a thread of its own.

@@ -9,6 +9,11 @@ use serde::{Deserialize, Serialize};
 pub const FORMAT: u32 = 1;
 /// Version of the shape of records.
 pub const SCHEMA_VERSION: u32 = 1;
+/// The program that writes, as manifests name it.
+pub fn program() -> String {
+    format!("metastamp {}", metastamp_protocol::VERSION)
+}
+
 /// A manifest has a few kilobytes, whatever the size of the bundle.
 pub const MANIFEST_BYTES_MAX: u64 = 1 << 20;
 

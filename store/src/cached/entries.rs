@@ -130,7 +130,7 @@ impl Entries {
 
     /// Drops entries; when that fails, all values of this generation are void for this node, and soon for all.
     pub(super) async fn drop_keys(&self, keys: &[String]) {
-        if self.generation.is_owed() || self.cache.drop_entries(keys).await.is_err() {
+        if self.cache.drop_entries(keys).await.is_err() {
             self.generation.owe(Instant::now());
         }
     }

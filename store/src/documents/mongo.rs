@@ -40,6 +40,9 @@ use super::{
 };
 use crate::{MongoSettings, Result, StoreError};
 
+/// Not worth failing for: it only takes longer.
+const STAY_OPEN: &str = "transactions that a dead node left open stay so until the server ends them";
+
 #[derive(Clone)]
 pub struct MongoDocuments {
     server: Server,
@@ -78,8 +81,10 @@ impl Documents for MongoDocuments {
     async fn come_up(&self, node: &NodeRef) -> Result<()> {
         let Self { server } = self;
         server.sessions.belong_to(node);
-        let ended = server.call("come_up", |_| server.end_sessions(sessions::lives_before(node))).await?;
-        tracing::debug!(sessions = ended, "transactions of former lives ended");
+        match server.call("come_up", |_| server.end_sessions(sessions::lives_before(node), true)).await {
+            Ok(ended) => tracing::debug!(sessions = ended, "transactions of former lives ended"),
+            Err(error) => tracing::warn!(%node, %error, "{STAY_OPEN}"),
+        }
         Ok(())
     }
     async fn take_lease(&self, name: &str, holder: &str, now: Timestamp, ttl: Duration) -> Result<bool> {
@@ -219,9 +224,9 @@ impl Documents for MongoDocuments {
     async fn release_claims_of(&self, node: &NodeRef, now: Timestamp) -> Result<u64> {
         let Self { server } = self;
         // What it left open would be in the way of all that follows.
-        let ended = server.call("end_sessions", |_| server.end_sessions(sessions::lives_until(node))).await;
+        let ended = server.call("end_sessions", |_| server.end_sessions(sessions::lives_until(node), false)).await;
         if let Err(error) = ended {
-            tracing::warn!(%node, %error, "transactions of a dead node stay open until the server ends them");
+            tracing::warn!(%node, %error, "{STAY_OPEN}");
         }
         let mut released = 0;
         loop {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use mongodb::Client;
-use mongodb::options::{Acknowledgment, ClientOptions, ReadConcern, WriteConcern};
+use mongodb::options::{Acknowledgment, ClientOptions, ReadConcern, ReadPreference, SelectionCriteria, WriteConcern};
 
 use super::{fault, pool};
 use crate::{MongoSettings, Result, StoreError};
@@ -33,6 +33,8 @@ pub(super) async fn client(settings: &MongoSettings) -> Result<Client> {
     }
     options.retry_reads = Some(true);
     options.retry_writes = Some(true);
+    // Members that lag behind would show a logout, or an upload, too late; transactions read here only anyway.
+    options.selection_criteria = Some(SelectionCriteria::ReadPreference(ReadPreference::Primary));
     options.read_concern = Some(ReadConcern::majority());
     options.write_concern = Some(write_concern(settings.call_within));
     options.cmap_event_handler = Some(pool::observer());

@@ -39,7 +39,12 @@ impl From<Error> for Failure {
 
 /// The error without the server's whole response, which may quote documents.
 pub(super) fn text(error: &Error) -> String {
-    error.kind.to_string()
+    match &*error.kind {
+        // what a validator refused is quoted in its details
+        ErrorKind::Write(WriteFailure::WriteError(error)) => format!("the write was refused with code {}", error.code),
+        ErrorKind::InsertMany(_) => format!("inserts were refused with code {}", code(error).unwrap_or_default()),
+        kind => kind.to_string(),
+    }
 }
 
 /// Code of the server's error, wherever in the answer it stood.
@@ -91,10 +96,11 @@ fn refusal(error: &Error) -> Option<StoreError> {
 pub(super) const STANDALONE: &str = "mongodb runs standalone, without transactions: start mongod with --replSet NAME \
     and run rs.initiate() once, one member is enough";
 
-/// Not primary, shutting down, cut off, out of time, in conflict with another writer.
-const PASSING_CODES: [i32; 28] = [
-    6, 7, 24, 46, 50, 64, 82, 89, 91, 100, 112, 134, 189, 202, 211, 225, 239, 246, 251, 262, 314, 9001, 10058, 10107,
-    11600, 11602, 13435, 13436,
+/// Not primary, shutting down, cut off, out of time, in conflict with another writer, interrupted because others took
+/// this node for dead.
+const PASSING_CODES: [i32; 31] = [
+    6, 7, 24, 43, 46, 50, 64, 82, 89, 91, 100, 112, 134, 189, 202, 211, 225, 237, 239, 246, 251, 262, 314, 9001, 10058,
+    10107, 11600, 11601, 11602, 13435, 13436,
 ];
 /// OutOfDiskSpace: nothing for a program to heal, but nothing for ever either.
 const DISK_FULL_CODE: i32 = 14031;

@@ -7,6 +7,7 @@ use super::MongoDocuments;
 use super::call::Server;
 use super::fault::{Attempt, Failure};
 use super::leases::LEASES;
+use super::migrations::MIGRATIONS;
 use super::on::{On, Query, conflict, whole};
 use super::uploads::SAME_UPLOADS;
 use crate::records::{Collection, Records, Snapshot};
@@ -50,7 +51,8 @@ impl Records for MongoDocuments {
 
     async fn clear(&self) -> Result<()> {
         let Self { server } = self;
-        let ours = [LEASES, SAME_UPLOADS];
+        // older records may follow, which are to be brought up to date again
+        let ours = [LEASES, SAME_UPLOADS, MIGRATIONS];
         for name in Collection::ALL.into_iter().map(Collection::name).chain(ours) {
             let on = server.on();
             server

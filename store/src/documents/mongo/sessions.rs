@@ -79,15 +79,18 @@ impl Server {
         Ok(())
     }
 
-    /// Ends the transactions of the lives that `of` selects; returns how many sessions were noted of them.
-    pub(super) async fn end_sessions(&self, of: Document) -> Attempt<u64> {
+    /// Ends the transactions of the lives that `of` selects; returns how many sessions were noted of them. The notes are
+    /// forgotten only if these lives are over for certain: one that was only taken for dead goes on with its sessions.
+    pub(super) async fn end_sessions(&self, of: Document, forget: bool) -> Attempt<u64> {
         let notes = self.db.collection::<Document>(TRANSACTION_SESSIONS);
         let found: Vec<Document> = notes.find(of).await?.try_collect().await?;
         let ids: Vec<Bson> = found.into_iter().filter_map(|mut note| note.remove("_id")).collect();
         for ids in ids.chunks(ENDED_AT_ONCE) {
             let sessions: Vec<Document> = ids.iter().map(|id| doc! { "id": id.clone() }).collect();
             self.db.run_command(doc! { "killSessions": sessions }).await?;
-            self.on().remove(TRANSACTION_SESSIONS, doc! { "_id": { "$in": ids } }).await?;
+            if forget {
+                self.on().remove(TRANSACTION_SESSIONS, doc! { "_id": { "$in": ids } }).await?;
+            }
         }
         Ok(ids.len() as u64)
     }
