@@ -70,7 +70,8 @@ async fn everything_moves_to_servers_is_backed_up_and_moves_back() {
     let back = home.join("back");
     let to = format!("embedded:{}", back.display());
     run(home, &first, &["migrate", "--from", "env", "--to", &to, "--quiet"]);
-    assert_eq!(Kept::named(&[], &back).await.everything().await, source, "and back");
+    let bucket: Env = first.iter().filter(|(name, _)| name == "S3_BUCKET_NAME").cloned().collect();
+    assert_eq!(Kept::named(&bucket, &back).await.everything().await, source, "and back");
 
     // a node goes on there, and a backup is taken while it writes
     let mut options = NodeOptions::new();

@@ -65,10 +65,6 @@ impl Generation {
         }
     }
 
-    pub(super) fn is_owed(&self) -> bool {
-        self.state.lock().owed.is_some()
-    }
-
     async fn ask(&self, _asking: MutexGuard<'_, ()>) -> Option<Word> {
         let asked = Instant::now();
         match self.cache.get(keys::GENERATION).await {

@@ -9,7 +9,7 @@ use futures_util::future::LocalBoxFuture;
 
 /// Far above what a case needs: reaching it means that the store hangs.
 const CASE_TIME_MAX: Duration = Duration::from_secs(60);
-const POLL_TIME_MAX: Duration = Duration::from_secs(10);
+const POLL_TIME_MAX: Duration = Duration::from_secs(30);
 const POLL_PAUSE: Duration = Duration::from_millis(2);
 
 /// One promise of the contract. It gets two handles on a store that is its own; most need only the first.

@@ -109,6 +109,7 @@ async fn an_unknown_asset_does_not_fail(store: Arc<dyn Documents>) {
 
 async fn all_may_prepare_at_once(store: Arc<dyn Documents>) {
     let asset = stored(&*store, "a.txt").await;
+    store.prepare().await.unwrap();
     let prepares = (0..3).map(|_| {
         let store = store.clone();
         async move { store.prepare().await.unwrap() }
