@@ -44,8 +44,12 @@ impl Server {
             .unwrap();
         let mut server = Self { child, address: String::new(), ready_ms: 0.0, dir };
         server.address = wait(|| server.listening()).await;
-        let mut connection = Connection::open(&server.address).await;
-        assert_eq!(connection.send(&Template::get("/ready", None).render(0)).await, 200);
+        let ready = Template::get("/ready", None).render(0);
+        // the port answers from the beginning, also while the stores are opened
+        while Connection::open(&server.address).await.send(&ready).await != 200 {
+            assert!(begun.elapsed() < Duration::from_secs(60), "not ready");
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
         server.ready_ms = begun.elapsed().as_secs_f64() * 1_000.0;
         server
     }
