@@ -53,6 +53,11 @@ bench:
     cargo bench --package metastamp-node
     cargo bench --package metastamp-fingerprint
 
+# the same requests on embedded stores and on servers, store calls, backup and restore
+bench-stores:
+    scripts/test.sh --servers
+    cargo bench --workspace --bench stores
+
 # kill -9 a node again and again while clients upload, then judge it
 chaos MINUTES="1" *ARGS:
     cargo build --release --workspace --bins
