@@ -15,4 +15,5 @@ pub mod system;
 pub mod upload;
 
 pub use error::ActorError;
+pub use sweeper::LEASE as SWEEPER_LEASE;
 pub use system::{Deps, Settings, System};

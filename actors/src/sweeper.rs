@@ -29,7 +29,7 @@ const ENDED_KEPT: Duration = Duration::from_secs(24 * 3_600);
 const REVOCATIONS_KEPT: Duration = Duration::from_secs(24 * 3_600);
 
 /// The lease of whoever sweeps; a node has it for so many intervals.
-const LEASE: &str = "sweeper";
+pub const LEASE: &str = "sweeper";
 const LEASE_INTERVALS: u32 = 3;
 
 pub(crate) struct Sweeper {

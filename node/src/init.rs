@@ -4,6 +4,7 @@ use std::io::{IsTerminal, Write};
 
 use anyhow::Context;
 use futures_util::{StreamExt, TryStreamExt, stream};
+use metastamp_protocol::files::UPLOADS;
 use metastamp_protocol::user::is_email;
 use metastamp_protocol::{Role, Timestamp, User};
 use metastamp_store::StoreError;
@@ -16,8 +17,6 @@ use crate::{out, telemetry};
 
 /// As a shell says of a program that was ended by Ctrl-C.
 const EXIT_INTERRUPTED: i32 = 130;
-/// Where uploads go; other keys of the bucket are not ours.
-const UPLOADS: &str = "uploads/";
 const OBJECTS_PER_PAGE: u32 = 1_000;
 const DELETIONS_AT_ONCE: usize = 16;
 

@@ -5,6 +5,7 @@
 mod objects;
 mod places;
 
+use metastamp_actors::SWEEPER_LEASE;
 use metastamp_protocol::{ObjectId, Timestamp};
 use metastamp_store::documents::SharedDocuments;
 use metastamp_store::records::{Bson, Collection};
@@ -14,7 +15,7 @@ use self::places::{Place, place};
 use crate::config::Config;
 use crate::exit::{ExitWith, USAGE};
 use crate::progress::{Progress, Unit};
-use crate::restore::{LEASE_TTL, SWEEPER_LEASE, count, sums};
+use crate::restore::{LEASE_TTL, count, sums};
 use crate::stores::Stores;
 use crate::{out, telemetry};
 

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
+use metastamp_actors::SWEEPER_LEASE;
 use metastamp_protocol::Timestamp;
 use metastamp_store::archive::{CollectionSum, RecordsDigest, Verified, verify};
 use metastamp_store::documents::SharedDocuments;
@@ -24,8 +25,7 @@ use crate::progress::{Progress, Unit};
 use crate::stores::Stores;
 use crate::{out, telemetry};
 
-/// The lease of whoever sweeps: a running node has it, and nobody must sweep while we write.
-pub(crate) const SWEEPER_LEASE: &str = "sweeper";
+/// How long we hold the lease of whoever sweeps: a running node has it, and nobody must sweep while we write.
 pub(crate) const LEASE_TTL: Duration = Duration::from_secs(900);
 const PAGE: u32 = 500;
 

@@ -1,12 +1,11 @@
 //! Documents behind a cache that all nodes share.
 //!
-//! Only what is shown to people is read from the cache: profiles, assets, lists, fingerprints. What decides (logins,
+//! Only what is shown to people is read from the cache: assets, lists, fingerprints. What decides (accounts, logins,
 //! revocations, claims, commits) is read from the documents behind, which are the truth. Keys and lives:
 //!
 //! | key | value | life |
 //! | --- | --- | --- |
-//! | `user:{user_id}` | profile, without password hash | [`CacheTtls::entries`] |
-//! | `asset:{asset_id}` | asset | the same; [`MOVING_TTL`] while it is processed |
+//! | `asset:{asset_id}` | asset | [`CacheTtls::entries`]; [`MOVING_TTL`] while it is processed |
 //! | `fingerprint:{asset_id}` | fingerprint | [`CacheTtls::fingerprints`]; [`MOVING_TTL`] while it is made |
 //! | `user_assets:{user_id}:version` | what the keys of this user's lists hold | an hour |
 //! | `user_assets:{user_id}:{version}:...` | one page of a list | [`CacheTtls::lists`]; [`MOVING_TTL`] with moving assets |
@@ -62,7 +61,7 @@ pub const RENEW_PAUSE: Duration = Duration::from_millis(500);
 /// Longest lives of entries.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CacheTtls {
-    /// Users and assets.
+    /// Assets.
     pub entries: Duration,
     pub fingerprints: Duration,
     /// Pages of lists.

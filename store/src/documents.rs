@@ -115,10 +115,6 @@ pub trait Documents: Records {
     /// Stores the address normalised. `Conflict { "users.email" }` when it, or another unique value, is taken.
     async fn insert_user(&self, user: &User) -> Result<()>;
     async fn user(&self, id: ObjectId) -> Result<Option<User>>;
-    /// The account to be shown: without the password hash, and perhaps from a cache.
-    async fn profile(&self, id: ObjectId) -> Result<Option<User>> {
-        Ok(self.user(id).await?.map(|user| User { hashed_password: None, ..user }))
-    }
     async fn user_by_email(&self, email: &str) -> Result<Option<User>>;
     /// Sets `last_login` and, when given, a renewed password hash.
     async fn record_login(&self, id: ObjectId, at: Timestamp, new_hash: Option<String>) -> Result<()>;

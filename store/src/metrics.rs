@@ -14,7 +14,7 @@ pub const STORE_CALL_ERRORS_TOTAL: &str = "store_call_errors_total";
 pub const STORE_CONNECTIONS: &str = "store_connections";
 /// Gauge, label `store`: connections that a call uses right now.
 pub const STORE_CONNECTIONS_IN_USE: &str = "store_connections_in_use";
-/// Counter, label `what` (user, asset, list, fingerprint): reads that the cache answered.
+/// Counter, label `what` (asset, list, fingerprint): reads that the cache answered.
 pub const CACHE_HITS_TOTAL: &str = "cache_hits_total";
 /// Counter, label `what`: reads that went to the documents.
 pub const CACHE_MISSES_TOTAL: &str = "cache_misses_total";

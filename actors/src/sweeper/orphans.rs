@@ -6,6 +6,7 @@
 
 use std::collections::HashSet;
 
+use metastamp_protocol::files::UPLOADS;
 use metastamp_protocol::{Asset, ObjectId, Timestamp, UploadStatus};
 use metastamp_store::documents::SharedDocuments;
 use metastamp_store::objects::Objects;
@@ -21,8 +22,6 @@ const OBJECTS_PER_PASS: u32 = 200;
 const ROWS_PER_PASS: u32 = 100;
 /// Missing objects that are remembered; more than that are not counted.
 const MISSING_MAX: usize = 10_000;
-/// Where uploads go. What else lies in the bucket is not ours.
-const UPLOADS: &str = "uploads/";
 
 /// Where the round is.
 #[derive(Default)]

@@ -1,6 +1,7 @@
 //! Holds rows against objects, both ways.
 
 use futures_util::{StreamExt, TryStreamExt, stream};
+use metastamp_protocol::files::UPLOADS;
 use metastamp_protocol::{Asset, UploadStatus};
 use metastamp_store::records::{Bson, Collection, decode};
 
@@ -12,8 +13,6 @@ use crate::progress::Unit;
 
 const PAGE: u32 = 200;
 const ASKED_AT_ONCE: usize = 8;
-/// Where uploads go; other keys of the bucket are not ours.
-const UPLOADS: &str = "uploads/";
 
 type Found = (Findings, Vec<Repair>);
 

@@ -1,6 +1,7 @@
 //! Objects from one store to another, a few at once, each read back.
 
 use futures_util::{StreamExt, TryStreamExt, stream};
+use metastamp_actors::SWEEPER_LEASE;
 use metastamp_protocol::Timestamp;
 use metastamp_store::objects::Objects;
 use metastamp_store::records::{Bson, Collection};
@@ -8,7 +9,7 @@ use metastamp_store::{Result, StoreError};
 
 use crate::bytes_of;
 use crate::progress::{Progress, Unit};
-use crate::restore::{LEASE_TTL, SWEEPER_LEASE};
+use crate::restore::LEASE_TTL;
 use crate::stores::Stores;
 
 const PAGE: u32 = 200;

@@ -40,13 +40,16 @@ fn clean(text: &str) -> String {
     out.trim_matches(['_', '-', '.']).to_owned()
 }
 
+/// Where uploads go; other keys of a bucket are not ours.
+pub const UPLOADS: &str = "uploads/";
+
 /// Longest last part of a key, in bytes: servers that keep objects as files take no more.
 const KEY_NAME_BYTES_MAX: usize = 255;
 
 /// Where the bytes live: `uploads/{user_id}/{YYYY-MM-DD}/{unique}_{safe_name}`. A name too long for the last part of a key
 /// is shortened in it.
 pub fn object_key(user_id: ObjectId, now: Timestamp, unique: &str, safe_name: &str) -> String {
-    let prefix = format!("uploads/{user_id}/{}/{unique}_", now.day());
+    let prefix = format!("{UPLOADS}{user_id}/{}/{unique}_", now.day());
     let room = KEY_NAME_BYTES_MAX.saturating_sub(unique.len() + 1);
     if safe_name.len() <= room {
         return prefix + safe_name;

@@ -1,74 +1,54 @@
 //! What the archive says about a collection beside its records: the indexes that mongorestore makes.
 
-use serde_json::{Value, json};
+use serde_json::json;
 
+use crate::documents::mongo::schema::{Index, indexes_of};
 use crate::records::Collection;
-
-/// An index: its fields, and whether it is unique, and sparse.
-type Index = (&'static [(&'static str, i32)], bool, bool);
-
-/// The indexes of chapter 4 of the deployment guide and our own; `_id` comes by itself.
-fn indexes(collection: Collection) -> &'static [Index] {
-    match collection {
-        Collection::Users => &[
-            (&[("email", 1)], true, false),
-            (&[("auth0_id", 1)], true, true),
-            (&[("created_at", 1)], false, false),
-            (&[("role", 1)], false, false),
-        ],
-        Collection::Assets => &[
-            (&[("user_id", 1)], false, false),
-            (&[("user_id", 1), ("created_at", -1)], false, false),
-            (&[("upload_status", 1)], false, false),
-            (&[("file_type", 1)], false, false),
-            (&[("created_at", 1)], false, false),
-            (&[("s3_key", 1)], true, false),
-            (&[("fingerprint_id", 1)], false, true),
-        ],
-        Collection::Fingerprints => &[
-            (&[("asset_id", 1)], true, false),
-            (&[("created_at", 1)], false, false),
-            (&[("user_id", 1)], false, false),
-            (&[("perceptual_hashes.phash", 1)], false, true),
-        ],
-        Collection::Wallet => &[
-            (&[("user_id", 1)], true, false),
-            (&[("transactions.timestamp", 1)], false, false),
-            (&[("transactions.status", 1)], false, false),
-            (&[("transactions.type", 1)], false, false),
-        ],
-        Collection::Analytics => &[
-            (&[("asset_id", 1)], false, false),
-            (&[("user_id", 1)], false, false),
-            (&[("asset_id", 1), ("timestamp", -1)], false, false),
-            (&[("timestamp", 1)], false, false),
-            (&[("user_id", 1), ("created_at", -1)], false, false),
-        ],
-        Collection::Jobs => &[(&[("asset_id", 1)], true, false)],
-        // `metastamp init` makes what else our own collections need
-        Collection::Uploads | Collection::Repeats | Collection::Garbage | Collection::RevokedSessions => &[],
-    }
-}
 
 /// The metadata of a collection as canonical Extended JSON.
 pub(super) fn metadata(collection: Collection) -> String {
-    let mut all = vec![json!({ "v": int(2), "key": { "_id": int(1) }, "name": "_id_" })];
-    all.extend(indexes(collection).iter().map(index));
-    json!({ "options": {}, "indexes": all, "collectionName": collection.name(), "type": "collection" }).to_string()
+    let by_id = text(&[("_id", 1)], "_id_", &[]);
+    let indexes: Vec<_> = std::iter::once(by_id).chain(indexes_of(collection.name()).map(index)).collect();
+    let (name, indexes) = (collection.name(), indexes.join(","));
+    format!(r#"{{"options":{{}},"indexes":[{indexes}],"collectionName":"{name}","type":"collection"}}"#)
 }
 
-fn index((fields, unique, sparse): &Index) -> Value {
-    let name: Vec<_> = fields.iter().map(|(field, direction)| format!("{field}_{direction}")).collect();
-    let key: serde_json::Map<_, _> = fields.iter().map(|(field, way)| ((*field).to_owned(), int(*way))).collect();
-    let mut index = json!({ "v": int(2), "key": key, "name": name.join("_") });
-    for (option, wanted) in [("unique", *unique), ("sparse", *sparse)] {
-        if wanted {
-            index[option] = json!(true);
-        }
+fn index(index: &Index) -> String {
+    let mut options = Vec::new();
+    for (option, wanted) in [("unique", index.unique), ("sparse", index.sparse)] {
+        options.extend(wanted.then(|| format!(r#""{option}":true"#)));
     }
-    index
+    let expires = |seconds| format!(r#""expireAfterSeconds":{{"$numberLong":"{seconds}"}}"#);
+    options.extend(index.expire_after.map(expires));
+    text(index.keys, &index.name(), &options)
 }
 
-fn int(number: i32) -> Value {
-    json!({ "$numberInt": number.to_string() })
+/// By hand, because the order of the fields of an index counts, and a JSON object of the library sorts its members.
+fn text(keys: &[(&str, i32)], name: &str, options: &[String]) -> String {
+    let int = |number: i32| format!(r#"{{"$numberInt":"{number}"}}"#);
+    let keys: Vec<_> = keys.iter().map(|(field, way)| format!("{}:{}", json!(field), int(*way))).collect();
+    let mut members = vec![
+        format!(r#""v":{}"#, int(2)),
+        format!(r#""key":{{{}}}"#, keys.join(",")),
+        format!(r#""name":{}"#, json!(name)),
+    ];
+    members.extend_from_slice(options);
+    format!("{{{}}}", members.join(","))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fields_keep_their_order_and_options_are_told() {
+        for collection in Collection::ALL {
+            let text = metadata(collection);
+            assert!(serde_json::from_str::<serde_json::Value>(&text).is_ok(), "{text}");
+        }
+        let key = r#""key":{"user_id":{"$numberInt":"1"},"created_at":{"$numberInt":"-1"}}"#;
+        assert!(metadata(Collection::Assets).contains(key), "{}", metadata(Collection::Assets));
+        assert!(metadata(Collection::Users).contains(r#""name":"email_1","unique":true"#));
+        assert!(metadata(Collection::RevokedSessions).contains(r#""expireAfterSeconds":{"$numberLong":"86400"}"#));
+    }
 }

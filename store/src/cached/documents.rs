@@ -49,10 +49,6 @@ impl Cached {
     fn job_touches(&self, job: ObjectId, otherwise: Touched) -> Touched {
         self.known.work(job).map_or(otherwise, |work| Touched::Keys(Self::showing_work(work)))
     }
-
-    fn user_touched(id: ObjectId) -> Touched {
-        Touched::Keys(vec![keys::user(id)])
-    }
 }
 
 #[async_trait]
@@ -81,24 +77,19 @@ impl Documents for Cached {
     }
 
     async fn insert_user(&self, user: &User) -> Result<()> {
-        self.changes.make(Self::user_touched(user.id), self.documents.insert_user(user)).await
+        self.documents.insert_user(user).await
     }
-    // With the password hash, which no cache holds: the truth.
     async fn user(&self, id: ObjectId) -> Result<Option<User>> {
         self.documents.user(id).await
-    }
-    async fn profile(&self, id: ObjectId) -> Result<Option<User>> {
-        let load = self.documents.profile(id);
-        self.entries.through(Some("user"), &keys::user(id), |_| self.ttls.entries, load).await
     }
     async fn user_by_email(&self, email: &str) -> Result<Option<User>> {
         self.documents.user_by_email(email).await
     }
     async fn record_login(&self, id: ObjectId, at: Timestamp, new_hash: Option<String>) -> Result<()> {
-        self.changes.make(Self::user_touched(id), self.documents.record_login(id, at, new_hash)).await
+        self.documents.record_login(id, at, new_hash).await
     }
     async fn set_role(&self, id: ObjectId, role: Role) -> Result<()> {
-        self.changes.make(Self::user_touched(id), self.documents.set_role(id, role)).await
+        self.documents.set_role(id, role).await
     }
     async fn principal(&self, user_id: ObjectId, sid: &str) -> Result<Principal> {
         let answer = self.documents.principal(user_id, sid).await;

@@ -4,10 +4,6 @@ use metastamp_protocol::{AssetQuery, AssetSort, ObjectId, SortDirection};
 
 pub(super) const GENERATION: &str = "cache_generation";
 
-pub(super) fn user(id: ObjectId) -> String {
-    format!("user:{id}")
-}
-
 pub(super) fn asset(id: ObjectId) -> String {
     format!("asset:{id}")
 }

@@ -16,7 +16,7 @@ mod on;
 mod pool;
 mod prepare;
 mod records;
-mod schema;
+pub(crate) mod schema;
 mod sessions;
 mod uploads;
 mod users;
@@ -58,11 +58,6 @@ impl MongoDocuments {
         let client = connect::client(&settings).await?;
         let db = client.database(&settings.database);
         Ok(Self { server: Server { client, db, within: settings.call_within, sessions: Arc::default() } })
-    }
-
-    /// Removes the whole database, collections and indexes included. For tests and `init --drop`.
-    pub async fn drop_database(&self) -> Result<()> {
-        self.server.call("drop_database", |_| async { Ok(self.server.db.drop().await?) }).await
     }
 }
 

@@ -45,13 +45,8 @@ pub struct ObjectsConfig {
     pub secret_key: String,
     pub bucket: String,
     /// Longest time of a small call with all its attempts, and longest silence of a server that takes or gives a body.
-    /// Bodies themselves may take as long as their bytes move. [`ObjectsConfig::OP_TIMEOUT`] suits most.
+    /// Bodies themselves may take as long as their bytes move.
     pub op_timeout: Duration,
-}
-
-impl ObjectsConfig {
-    /// Long enough for a busy server, short enough for somebody who waits.
-    pub const OP_TIMEOUT: Duration = Duration::from_secs(10);
 }
 
 impl fmt::Debug for ObjectsConfig {

@@ -24,7 +24,7 @@ impl Objects {
 
     /// A URL to `GET` the object; with `file_name` the browser saves it under that name.
     pub async fn presign_get(&self, key: &str, file_name: Option<&str>, expires_in: Duration) -> Result<String> {
-        let disposition = file_name.map(|name| format!("attachment; filename*=UTF-8''{}", percent_encoded(name)));
+        let disposition = file_name.map(|name| format!("attachment; filename*=UTF-8''{}", urlencoding::encode(name)));
         let request = self.inner.presigner.get_object().bucket(self.bucket()).key(key);
         let request = request.set_response_content_disposition(disposition);
         Ok(request.presigned(expires(expires_in)?).await.map_err(internal)?.uri().to_owned())
@@ -55,17 +55,4 @@ fn expires(after: Duration) -> Result<PresigningConfig> {
 
 fn internal(error: impl std::error::Error) -> StoreError {
     StoreError::Internal(format!("presigning: {}", DisplayErrorContext(error)))
-}
-
-/// RFC 5987: everything but unreserved characters escaped.
-fn percent_encoded(text: &str) -> String {
-    let mut encoded = String::with_capacity(text.len());
-    for byte in text.bytes() {
-        if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~') {
-            encoded.push(char::from(byte));
-        } else {
-            encoded.push_str(&format!("%{byte:02X}"));
-        }
-    }
-    encoded
 }

@@ -22,7 +22,6 @@ use crate::redis;
 const READS: &[&str] = &[
     "ping",
     "user",
-    "profile",
     "user_by_email",
     "principal",
     "upload",
@@ -116,7 +115,7 @@ impl Shown {
     async fn by(&self, store: &dyn Documents) -> String {
         let mut seen = String::new();
         for user in &self.users {
-            seen += &format!("{:?}\n", store.profile(*user).await.unwrap());
+            seen += &format!("{:?}\n", store.user(*user).await.unwrap());
             for (status, sort) in [(None, AssetSort::CreatedAt), (Some(UploadStatus::Ready), AssetSort::FileName)] {
                 let direction = SortDirection::Descending;
                 let query = AssetQuery { kind: None, status, sort, direction, skip: 0, limit: 10 };

@@ -64,13 +64,7 @@ fn with_password(url: &str, password: &str) -> Result<String> {
     let (authority, options) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));
     let (credentials, hosts) = authority.rsplit_once('@').ok_or_else(no_place)?;
     let user = credentials.split(':').next().filter(|user| !user.is_empty()).ok_or_else(no_place)?;
-    Ok(format!("{scheme}://{user}:{}@{hosts}{options}", percent_encoded(password)))
-}
-
-fn percent_encoded(text: &str) -> String {
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
-    let encoded = |byte| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") };
-    text.bytes().map(encoded).collect()
+    Ok(format!("{scheme}://{user}:{}@{hosts}{options}", urlencoding::encode(password)))
 }
 
 #[cfg(test)]

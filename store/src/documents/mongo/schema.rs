@@ -25,14 +25,14 @@ const EXISTS_CODE: i32 = 48;
 
 /// One index that must be there.
 #[derive(Clone, Copy)]
-struct Index {
+pub(crate) struct Index {
     collection: &'static str,
     /// Fields and directions.
-    keys: &'static [(&'static str, i32)],
-    unique: bool,
-    sparse: bool,
+    pub keys: &'static [(&'static str, i32)],
+    pub unique: bool,
+    pub sparse: bool,
     /// Documents are removed so many seconds after the instant in the key.
-    expire_after: Option<u64>,
+    pub expire_after: Option<u64>,
 }
 
 const fn index(collection: &'static str, keys: &'static [(&'static str, i32)]) -> Index {
@@ -96,15 +96,25 @@ const INDEXES: &[Index] = &[
     index(TRANSACTION_SESSIONS, &[("node_id", 1), ("generation", 1)]),
 ];
 
+/// The indexes of one collection; that on `_id` comes by itself.
+pub(crate) fn indexes_of(collection: &str) -> impl Iterator<Item = &'static Index> {
+    INDEXES.iter().filter(move |index| index.collection == collection)
+}
+
 /// As `collection.name`, with the name that MongoDB itself would give, such as `assets.user_id_1_created_at_-1`.
 impl fmt::Display for Index {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let parts: Vec<_> = self.keys.iter().map(|(field, direction)| format!("{field}_{direction}")).collect();
-        write!(f, "{}.{}", self.collection, parts.join("_"))
+        write!(f, "{}.{}", self.collection, self.name())
     }
 }
 
 impl Index {
+    /// As MongoDB itself would name it.
+    pub fn name(&self) -> String {
+        let parts: Vec<_> = self.keys.iter().map(|(field, direction)| format!("{field}_{direction}")).collect();
+        parts.join("_")
+    }
+
     fn keys(&self) -> Document {
         self.keys.iter().map(|(field, direction)| ((*field).to_owned(), Bson::Int32(*direction))).collect()
     }
@@ -187,7 +197,7 @@ pub(super) async fn indexes(server: &Server) -> Attempt<Vec<String>> {
         let listed = server.db.run_command(doc! { "listIndexes": name, "cursor": { "batchSize": 1_000 } }).await?;
         let found = listed.get_document("cursor").and_then(|cursor| cursor.get_array("firstBatch"));
         let found: Vec<_> = found.into_iter().flatten().filter_map(Bson::as_document).collect();
-        for index in INDEXES.iter().filter(|index| index.collection == name) {
+        for index in indexes_of(name) {
             match found.iter().find_map(|found| index.compare(found)) {
                 Some(true) => {}
                 Some(false) => return Err(other_options(index).into()),
