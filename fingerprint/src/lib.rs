@@ -12,21 +12,32 @@
 //! into an error. Progress and cancellation go through [`Progress`].
 
 mod algorithm;
+pub mod audio;
+pub mod compare;
+pub mod digest;
 mod error;
 mod guard;
 pub mod image;
+pub mod iscc;
 mod limits;
 pub mod pdf;
+mod picture;
 mod progress;
+mod report;
 pub mod text;
+mod tools;
+pub mod video;
 
 pub use algorithm::Algorithms;
 pub use error::FingerprintError;
 pub use image::{ImageFingerprint, PerceptualHashes};
 pub use limits::Limits;
 pub use pdf::PdfFingerprint;
+pub use picture::Picture;
 pub use progress::{NoProgress, Progress};
+pub use report::Report;
 pub use text::TextFingerprint;
+pub use tools::Tools;
 
 /// What a modality knows about a file, ready to be stored as a JSON object.
 pub type Metadata = serde_json::Map<String, serde_json::Value>;

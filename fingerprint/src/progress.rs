@@ -3,6 +3,7 @@
 use std::ops::ControlFlow;
 
 use crate::FingerprintError;
+use crate::video::VideoHashes;
 
 /// Receives progress and may stop the work. Closures implement it. `Send`, because PDF parsing has a
 /// thread of its own.
@@ -11,6 +12,9 @@ pub trait Progress: Send {
     /// never falls. [`ControlFlow::Break`] ends the work with
     /// [`FingerprintError::Cancelled`].
     fn report(&mut self, percent: u8) -> ControlFlow<()>;
+
+    /// A first answer of a long work: what its keyframes gave, well before the rest.
+    fn first(&mut self, _hashes: &VideoHashes) {}
 }
 
 impl<F: FnMut(u8) -> ControlFlow<()> + Send> Progress for F {

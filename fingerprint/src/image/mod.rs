@@ -41,6 +41,33 @@ pub struct PerceptualHashes {
     pub hash_size: u32,
 }
 
+/// PDQ (Facebook, 2019), 256 bits; equal to pdqhash 0.2.8. Compare only with quality of 50 and more; 31 bits or fewer
+/// apart is a match.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Pdq {
+    /// 64 lower-case hex digits.
+    pub hash: String,
+    /// 0 (flat) to 100.
+    pub quality: u8,
+    /// `original`, `rotate_90`, `rotate_180`, `rotate_270`, `flip_vertical`, `flip_horizontal`, `rotate_90_flip`,
+    /// `rotate_270_flip`, in the order pdqhash gives them.
+    pub dihedral: Vec<String>,
+    /// The same without a uniform border, when the picture has one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub trimmed: Option<TrimmedPdq>,
+}
+
+/// PDQ of a picture without its border.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct TrimmedPdq {
+    /// What is left: left, top, width, height in pixels.
+    #[serde(rename = "box")]
+    pub area: [u32; 4],
+    pub hash: String,
+    pub quality: u8,
+    pub dihedral: Vec<String>,
+}
+
 /// What [`fingerprint`] returns.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct ImageFingerprint {

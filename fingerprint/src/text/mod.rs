@@ -162,3 +162,10 @@ impl Utf8Text {
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests;
+
+/// What finds a text again although it was edited.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct TextFeatures {
+    /// SHA-256 of the normalised text, 64 hex digits.
+    pub normalized_hash: String,
+}

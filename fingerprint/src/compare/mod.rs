@@ -1,0 +1,1 @@
+//! How alike two works are, algorithm by algorithm.

@@ -1,0 +1,19 @@
+//! Programs of others that are run as child processes.
+
+use std::path::PathBuf;
+
+/// Where the programs are, and what one of them may take.
+#[derive(Debug, Clone)]
+pub struct Tools {
+    /// Decodes video, and sound that the decoders here can't read.
+    pub ffmpeg: PathBuf,
+    /// Tells what is in a file.
+    pub ffprobe: PathBuf,
+}
+
+impl Default for Tools {
+    /// As the search path has them.
+    fn default() -> Self {
+        Self { ffmpeg: "ffmpeg".into(), ffprobe: "ffprobe".into() }
+    }
+}
