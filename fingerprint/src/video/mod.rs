@@ -1,5 +1,8 @@
 //! Moving pictures.
 
+#[allow(dead_code)] // Its users come next.
+pub(crate) mod child;
+
 use std::path::Path;
 
 use serde::Serialize;
