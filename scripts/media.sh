@@ -59,7 +59,7 @@ debian() {
 film() {
   local folder="$media/big-buck-bunny"
   [ -e "$folder" ] && return
-  python3 -m pip download --quiet --disable-pip-version-check --no-deps --no-build-isolation --no-binary :all: \
+  python3 -m pip download --quiet --disable-pip-version-check --no-deps --no-binary :all: \
     --dest "$work" moviepy==2.1.2
   tar -xzf "$work"/moviepy-*.tar.gz -C "$work" --wildcards '*/moviepy_10_minutes.zip'
   python3 -m zipfile -e "$work"/moviepy-*/docs/_static/medias/getting_started/moviepy_10_minutes/*.zip "$work/unpacked"
