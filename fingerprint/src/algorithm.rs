@@ -21,3 +21,13 @@ pub(crate) const TEXT_HASH: &str = "text/sha256-utf8-trimmed@1";
 pub(crate) const PDF_TEXT_HASH: &str = "pdf/sha256-text-trimmed@1";
 /// SHA-256 over the bytes of a PDF without extractable text.
 pub(crate) const PDF_BYTES_HASH: &str = "pdf/sha256-bytes@1";
+/// SHA-256 of the file's bytes.
+pub(crate) const SHA256: &str = "sha256@1";
+/// BLAKE3 of the file's bytes, 256 bits.
+pub(crate) const BLAKE3: &str = "blake3@1";
+/// ISCC Meta-Code of ISO 24138:2024 over the title that iscc-sdk 0.9.7 takes.
+pub(crate) const ISCC_META: &str = "iscc-meta/v0-64@1";
+/// ISCC Data-Code of ISO 24138:2024.
+pub(crate) const ISCC_DATA: &str = "iscc-data/v0-64@1";
+/// ISCC Instance-Code of ISO 24138:2024.
+pub(crate) const ISCC_INSTANCE: &str = "iscc-instance/v0-64@1";

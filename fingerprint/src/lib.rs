@@ -16,6 +16,7 @@ pub mod audio;
 pub mod compare;
 pub mod digest;
 mod error;
+pub mod file;
 mod guard;
 pub mod image;
 pub mod iscc;
@@ -30,6 +31,7 @@ pub mod video;
 
 pub use algorithm::Algorithms;
 pub use error::FingerprintError;
+pub use file::{Kind, fingerprint_file};
 pub use image::{ImageFingerprint, PerceptualHashes};
 pub use limits::Limits;
 pub use pdf::PdfFingerprint;
