@@ -31,6 +31,8 @@ pub struct Limits {
     pub pdf_tokens_max: u64,
     /// Operators executed to extract the text of a PDF document.
     pub pdf_operations_max: u64,
+    /// Seconds of a sound, as counted while it is decoded. Memory hardly depends on it.
+    pub audio_seconds_max: u64,
 }
 
 impl Default for Limits {
@@ -48,6 +50,7 @@ impl Default for Limits {
             pdf_decoded_bytes_max: 512 << 20,
             pdf_tokens_max: 4_000_000,
             pdf_operations_max: 100_000_000,
+            audio_seconds_max: 24 * 60 * 60,
         }
     }
 }
