@@ -39,3 +39,13 @@ pub(crate) const ISCC_META: &str = "iscc-meta/v0-64@1";
 pub(crate) const ISCC_DATA: &str = "iscc-data/v0-64@1";
 /// ISCC Instance-Code of ISO 24138:2024.
 pub(crate) const ISCC_INSTANCE: &str = "iscc-instance/v0-64@1";
+/// Chromaprint's algorithm 2, resampled as fpcalc 1.5.1 does it, over the whole length.
+pub(crate) const CHROMAPRINT: &str = "chromaprint/2-whole@1";
+/// SHA-256 over the mel spectrogram in dB, frame after frame. Of this implementation only.
+pub(crate) const MEL_SPECTROGRAM_HASH: &str = "mel/sha256-f32-frames@1";
+/// SHA-256 over the chromagram, frame after frame. Of this implementation only.
+pub(crate) const CHROMAGRAM_HASH: &str = "chroma/sha256-f32-frames@1";
+/// Centroid and bandwidth as librosa 0.11 measures them at 22,050 Hz.
+pub(crate) const SPECTRAL_DATA: &str = "spectral/librosa-22050@1";
+/// ISCC Audio-Code of the Chromaprint of the whole length.
+pub(crate) const ISCC_AUDIO: &str = "iscc/audio-v0-64@1";
