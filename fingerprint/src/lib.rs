@@ -17,6 +17,7 @@ pub mod compare;
 pub mod digest;
 mod error;
 
+pub mod file;
 mod guard;
 pub mod image;
 pub mod iscc;
@@ -32,6 +33,7 @@ pub mod worker;
 
 pub use algorithm::Algorithms;
 pub use error::FingerprintError;
+pub use file::{Kind, fingerprint_file};
 pub use image::{ImageFingerprint, PerceptualHashes};
 pub use limits::Limits;
 pub use pdf::PdfFingerprint;
