@@ -21,6 +21,24 @@ pub(crate) const TEXT_HASH: &str = "text/sha256-utf8-trimmed@1";
 pub(crate) const PDF_TEXT_HASH: &str = "pdf/sha256-text-trimmed@1";
 /// SHA-256 over the bytes of a PDF without extractable text.
 pub(crate) const PDF_BYTES_HASH: &str = "pdf/sha256-bytes@1";
+/// pHash 16 of each sampled frame of a video: that of the same pixels in an image.
+pub(crate) const VIDEO_PHASH: &str = "phash/imagehash-16-frames@1";
+/// PDQ of each sampled frame of a video at its full size.
+pub(crate) const VIDEO_PDQ: &str = "pdq/pdqhash-frames@1";
+/// Mean of the frame hashes as 256-bit integers, rounded down.
+pub(crate) const VIDEO_AVERAGE: &str = "video/phash-integer-mean@1";
+/// ISCC Video-Code, 64 bits, of ffmpeg's MPEG-7 signature at five frames a second.
+pub(crate) const ISCC_VIDEO: &str = "iscc/video-v0@1";
+/// SHA-256 of the file's bytes.
+pub(crate) const SHA256: &str = "sha256@1";
+/// BLAKE3 of the file's bytes, 256 bits.
+pub(crate) const BLAKE3: &str = "blake3@1";
+/// ISCC Meta-Code of ISO 24138:2024 over the title that iscc-sdk 0.9.7 takes.
+pub(crate) const ISCC_META: &str = "iscc-meta/v0-64@1";
+/// ISCC Data-Code of ISO 24138:2024.
+pub(crate) const ISCC_DATA: &str = "iscc-data/v0-64@1";
+/// ISCC Instance-Code of ISO 24138:2024.
+pub(crate) const ISCC_INSTANCE: &str = "iscc-instance/v0-64@1";
 /// Chromaprint's algorithm 2, resampled as fpcalc 1.5.1 does it, over the whole length.
 pub(crate) const CHROMAPRINT: &str = "chromaprint/2-whole@1";
 /// SHA-256 over the mel spectrogram in dB, frame after frame. Of this implementation only.

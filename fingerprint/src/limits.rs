@@ -31,6 +31,18 @@ pub struct Limits {
     pub pdf_tokens_max: u64,
     /// Operators executed to extract the text of a PDF document.
     pub pdf_operations_max: u64,
+    /// Seconds of a video.
+    pub video_seconds_max: u64,
+    /// Width times height of a frame of a video.
+    pub video_pixels_max: u64,
+    /// Sampled frames of a video.
+    pub video_frames_max: u64,
+    /// Address space of one ffmpeg or ffprobe, in bytes.
+    pub ffmpeg_memory_bytes_max: u64,
+    /// Processor seconds of one ffmpeg or ffprobe, whatever the length of what it decodes; short files get less.
+    pub ffmpeg_cpu_seconds_max: u64,
+    /// Seconds one ffmpeg or ffprobe may run, whatever the length of what it decodes; short files get less.
+    pub ffmpeg_wall_seconds_max: u64,
     /// Seconds of a sound, as counted while it is decoded. Memory hardly depends on it.
     pub audio_seconds_max: u64,
 }
@@ -50,6 +62,12 @@ impl Default for Limits {
             pdf_decoded_bytes_max: 512 << 20,
             pdf_tokens_max: 4_000_000,
             pdf_operations_max: 100_000_000,
+            video_seconds_max: 12 * 3_600,
+            video_pixels_max: 8_192 * 8_192,
+            video_frames_max: 100_000,
+            ffmpeg_memory_bytes_max: 3 << 30,
+            ffmpeg_cpu_seconds_max: 24 * 3_600,
+            ffmpeg_wall_seconds_max: 24 * 3_600,
             audio_seconds_max: 24 * 60 * 60,
         }
     }

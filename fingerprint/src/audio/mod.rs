@@ -15,6 +15,7 @@ use std::path::Path;
 
 use serde::Serialize;
 
+pub use self::chromaprint::decompress;
 use self::decode::{Block, Pcm, Source};
 use crate::progress::step;
 use crate::{Algorithms, FingerprintError, Limits, Metadata, Picture, Progress, Tools, algorithm};

@@ -20,6 +20,11 @@ pub(super) fn trio(normal: &Raster) -> PerceptualHashes {
     }
 }
 
+/// pHash alone, of the normalised 256x256 image.
+pub(super) fn phash_of(normal: &Raster) -> String {
+    hex(phash(&to_grey(normal)))
+}
+
 /// Pillow's RGB to L: ITU-R 601-2 luma in 16-bit fixed point, rounded.
 fn to_grey(raster: &Raster) -> Raster {
     if raster.channels == 1 {

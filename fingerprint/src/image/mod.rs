@@ -7,9 +7,11 @@
 //! images are white and would all match each other.
 
 mod decode;
+mod encode;
 mod exif;
 mod hash;
 mod jpeg;
+mod pdq;
 mod probe;
 mod resample;
 
@@ -17,6 +19,8 @@ use std::io::{BufRead, Seek, SeekFrom};
 
 use serde::Serialize;
 use serde_json::json;
+
+pub use encode::{encode_jpeg, encode_png};
 
 use crate::algorithm::{AHASH, Algorithms, DHASH, PHASH};
 use crate::progress::step;
@@ -104,7 +108,7 @@ pub fn fingerprint<R: BufRead + Seek>(
     let decoded = decode::decode(&mut reader, &header, limits)?;
     step(progress, 60)?;
     let exif = decoded.exif.as_deref().map(exif::read).unwrap_or_default();
-    let normal = resample::to_square(&decoded.pixels, NORMAL_SIDE_PX);
+    let normal = normalise(&decoded.pixels);
     drop(decoded);
     step(progress, 90)?;
     let perceptual_hashes = hash::trio(&normal);
@@ -115,6 +119,38 @@ pub fn fingerprint<R: BufRead + Seek>(
         metadata,
         algorithms: Algorithms::from([("phash", PHASH), ("ahash", AHASH), ("dhash", DHASH)]),
     })
+}
+
+fn normalise(pixels: &decode::Pixels) -> resample::Raster {
+    let mut square = resample::ToSquare::new(pixels.width(), pixels.height(), pixels.channels(), NORMAL_SIDE_PX);
+    let mut row = vec![0; pixels.width() * pixels.channels()];
+    for y in 0..pixels.height() {
+        pixels.row(y, &mut row);
+        square.row(&row);
+    }
+    square.finish()
+}
+
+/// pHash, PDQ (each 64 hex digits) and the quality of PDQ, 0 to 100, of `width` x `height` RGB pixels: what
+/// [`fingerprint`] gives for the same pixels in a file. An empty picture has hashes of zeros.
+///
+/// # Panics
+/// When `rgb` does not hold `3 * width * height` values.
+pub fn rgb_hashes(width: u32, height: u32, rgb: &[u8]) -> (String, String, u8) {
+    let (width, height) = (width as usize, height as usize);
+    assert_eq!(rgb.len(), width * height * 3, "pixels of {width}x{height}");
+    if rgb.is_empty() {
+        let zeros = "0".repeat((HASH_SIZE * HASH_SIZE / 4) as usize);
+        return (zeros.clone(), zeros, 0);
+    }
+    let mut square = resample::ToSquare::new(width, height, 3, NORMAL_SIDE_PX);
+    let mut pdq = pdq::Hasher::new(width, height);
+    for row in rgb.chunks_exact(width * 3) {
+        square.row(row);
+        pdq.row(row, 3);
+    }
+    let pdq = pdq.finish();
+    (hash::phash_of(&square.finish()), pdq.hex(), pdq.quality)
 }
 
 fn metadata(header: &probe::Header, file_size: u64, exif: exif::Exif) -> Metadata {

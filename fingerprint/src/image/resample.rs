@@ -7,8 +7,6 @@
 
 use std::f64::consts::PI;
 
-use super::decode::Pixels;
-
 /// Fractional bits of a coefficient: 32, less 8 of the pixel, less 2 for overshoot and sign.
 const PRECISION_BITS: u32 = 22;
 /// Lanczos with a = 3.
@@ -33,34 +31,47 @@ struct Taps {
     weights: Vec<i32>,
 }
 
-/// Resizes decoded pixels to `side` x `side`, reading them row by row.
-pub(super) fn to_square(pixels: &Pixels, side: usize) -> Raster {
-    let (width, height, channels) = (pixels.width(), pixels.height(), pixels.channels());
-    if height > width * TALL_RATIO && side < height {
-        return horizontal(&vertical(copy(pixels), side), side);
-    }
-    let taps = (width != side).then(|| taps(width, side));
-    let mut row = vec![0; width * channels];
-    let mut values = vec![0; side * height * channels];
-    for (y, out) in values.chunks_exact_mut(side * channels).enumerate() {
-        match &taps {
-            Some(taps) => {
-                pixels.row(y, &mut row);
-                resample_row(&row, channels, taps, out);
-            }
-            None => pixels.row(y, out),
-        }
-    }
-    vertical(Raster { width: side, height, channels, values }, side)
+/// Resizes an image to a square, row by row: only the rows shrunk horizontally are kept.
+pub(super) struct ToSquare {
+    side: usize,
+    /// What came in so far, already `side` wide unless vertical comes first.
+    raster: Raster,
+    /// `None` when the rows are kept as they come.
+    taps: Option<Vec<Taps>>,
+    vertical_first: bool,
 }
 
-fn copy(pixels: &Pixels) -> Raster {
-    let (width, height, channels) = (pixels.width(), pixels.height(), pixels.channels());
-    let mut values = vec![0; width * height * channels];
-    for (y, row) in values.chunks_exact_mut(width * channels).enumerate() {
-        pixels.row(y, row);
+impl ToSquare {
+    pub(super) fn new(width: usize, height: usize, channels: usize, side: usize) -> Self {
+        let vertical_first = height > width * TALL_RATIO && side < height;
+        let kept_width = if vertical_first { width } else { side };
+        let values = Vec::with_capacity(kept_width * height * channels);
+        Self {
+            side,
+            raster: Raster { width: kept_width, height, channels, values },
+            taps: (width != side && !vertical_first).then(|| taps(width, side)),
+            vertical_first,
+        }
     }
-    Raster { width, height, channels, values }
+
+    /// Takes the next row, `width * channels` values.
+    pub(super) fn row(&mut self, row: &[u8]) {
+        let values = &mut self.raster.values;
+        match &self.taps {
+            Some(taps) => {
+                let start = values.len();
+                values.resize(start + self.raster.width * self.raster.channels, 0);
+                resample_row(row, self.raster.channels, taps, &mut values[start..]);
+            }
+            None => values.extend_from_slice(row),
+        }
+    }
+
+    /// All `height` rows must have come in.
+    pub(super) fn finish(self) -> Raster {
+        let raster = vertical(self.raster, self.side);
+        if self.vertical_first { horizontal(&raster, self.side) } else { raster }
+    }
 }
 
 /// Resizes `raster` to `width` x `height`.

@@ -8,9 +8,9 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 /// `CHROMAPRINT_ALGORITHM_TEST2`.
-const ALGORITHM: u8 = 1;
+pub(super) const ALGORITHM: u8 = 1;
 /// The largest gap of three bits; from here on there is a rest.
-const GAP_MAX: u8 = 7;
+pub(super) const GAP_MAX: u8 = 7;
 
 /// URL-safe base64 without padding.
 pub(super) fn compress(items: &[u32]) -> String {

@@ -7,6 +7,7 @@
 
 mod classify;
 mod compress;
+mod decompress;
 mod downmix;
 mod resample;
 
@@ -16,6 +17,7 @@ use realfft::num_complex::Complex;
 use realfft::{RealFftPlanner, RealToComplex};
 
 use self::classify::{Image, NOTES};
+pub use self::decompress::decompress;
 use self::downmix::Downmix;
 use self::resample::{Bank, Resampler};
 use super::Chromaprint;
