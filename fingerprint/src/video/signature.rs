@@ -134,7 +134,7 @@ mod tests {
 
     #[test]
     fn announced_frames_that_are_missing_are_an_error() {
-        let mut bytes = vec![0; 100];
+        let mut bytes = [0; 100];
         bytes[16..21].fill(0xff);
         assert!(matches!(iscc_code(&bytes[..]), Err(FingerprintError::Malformed(_))));
         assert!(matches!(iscc_code(&[][..]), Err(FingerprintError::Malformed(_))));
