@@ -14,6 +14,7 @@ use std::ffi::OsString;
 use std::fs::File;
 use std::io::{BufRead, BufReader};
 use std::path::Path;
+use std::thread;
 
 use tempfile::TempDir;
 
@@ -22,8 +23,11 @@ use super::probe::{FORMATS, Probe};
 use super::signature;
 use crate::{FingerprintError, Limits, Tools};
 
-/// Threads of the decoder. More shorten the wait, but a node has other work for its cores.
-const DECODER_THREADS: &str = "2";
+/// Pixels of all frames up to which one thread decodes: some 20 seconds of work. Threads shorten the wait, but take
+/// 5 to 10 % more processor time, and a node has other work for its cores.
+const ONE_THREAD_PIXELS: u64 = 6_000_000_000;
+/// Threads of the decoder of longer videos; more take memory with each, for little.
+const THREADS_MAX: usize = 4;
 /// Signature filter: frames a second, the default of iscc-sdk.
 const SIGNATURE_FPS: u32 = 5;
 /// Names within the temporary directory, which ffmpeg gets as it is: no character of it needs escaping.
@@ -102,7 +106,8 @@ impl Frames {
         let directory = tempfile::Builder::new().prefix("metastamp-video-").tempdir()?;
         let graph = graph(&escaped(directory.path())?);
         let pixels_max = limits.video_pixels_max.min(i32::MAX as u64).to_string();
-        let before = ["-nostdin", "-v", "error", "-max_pixels", &pixels_max, "-threads", DECODER_THREADS];
+        let decoder_threads = decoder_threads(probe).to_string();
+        let before = ["-nostdin", "-v", "error", "-max_pixels", &pixels_max, "-threads", &decoder_threads];
         let threads = ["-filter_complex_threads", "1", "-filter_complex", &graph];
         let output = ["-map", "[sampled]", "-fps_mode", "passthrough", "-f", "rawvideo", "pipe:1"];
         let texts = |texts: &[&str]| texts.iter().map(OsString::from).collect::<Vec<_>>();
@@ -151,6 +156,16 @@ impl Frames {
         };
         Ok(Rest { times, iscc, has_errors: failed || !ending.stderr.is_empty() })
     }
+}
+
+/// Threads of the decoder.
+fn decoder_threads(probe: &Probe) -> usize {
+    let (width, height) = probe.frame_size();
+    let pixels = (u64::from(width) * u64::from(height)).saturating_mul(probe.frame_count);
+    if pixels <= ONE_THREAD_PIXELS {
+        return 1;
+    }
+    thread::available_parallelism().map_or(1, usize::from).min(THREADS_MAX)
 }
 
 /// The filters from a decoded frame to a sampled one in RGB; each leaves its time in a file.
