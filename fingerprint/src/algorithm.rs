@@ -27,3 +27,23 @@ pub(crate) const VIDEO_PDQ: &str = "pdq/pdqhash-full@1";
 pub(crate) const VIDEO_AVERAGE: &str = "video/phash-integer-mean@1";
 /// ISCC Video-Code, 64 bits, of ffmpeg's MPEG-7 signature at five frames a second.
 pub(crate) const ISCC_VIDEO: &str = "iscc-video/v0-64-sdk-0.9.7@1";
+/// SHA-256 of the file's bytes.
+pub(crate) const SHA256: &str = "sha256@1";
+/// BLAKE3 of the file's bytes, 256 bits.
+pub(crate) const BLAKE3: &str = "blake3@1";
+/// ISCC Meta-Code of ISO 24138:2024 over the title that iscc-sdk 0.9.7 takes.
+pub(crate) const ISCC_META: &str = "iscc-meta/v0-64@1";
+/// ISCC Data-Code of ISO 24138:2024.
+pub(crate) const ISCC_DATA: &str = "iscc-data/v0-64@1";
+/// ISCC Instance-Code of ISO 24138:2024.
+pub(crate) const ISCC_INSTANCE: &str = "iscc-instance/v0-64@1";
+/// Chromaprint's algorithm 2, resampled as fpcalc 1.5.1 does it, over the whole length.
+pub(crate) const CHROMAPRINT: &str = "chromaprint/2-whole@1";
+/// SHA-256 over the mel spectrogram in dB, frame after frame. Of this implementation only.
+pub(crate) const MEL_SPECTROGRAM_HASH: &str = "mel/sha256-f32-frames@1";
+/// SHA-256 over the chromagram, frame after frame. Of this implementation only.
+pub(crate) const CHROMAGRAM_HASH: &str = "chroma/sha256-f32-frames@1";
+/// Centroid and bandwidth as librosa 0.11 measures them at 22,050 Hz.
+pub(crate) const SPECTRAL_DATA: &str = "spectral/librosa-22050@1";
+/// ISCC Audio-Code of the Chromaprint of the whole length.
+pub(crate) const ISCC_AUDIO: &str = "iscc/audio-v0-64@1";

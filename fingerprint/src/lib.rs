@@ -16,6 +16,8 @@ pub mod audio;
 pub mod compare;
 pub mod digest;
 mod error;
+
+pub mod file;
 mod guard;
 pub mod image;
 pub mod iscc;
@@ -27,9 +29,11 @@ mod report;
 pub mod text;
 mod tools;
 pub mod video;
+pub mod worker;
 
 pub use algorithm::Algorithms;
 pub use error::FingerprintError;
+pub use file::{Kind, fingerprint_file};
 pub use image::{ImageFingerprint, PerceptualHashes};
 pub use limits::Limits;
 pub use pdf::PdfFingerprint;

@@ -20,6 +20,7 @@ use std::time::{Duration, Instant};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, Signal, kill_process_group};
 
+use super::children;
 use crate::{FingerprintError, Limits};
 
 /// Bytes of standard error that are kept, the last ones.
@@ -115,6 +116,7 @@ impl Child {
             }
             _ => FingerprintError::Io(error),
         })?;
+        children::note(Pid::from_child(&process));
         let child = Self { process, name, budget, started: Instant::now(), stderr: Vec::new(), reaped: false };
         child.limit()?;
         Ok(child)
@@ -223,6 +225,7 @@ impl Child {
             watch()?;
             self.check_time()?;
             if let Some(status) = self.process.try_wait()? {
+                children::forget(Pid::from_child(&self.process));
                 self.reaped = true;
                 break status;
             }
@@ -293,6 +296,7 @@ impl Drop for Child {
         if self.reaped {
             return;
         }
+        children::forget(Pid::from_child(&self.process));
         // Fails only when there is nobody left to kill.
         let _ = kill_process_group(Pid::from_child(&self.process), Signal::KILL);
         let _ = self.process.wait();

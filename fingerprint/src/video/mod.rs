@@ -10,6 +10,7 @@
 mod average;
 #[allow(dead_code)] // Readers of samples come with the audio part.
 pub(crate) mod child;
+mod children;
 mod decode;
 mod label;
 mod pictures;
@@ -21,6 +22,7 @@ use std::path::Path;
 use serde::Serialize;
 
 use self::average::Mean;
+pub use self::children::kill_children;
 use self::decode::{Frames, Rest};
 use self::pictures::Pictures;
 use self::probe::{Probe, rounded};

@@ -1,0 +1,157 @@
+//! Digests, which are equal or not, and the units of ISCC codes, which say themselves what they are.
+
+use super::finding::{Direction, Distance, Finding, Threshold, Unit, Verdict};
+use super::{judged, missing, not_comparable};
+use crate::Report;
+
+/// Bits of 64 up to which two ISCC units are the same.
+const SAME: Threshold =
+    Threshold { value: 12.0, direction: Direction::AtMost, source: "iscc-sum's default for similar files" };
+/// Bits of 64 up to which two ISCC units are worth a look: iscc-search's least score of 0.75.
+const SIMILAR_BITS: u32 = 16;
+/// Bytes of a unit that are compared: longer codes begin with the shorter ones.
+const UNIT_BYTES: usize = 8;
+
+/// SHA-256, BLAKE3 and the hashes of texts.
+pub(super) fn digests(a: &Report, b: &Report, findings: &mut Vec<Finding>) {
+    if let (Some(a), Some(b)) = (&a.digests, &b.digests) {
+        findings.push(equality("sha256", "sha256".to_owned(), &a.sha256, &b.sha256, "the files are"));
+    }
+    let text = "the texts, but for white space around them, are";
+    by_id(a, b, "text_hash", [a.text_hash.as_deref(), b.text_hash.as_deref()], text, findings);
+    let normalized = [a, b].map(|report| report.text_features.as_ref().map(|text| text.normalized_hash.as_str()));
+    let text = "the texts, but for case, punctuation and white space, are";
+    by_id(a, b, "normalized_hash", normalized, text, findings);
+    let hashes = |report: &'_ Report| report.spectral_data.as_ref().map(|data| data.mel_spectrogram_hash.clone());
+    let hashes = [hashes(a), hashes(b)];
+    let hashes = [hashes[0].as_deref(), hashes[1].as_deref()];
+    by_id(a, b, "mel_spectrogram_hash", hashes, "the spectrograms, to the last bit, are", findings);
+}
+
+fn by_id(
+    a: &Report,
+    b: &Report,
+    field: &'static str,
+    values: [Option<&str>; 2],
+    what: &str,
+    findings: &mut Vec<Finding>,
+) {
+    let [Some(first), Some(second)] = values else {
+        findings.extend(missing(a, b, values.map(|value| value.is_some()), field));
+        return;
+    };
+    findings.push(judged(a, b, field, |algorithm| equality(field, algorithm, first, second, what)));
+}
+
+fn equality(field: &'static str, algorithm: String, a: &str, b: &str, what: &str) -> Finding {
+    let equal = a == b;
+    Finding {
+        algorithm,
+        field,
+        distance: Some(Distance { value: f64::from(u8::from(!equal)), unit: Unit::NotEqual }),
+        threshold: Some(Threshold { value: 0.0, direction: Direction::AtMost, source: "a digest is equal or not" }),
+        verdict: if equal { Verdict::Same } else { Verdict::Different },
+        detail: None,
+        explanation: if equal {
+            format!("{what} identical")
+        } else {
+            format!("{what} not identical; a digest can't say how near they are")
+        },
+    }
+}
+
+/// The units of the ISCC, one by one.
+pub(super) fn iscc(a: &Report, b: &Report, findings: &mut Vec<Finding>) {
+    let (Some(a), Some(b)) = (&a.iscc, &b.iscc) else { return };
+    let units = [
+        ("iscc.meta", a.meta.as_deref(), b.meta.as_deref()),
+        ("iscc.content", a.content.as_deref(), b.content.as_deref()),
+        ("iscc.data", Some(a.data.as_str()), Some(b.data.as_str())),
+        ("iscc.instance", Some(a.instance.as_str()), Some(b.instance.as_str())),
+    ];
+    for (field, a, b) in units {
+        if let (Some(a), Some(b)) = (a, b) {
+            findings.push(unit(field, a, b));
+        }
+    }
+}
+
+/// A unit of an ISCC, taken apart.
+struct IsccUnit {
+    /// `ISCC Image-Code v0`.
+    name: String,
+    bits: u64,
+}
+
+impl IsccUnit {
+    fn parse(code: &str) -> Option<Self> {
+        let (main, sub, version, _, body) = iscc_lib::iscc_decode(code).ok()?;
+        let bytes = body.get(..UNIT_BYTES)?;
+        let name = match (main, sub) {
+            (0, _) => "Meta-Code",
+            (2, 0) => "Text-Code",
+            (2, 1) => "Image-Code",
+            (2, 2) => "Audio-Code",
+            (2, 3) => "Video-Code",
+            (2, 4) => "Mixed-Code",
+            (3, _) => "Data-Code",
+            (4, _) => "Instance-Code",
+            _ => return None,
+        };
+        let bits = bytes.iter().fold(0, |bits, &byte| bits << 8 | u64::from(byte));
+        Some(Self { name: format!("ISCC {name} v{version}"), bits })
+    }
+}
+
+fn unit(field: &'static str, a: &str, b: &str) -> Finding {
+    let (Some(a), Some(b)) = (IsccUnit::parse(a), IsccUnit::parse(b)) else {
+        return not_comparable(field, "ISCC".to_owned(), "the code can't be read".to_owned());
+    };
+    if a.name != b.name {
+        let why = format!("{} and {} are of different kinds", a.name, b.name);
+        return not_comparable(field, format!("{}, {}", a.name, b.name), why);
+    }
+    if field == "iscc.instance" {
+        let [a_bits, b_bits] = [a.bits, b.bits].map(|bits| bits.to_string());
+        return equality(field, a.name, &a_bits, &b_bits, "the files are");
+    }
+    let distance = (a.bits ^ b.bits).count_ones();
+    let what = match field {
+        "iscc.meta" => "titles",
+        "iscc.data" => "bytes of the files",
+        _ => "contents",
+    };
+    let (verdict, how) = match distance {
+        0 => (Verdict::Same, "the same code"),
+        1.. if f64::from(distance) <= SAME.value => (Verdict::Same, "near enough to be the same"),
+        1..=SIMILAR_BITS => (Verdict::Similar, "nearer than strangers use to be"),
+        _ => (Verdict::Different, "as far apart as strangers"),
+    };
+    Finding {
+        algorithm: a.name,
+        field,
+        distance: Some(Distance { value: f64::from(distance), unit: Unit::BitsOf64 }),
+        threshold: Some(SAME),
+        verdict,
+        detail: None,
+        explanation: format!("the {what} differ in {distance} of 64 bits: {how}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn units_of_a_kind_are_compared_by_their_bits() {
+        // An Image-Code twice, and an Audio-Code.
+        let image = "ISCC:EEAZ5XJ2FQCR2WPV";
+        let found = unit("iscc.content", image, image);
+        assert_eq!(found.verdict, Verdict::Same);
+        assert_eq!(found.algorithm, "ISCC Image-Code v0");
+        let found = unit("iscc.content", image, "ISCC:EIAWJM2L5FDZYPDV");
+        assert_eq!(found.verdict, Verdict::NotComparable);
+        assert_eq!(unit("iscc.content", image, "ISCC:").verdict, Verdict::NotComparable);
+        assert_eq!(unit("iscc.content", "é", image).verdict, Verdict::NotComparable);
+    }
+}
