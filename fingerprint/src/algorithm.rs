@@ -6,29 +6,33 @@
 
 use std::collections::BTreeMap;
 
-/// Output field (`phash`, `text_hash`, ...) to algorithm identifier (`phash/imagehash-16@1`).
+/// Output field (`phash`, `text_hash`, ...) to algorithm identifier (`phash/imagehash-16@2`).
 pub type Algorithms = BTreeMap<&'static str, &'static str>;
 
 /// DCT hash of imagehash with `hash_size` 16, after the 256x256 Lanczos step.
-pub(crate) const PHASH: &str = "phash/imagehash-16@1";
+pub(crate) const PHASH: &str = "phash/imagehash-16@2";
 /// Mean hash of imagehash with `hash_size` 16, after the 256x256 Lanczos step.
-pub(crate) const AHASH: &str = "ahash/imagehash-16@1";
+pub(crate) const AHASH: &str = "ahash/imagehash-16@2";
 /// Horizontal gradient hash of imagehash with `hash_size` 16, after the 256x256 Lanczos step.
-pub(crate) const DHASH: &str = "dhash/imagehash-16@1";
+pub(crate) const DHASH: &str = "dhash/imagehash-16@2";
+/// PDQ of pdqhash over the full size of the picture.
+pub(crate) const PDQ: &str = "pdq/pdqhash-full@1";
+/// The same of the picture without its uniform border (tolerance 16).
+pub(crate) const PDQ_TRIMMED: &str = "pdq/pdqhash-trimmed-16@1";
+/// ISCC Image-Code, version 0, 64 bits, after the normalisation of iscc-sdk 0.9.7.
+pub(crate) const ISCC_IMAGE: &str = "iscc-image/v0-64-sdk-0.9.7@1";
 /// SHA-256 over the trimmed text in UTF-8, malformed input replaced.
 pub(crate) const TEXT_HASH: &str = "text/sha256-utf8-trimmed@1";
 /// SHA-256 over the trimmed text of all pages of a PDF.
 pub(crate) const PDF_TEXT_HASH: &str = "pdf/sha256-text-trimmed@1";
 /// SHA-256 over the bytes of a PDF without extractable text.
 pub(crate) const PDF_BYTES_HASH: &str = "pdf/sha256-bytes@1";
-/// pHash 16 of each sampled frame of a video: that of the same pixels in an image.
-pub(crate) const VIDEO_PHASH: &str = "phash/imagehash-16-frames@1";
-/// PDQ of each sampled frame of a video at its full size.
-pub(crate) const VIDEO_PDQ: &str = "pdq/pdqhash-frames@1";
+/// PDQ of each sampled frame of a video: that of the same pixels in an image.
+pub(crate) const VIDEO_PDQ: &str = "pdq/pdqhash-full@1";
 /// Mean of the frame hashes as 256-bit integers, rounded down.
 pub(crate) const VIDEO_AVERAGE: &str = "video/phash-integer-mean@1";
 /// ISCC Video-Code, 64 bits, of ffmpeg's MPEG-7 signature at five frames a second.
-pub(crate) const ISCC_VIDEO: &str = "iscc/video-v0@1";
+pub(crate) const ISCC_VIDEO: &str = "iscc-video/v0-64-sdk-0.9.7@1";
 /// SHA-256 of the file's bytes.
 pub(crate) const SHA256: &str = "sha256@1";
 /// BLAKE3 of the file's bytes, 256 bits.

@@ -77,7 +77,7 @@ pub fn fingerprint(
     progress: &mut dyn Progress,
 ) -> Result<AudioFingerprint, FingerprintError> {
     let file_size = std::fs::metadata(path).map_err(FingerprintError::Io)?.len();
-    let mut source = decode::open(path, tools, limits)?;
+    let mut source = decode::open(path, tools, limits, &mut || step(progress, 0))?;
     analyse(&mut *source, Some(file_size), limits, progress)
 }
 
@@ -113,7 +113,7 @@ fn analyse(
     let mut block = Block::default();
     let (mut frames, mut reported) = (0_u64, 0_u64);
     step(progress, 0)?;
-    while source.next(&mut block)? {
+    while source.next(&mut block, &mut || step(progress, percent(frames, info.frames_announced)))? {
         frames += block.mono.len() as u64;
         if frames > frames_max {
             let message = format!("sound is longer than {} seconds", limits.audio_seconds_max);

@@ -324,6 +324,9 @@ impl Ending {
         if self.stderr.contains("error while loading shared libraries") {
             return Err(FingerprintError::unsupported(format!("{} does not start here", self.name)));
         }
+        if self.stderr.contains("moov atom not found") {
+            return Err(FingerprintError::malformed(format!("{what} ends too early or is damaged")));
+        }
         if self.stderr.contains("not on the whitelist") || self.stderr.contains("not in allowed list") {
             return Err(FingerprintError::unsupported(format!("{what} is of a kind that is not supported")));
         }

@@ -7,13 +7,14 @@
 //! Frames are turned as the file's display matrix asks for, which ffmpeg does on its own. Conversion to RGB is
 //! ffmpeg's `scale` with its default flags, so that frames equal those of `ffmpeg -i FILE -pix_fmt rgb24`; it stands
 //! behind the selection, and with an explicit size, so that a video which changes its size midway still gives frames
-//! of one size. In the branch of the signature a `scale` takes what the filter can't read; for everything else it
-//! passes frames through.
+//! of one size. In the branch of the signature a `scale` takes what the filter can't read: formats, and
+//! sides under 32 pixels, which make it crash. Everything else passes through.
 
 use std::ffi::OsString;
 use std::fs::File;
 use std::io::{BufRead, BufReader};
 use std::path::Path;
+use std::thread;
 
 use tempfile::TempDir;
 
@@ -22,8 +23,11 @@ use super::probe::{FORMATS, Probe};
 use super::signature;
 use crate::{FingerprintError, Limits, Tools};
 
-/// Threads of the decoder. More shorten the wait, but a node has other work for its cores.
-const DECODER_THREADS: &str = "2";
+/// Pixels of all frames up to which one thread decodes: some 20 seconds of work. Threads shorten the wait, but take
+/// 5 to 10 % more processor time, and a node has other work for its cores.
+const ONE_THREAD_PIXELS: u64 = 6_000_000_000;
+/// Threads of the decoder of longer videos; more take memory with each, for little.
+const THREADS_MAX: usize = 4;
 /// Signature filter: frames a second, the default of iscc-sdk.
 const SIGNATURE_FPS: u32 = 5;
 /// Names within the temporary directory, which ffmpeg gets as it is: no character of it needs escaping.
@@ -67,18 +71,20 @@ impl Frames {
         Self::start(path, probe, &["-skip_frame", "nokey"], graph, &[], tools, limits)
     }
 
-    /// Each frame whose number is a multiple of `step`, and the signature of all.
+    /// Each frame whose number is a multiple of `step`, and the signature of five a second, or of `all` frames.
     pub(super) fn complete(
         path: &Path,
         probe: &Probe,
         step: u64,
+        all: bool,
         tools: &Tools,
         limits: &Limits,
     ) -> Result<Self, FingerprintError> {
         let select = format!("not(mod(n,{step}))");
+        let rate = if all { String::new() } else { format!("fps=fps={SIGNATURE_FPS},") };
         let graph = |directory: &str| {
             format!(
-                "[0:{}]split[a][b];[a]{};[b]fps=fps={SIGNATURE_FPS},scale=flags=bicubic,\
+                "[0:{}]split[a][b];[a]{};[b]{rate}scale='max(iw,32)':'max(ih,32)':flags=bicubic,\
                  signature=format=binary:filename={directory}/{SIGNATURE_FILE}[signed]",
                 probe.index(),
                 sampled(&select, probe, directory),
@@ -100,7 +106,8 @@ impl Frames {
         let directory = tempfile::Builder::new().prefix("metastamp-video-").tempdir()?;
         let graph = graph(&escaped(directory.path())?);
         let pixels_max = limits.video_pixels_max.min(i32::MAX as u64).to_string();
-        let before = ["-nostdin", "-v", "error", "-max_pixels", &pixels_max, "-threads", DECODER_THREADS];
+        let decoder_threads = decoder_threads(probe).to_string();
+        let before = ["-nostdin", "-v", "error", "-max_pixels", &pixels_max, "-threads", &decoder_threads];
         let threads = ["-filter_complex_threads", "1", "-filter_complex", &graph];
         let output = ["-map", "[sampled]", "-fps_mode", "passthrough", "-f", "rawvideo", "pipe:1"];
         let texts = |texts: &[&str]| texts.iter().map(OsString::from).collect::<Vec<_>>();
@@ -130,22 +137,35 @@ impl Frames {
     pub(super) fn finish(self, frames: usize, watch: &mut Watch<'_>) -> Result<Rest, FingerprintError> {
         let Self { child, directory, .. } = self;
         let ending = child.finish(watch)?;
-        match ending.check("video") {
-            // Newer versions end so when most of a file is broken. What could be decoded counts.
-            Err(FingerprintError::Malformed(_)) if frames > 0 => {}
-            other => other?,
-        }
+        let failed = match ending.check("video") {
+            // Newer versions end so when most of a file is broken, what could be decoded counts. Or the signature
+            // filter crashed because it got no frame.
+            Err(FingerprintError::Malformed(_)) if frames > 0 => true,
+            other => other.map(|()| false)?,
+        };
         if frames == 0 {
             return Err(FingerprintError::malformed("no frame of the video could be decoded"));
         }
         let times = File::open(directory.path().join(TIMES_FILE));
         let times = times.map(|file| times_of(BufReader::new(file), frames)).unwrap_or_default();
         let iscc = match File::open(directory.path().join(SIGNATURE_FILE)) {
-            Ok(file) => Some(signature::iscc_code(BufReader::with_capacity(64 << 10, file))?),
-            Err(_) => None,
+            Ok(file) if file.metadata()?.len() > 0 => {
+                Some(signature::iscc_code(BufReader::with_capacity(64 << 10, file))?)
+            }
+            _ => None,
         };
-        Ok(Rest { times, iscc, has_errors: !ending.stderr.is_empty() })
+        Ok(Rest { times, iscc, has_errors: failed || !ending.stderr.is_empty() })
     }
+}
+
+/// Threads of the decoder.
+fn decoder_threads(probe: &Probe) -> usize {
+    let (width, height) = probe.frame_size();
+    let pixels = (u64::from(width) * u64::from(height)).saturating_mul(probe.frame_count);
+    if pixels <= ONE_THREAD_PIXELS {
+        return 1;
+    }
+    thread::available_parallelism().map_or(1, usize::from).min(THREADS_MAX)
 }
 
 /// The filters from a decoded frame to a sampled one in RGB; each leaves its time in a file.

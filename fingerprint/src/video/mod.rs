@@ -26,7 +26,7 @@ pub use self::children::kill_children;
 use self::decode::{Frames, Rest};
 use self::pictures::Pictures;
 use self::probe::{Probe, rounded};
-use crate::algorithm::{ISCC_VIDEO, VIDEO_AVERAGE, VIDEO_PDQ, VIDEO_PHASH};
+use crate::algorithm::{ISCC_VIDEO, PHASH, VIDEO_AVERAGE, VIDEO_PDQ};
 use crate::audio::AudioFingerprint;
 use crate::image::rgb_hashes;
 use crate::progress::step;
@@ -36,6 +36,8 @@ use crate::{Algorithms, FingerprintError, Limits, Metadata, Picture, Progress, T
 const SAMPLING_INTERVAL: f64 = 1.0;
 /// Keyframes of a first answer, at most about this many.
 const KEYFRAMES: f64 = 64.0;
+/// Sampled frames of a video that may be too short for the signature filter.
+const SHORT_FRAMES: usize = 1;
 /// Percent at which the stages end.
 const PROBED: u8 = 2;
 const KEYFRAMES_DONE: u8 = 10;
@@ -129,22 +131,14 @@ fn complete(
     limits: &Limits,
     progress: &mut dyn Progress,
 ) -> Result<VideoFingerprint, FingerprintError> {
-    // Saturates: absurd rates give one frame.
-    let frame_step = ((probe.fps * SAMPLING_INTERVAL) as u64).max(1);
-    let expected = (probe.frame_count / frame_step).clamp(1, limits.video_frames_max);
-    let mut frames = Frames::complete(path, probe, frame_step, tools, limits)?;
-    let (width, height) = frames.size();
-    let mut hashes = Hashes::default();
-    let mut pictures = Pictures::new(probe.display_ratio(), expected as usize);
-    loop {
-        let done = (hashes.count() as u64).min(expected) * u64::from(FRAMES_DONE - KEYFRAMES_DONE) / expected;
-        let percent = KEYFRAMES_DONE + done as u8;
-        match hashes.next(&mut frames, limits, &mut || step(progress, percent))? {
-            Some(frame) => pictures.add(width, height, frame),
-            None => break,
-        }
-    }
-    let rest = frames.finish(hashes.count(), &mut || step(progress, FRAMES_DONE))?;
+    let pass = match Pass::run(path, probe, false, tools, limits, progress) {
+        Ok(pass) if pass.rest.iscc.is_some() || pass.hashes.count() > SHORT_FRAMES => pass,
+        // Too short for a frame at five a second, which makes the filter crash, and frames may be lost with it: then
+        // every frame counts.
+        Ok(_) | Err(FingerprintError::Malformed(_)) => Pass::run(path, probe, true, tools, limits, progress)?,
+        Err(error) => return Err(error),
+    };
+    let Pass { hashes, pictures, rest } = pass;
     let video_hashes = hashes.finish(probe, &rest, "complete");
     let pictures = pictures.finish(&video_hashes.frame_timestamps)?;
     let mut metadata = probe.metadata();
@@ -159,12 +153,49 @@ fn complete(
         metadata,
         pictures,
         algorithms: Algorithms::from([
-            ("frame_hashes", VIDEO_PHASH),
+            ("frame_hashes", PHASH),
             ("frame_pdq", VIDEO_PDQ),
             ("average_hash", VIDEO_AVERAGE),
             ("iscc_content", ISCC_VIDEO),
         ]),
     })
+}
+
+/// What one decode of all frames gives.
+struct Pass {
+    hashes: Hashes,
+    pictures: Pictures,
+    rest: Rest,
+}
+
+impl Pass {
+    /// `all`: every frame goes into the signature, not five a second.
+    fn run(
+        path: &Path,
+        probe: &Probe,
+        all: bool,
+        tools: &Tools,
+        limits: &Limits,
+        progress: &mut dyn Progress,
+    ) -> Result<Self, FingerprintError> {
+        // Saturates: absurd rates give one frame.
+        let frame_step = ((probe.fps * SAMPLING_INTERVAL) as u64).max(1);
+        let expected = (probe.frame_count / frame_step).clamp(1, limits.video_frames_max.max(1));
+        let mut frames = Frames::complete(path, probe, frame_step, all, tools, limits)?;
+        let (width, height) = frames.size();
+        let mut hashes = Hashes::default();
+        let mut pictures = Pictures::new(probe.display_ratio(), expected as usize);
+        loop {
+            let done = (hashes.count() as u64).min(expected) * u64::from(FRAMES_DONE - KEYFRAMES_DONE) / expected;
+            let percent = KEYFRAMES_DONE + done as u8;
+            match hashes.next(&mut frames, limits, &mut || step(progress, percent))? {
+                Some(frame) => pictures.add(width, height, frame),
+                None => break,
+            }
+        }
+        let rest = frames.finish(hashes.count(), &mut || step(progress, FRAMES_DONE))?;
+        Ok(Self { hashes, pictures, rest })
+    }
 }
 
 /// Fingerprint of the first audio track.

@@ -91,7 +91,7 @@ fn walk(dir: &Path, depth: usize, files: &mut Vec<PathBuf>) -> std::io::Result<(
         let (path, kind) = (entry.path(), entry.file_type()?);
         if kind.is_dir() {
             walk(&path, depth - 1, files)?;
-        } else if kind.is_file() && Kind::of(&entry.file_name().to_string_lossy()).is_some() {
+        } else if kind.is_file() && Kind::of(entry.path()).is_some() {
             files.push(path);
         }
     }

@@ -1,6 +1,7 @@
 //! From files to blocks of samples, one after the other: never the whole sound in memory.
 
 mod convert;
+mod foreign;
 mod native;
 mod pcm;
 
@@ -99,6 +100,29 @@ pub(super) struct Block {
     pub(super) mono: Vec<f32>,
 }
 
+impl Block {
+    /// Fills the block from interleaved 16-bit samples; how many per channel. An incomplete last one is left out.
+    fn fill_from_s16le(&mut self, bytes: &[u8], channels: usize) -> usize {
+        self.planes.resize_with(channels, Vec::new);
+        self.planes.iter_mut().for_each(Vec::clear);
+        self.mono.clear();
+        let part = 1.0 / (32768.0 * channels as f32);
+        for samples in bytes.chunks_exact(channels * 2) {
+            let mut sum = 0_i32;
+            for (plane, bytes) in self.planes.iter_mut().zip(samples.chunks_exact(2)) {
+                let sample = i16::from_le_bytes([bytes[0], bytes[1]]);
+                plane.push(sample);
+                sum += i32::from(sample);
+            }
+            self.mono.push(sum as f32 * part);
+        }
+        self.mono.len()
+    }
+}
+
+/// Asked now and then whether to go on; an error ends the work.
+pub(super) type Watch<'a> = dyn FnMut() -> Result<(), FingerprintError> + 'a;
+
 /// Gives blocks.
 pub(super) trait Source {
     fn info(&self) -> &Info;
@@ -107,7 +131,7 @@ pub(super) trait Source {
     ///
     /// # Errors
     /// [`FingerprintError::Malformed`] when nothing after this point can be made sense of and nothing came before.
-    fn next(&mut self, block: &mut Block) -> Result<bool, FingerprintError>;
+    fn next(&mut self, block: &mut Block, watch: &mut Watch<'_>) -> Result<bool, FingerprintError>;
 
     /// Tags that only turned up on the way, such as those at the end of the file.
     fn late_tags(&mut self) -> Vec<(&'static str, String)> {
@@ -115,12 +139,37 @@ pub(super) trait Source {
     }
 }
 
-/// Opens the file at `path`.
+/// Opens the file at `path`: in this process when it can be decoded here, otherwise with ffmpeg.
 ///
 /// # Errors
 /// See [`FingerprintError`].
-pub(super) fn open(path: &Path, _tools: &Tools, _limits: &Limits) -> Result<Box<dyn Source>, FingerprintError> {
-    let source = native::Native::open(path)?;
-    source.info().check()?;
-    Ok(Box::new(source))
+pub(super) fn open(
+    path: &Path,
+    tools: &Tools,
+    limits: &Limits,
+    watch: &mut Watch<'_>,
+) -> Result<Box<dyn Source>, FingerprintError> {
+    let (reason, known) = match native::open(path)? {
+        Opened::Here(source) => {
+            source.info().check()?;
+            return Ok(source);
+        }
+        Opened::Elsewhere(reason, known) => (reason, known),
+    };
+    match foreign::Foreign::open(path, known, tools, limits, watch) {
+        Ok(source) => {
+            source.info().check()?;
+            Ok(Box::new(source))
+        }
+        // What was found out here says more than that ffmpeg can't do it either.
+        Err(FingerprintError::Malformed(_) | FingerprintError::Unsupported(_)) => Err(reason),
+        Err(error) => Err(error),
+    }
+}
+
+/// What a look at a file has led to.
+enum Opened {
+    Here(Box<dyn Source>),
+    /// Why not here, and what is known nevertheless.
+    Elsewhere(FingerprintError, Option<Info>),
 }

@@ -15,7 +15,7 @@ use symphonia::core::formats::{FormatId, FormatOptions, FormatReader, TrackType}
 use symphonia::core::io::{MediaSourceStream, MediaSourceStreamOptions};
 use symphonia::core::meta::MetadataOptions;
 
-use super::{Block, Info, Layout, Source, convert};
+use super::{Block, Info, Layout, Opened, Source, Watch, convert};
 use crate::audio::tags;
 use crate::{FingerprintError, guard};
 
@@ -34,54 +34,55 @@ pub(super) struct Native {
     ended: bool,
 }
 
+/// # Errors
+/// [`FingerprintError::Io`] only: what can't be decoded here is for others to try.
+pub(super) fn open(path: &Path) -> Result<Opened, FingerprintError> {
+    let file = File::open(path).map_err(FingerprintError::Io)?;
+    match guard::no_panic("sound", || probe(file)) {
+        Err(FingerprintError::Io(error)) => Err(FingerprintError::Io(error)),
+        Err(reason) => Ok(Opened::Elsewhere(reason, None)),
+        Ok(opened) => Ok(opened),
+    }
+}
+
+fn probe(file: File) -> Result<Opened, FingerprintError> {
+    let stream = MediaSourceStream::new(Box::new(file), MediaSourceStreamOptions::default());
+    let metadata_options =
+        MetadataOptions::default().limit_tag_bytes(Limit::Maximum(TAG_BYTES_MAX)).limit_visual_bytes(Limit::Maximum(0));
+    let mut reader = symphonia::default::get_probe()
+        .probe(&Hint::new(), stream, FormatOptions::default(), metadata_options)
+        .map_err(|error| fault(error, "the file is not sound of a known format"))?;
+    let format = reader.format_info().format;
+    let (track, parameters, frames_announced) = {
+        let track = reader
+            .default_track(TrackType::Audio)
+            .or_else(|| reader.first_track(TrackType::Audio))
+            .ok_or_else(|| FingerprintError::malformed("the file has no sound"))?;
+        let Some(CodecParameters::Audio(parameters)) = track.codec_params.clone() else {
+            return Err(FingerprintError::unsupported("the sound is of an unknown kind"));
+        };
+        (track.id, parameters, track.num_frames)
+    };
+    let tags = tags::collect(&mut *reader);
+    let info = info(&parameters, format, frames_announced, tags);
+    // The silence that encoders put before the sound is told by edit lists there, which this reader leaves alone.
+    if format == formats::FORMAT_ID_ISOMP4 {
+        return Ok(Opened::Elsewhere(
+            FingerprintError::unsupported("the sound needs ffmpeg to be decoded"),
+            Some(info),
+        ));
+    }
+    let decoder =
+        match symphonia::default::get_codecs().make_audio_decoder(&parameters, &AudioDecoderOptions::default()) {
+            Ok(decoder) => decoder,
+            Err(error) => return Ok(Opened::Elsewhere(fault(error, "the sound is of an unknown kind"), Some(info))),
+        };
+    let mut native = Native { info, reader, decoder, track, format, ended: false };
+    native.look_ahead();
+    Ok(Opened::Here(Box::new(native)))
+}
+
 impl Native {
-    /// # Errors
-    /// [`FingerprintError::Malformed`] when there is no sound, [`FingerprintError::Unsupported`] when it is of a
-    /// kind that is not known here, [`FingerprintError::Io`].
-    pub(super) fn open(path: &Path) -> Result<Self, FingerprintError> {
-        let file = File::open(path).map_err(FingerprintError::Io)?;
-        guard::no_panic("sound", || Self::probe(file))
-    }
-
-    fn probe(file: File) -> Result<Self, FingerprintError> {
-        let stream = MediaSourceStream::new(Box::new(file), MediaSourceStreamOptions::default());
-        // No seeking: an index would grow with the length. Pictures of covers are not looked at.
-        let format_options = FormatOptions::default();
-        let metadata_options = MetadataOptions::default()
-            .limit_tag_bytes(Limit::Maximum(TAG_BYTES_MAX))
-            .limit_visual_bytes(Limit::Maximum(0));
-        let mut reader = symphonia::default::get_probe()
-            .probe(&Hint::new(), stream, format_options, metadata_options)
-            .map_err(|error| fault(error, "the file is not sound of a known format"))?;
-        let format = reader.format_info().format;
-        let (track, parameters, frames_announced) = {
-            let track = reader
-                .default_track(TrackType::Audio)
-                .or_else(|| reader.first_track(TrackType::Audio))
-                .ok_or_else(|| FingerprintError::malformed("the file has no sound"))?;
-            let Some(CodecParameters::Audio(parameters)) = track.codec_params.clone() else {
-                return Err(FingerprintError::unsupported("the sound is of an unknown kind"));
-            };
-            (track.id, parameters, track.num_frames)
-        };
-        let decoder = symphonia::default::get_codecs()
-            .make_audio_decoder(&parameters, &AudioDecoderOptions::default())
-            .map_err(|error| fault(error, "the sound is of an unknown kind"))?;
-        let tags = tags::collect(&mut *reader);
-        let mut native = Self {
-            info: info(&parameters, format, frames_announced, tags),
-            reader,
-            decoder,
-            track,
-            format,
-            ended: false,
-        };
-        if native.info.rate == 0 || native.info.layout.channels() == 0 {
-            native.look_ahead();
-        }
-        Ok(native)
-    }
-
     /// Some headers tell neither rate nor channels: the decoder knows after it has been made.
     fn look_ahead(&mut self) {
         let parameters = self.decoder.codec_params();
@@ -136,7 +137,7 @@ impl Source for Native {
         &self.info
     }
 
-    fn next(&mut self, block: &mut Block) -> Result<bool, FingerprintError> {
+    fn next(&mut self, block: &mut Block, _watch: &mut Watch<'_>) -> Result<bool, FingerprintError> {
         // A decoder that has panicked is not asked again: the error ends the work.
         guard::no_panic("sound", || self.decode(block))
     }

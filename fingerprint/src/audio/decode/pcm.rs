@@ -2,7 +2,7 @@
 
 use std::io::Read;
 
-use super::{Block, Info, Layout, Source};
+use super::{Block, Info, Layout, Source, Watch};
 use crate::FingerprintError;
 
 /// Samples per channel of a block.
@@ -38,26 +38,11 @@ impl<R: Read> Source for Pcm<R> {
         &self.info
     }
 
-    fn next(&mut self, block: &mut Block) -> Result<bool, FingerprintError> {
+    fn next(&mut self, block: &mut Block, _watch: &mut Watch<'_>) -> Result<bool, FingerprintError> {
         let channels = self.info.layout.channels();
         self.bytes.clear();
-        let want = FRAMES * channels * 2;
-        (&mut self.reader).take(want as u64).read_to_end(&mut self.bytes).map_err(FingerprintError::Io)?;
-        let frame = channels * 2;
-        let frames = self.bytes.len() / frame;
-        block.planes.resize_with(channels, Vec::new);
-        block.planes.iter_mut().for_each(Vec::clear);
-        block.mono.clear();
-        let part = 1.0 / (32768.0 * channels as f32);
-        for samples in self.bytes.chunks_exact(frame) {
-            let mut sum = 0_i32;
-            for (plane, bytes) in block.planes.iter_mut().zip(samples.chunks_exact(2)) {
-                let sample = i16::from_le_bytes([bytes[0], bytes[1]]);
-                plane.push(sample);
-                sum += i32::from(sample);
-            }
-            block.mono.push(sum as f32 * part);
-        }
-        Ok(frames > 0)
+        let wanted = FRAMES * channels * 2;
+        (&mut self.reader).take(wanted as u64).read_to_end(&mut self.bytes).map_err(FingerprintError::Io)?;
+        Ok(block.fill_from_s16le(&self.bytes, channels) > 0)
     }
 }
