@@ -15,7 +15,7 @@ mod decode;
 mod label;
 mod pictures;
 mod probe;
-mod signature;
+pub(crate) mod signature;
 
 use std::path::Path;
 
