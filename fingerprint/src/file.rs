@@ -183,12 +183,15 @@ fn of_image(image: ImageFingerprint) -> Found {
     let embedded = TitleAndDescription::from_metadata(&image.metadata, "title", &["description"]).sanitized();
     let report = Report {
         perceptual_hashes: Some(image.perceptual_hashes),
+        pdq: Some(image.pdq),
+        gps: image.gps,
         image_metadata: Some(image.metadata.clone()),
         metadata: image.metadata,
         algorithms: image.algorithms,
+        pictures: image.pictures,
         ..Report::default()
     };
-    Found { report, content: None, embedded }
+    Found { report, content: content(image.iscc_content), embedded }
 }
 
 fn of_audio(audio: audio::AudioFingerprint) -> Found {
