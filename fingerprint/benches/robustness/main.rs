@@ -22,6 +22,9 @@ use metastamp_fingerprint::{Limits, NoProgress, Report, Tools};
 
 pub(crate) type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
+/// Prints the table of one modality, from the media in a folder.
+type Part = fn(&Path) -> Result<(), BoxError>;
+
 fn main() -> Result<(), BoxError> {
     let wanted: Vec<String> = std::env::args().skip(1).filter(|word| !word.starts_with('-')).collect();
     let media = std::env::var_os("METASTAMP_MEDIA")
@@ -29,7 +32,7 @@ fn main() -> Result<(), BoxError> {
     if !media.is_dir() {
         return Err(format!("{} is missing: run scripts/media.sh first", media.display()).into());
     }
-    let parts: [(&str, fn(&Path) -> Result<(), BoxError>); 4] =
+    let parts: [(&str, Part); 4] =
         [("image", images::run), ("audio", sounds::run), ("video", videos::run), ("text", texts::run)];
     for (name, part) in parts {
         if wanted.is_empty() || wanted.iter().any(|word| word == name) {

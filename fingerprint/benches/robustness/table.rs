@@ -117,7 +117,8 @@ impl Table {
                 let mut distances = line.distances.get(field).cloned().unwrap_or_default();
                 distances.sort_by(f64::total_cmp);
                 let at = |share: f64| distances.get((share * (distances.len().max(1) - 1) as f64) as usize).copied();
-                let points = [0.0, 0.01, 0.5, 0.9, 1.0].map(|share| at(share).map_or("-".into(), |at| format!("{at:.3}")));
+                let points =
+                    [0.0, 0.01, 0.5, 0.9, 1.0].map(|share| at(share).map_or("-".into(), |at| format!("{at:.3}")));
                 writeln!(out, "{name:<34} {heading:<16} {}", points.join("  "))?;
             }
         }
