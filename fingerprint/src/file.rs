@@ -158,11 +158,12 @@ fn of_plain(text: TextFingerprint) -> Found {
         text_length: Some(text.text_length),
         word_count: Some(text.word_count),
         line_count: Some(text.line_count),
+        text_features: Some(text.features),
         metadata: text.metadata,
         algorithms: text.algorithms,
         ..Report::default()
     };
-    Found { report, ..Found::default() }
+    Found { report, content: text.iscc_content, ..Found::default() }
 }
 
 fn of_pdf(pdf: PdfFingerprint) -> Found {
@@ -172,11 +173,12 @@ fn of_pdf(pdf: PdfFingerprint) -> Found {
         text_length: Some(pdf.text_length),
         word_count: Some(pdf.word_count),
         line_count: Some(pdf.line_count),
+        text_features: pdf.features,
         metadata: pdf.metadata,
         algorithms: pdf.algorithms,
         ..Report::default()
     };
-    Found { report, content: None, embedded }
+    Found { report, content: pdf.iscc_content, embedded }
 }
 
 fn of_image(image: ImageFingerprint) -> Found {
