@@ -53,3 +53,11 @@ pub(crate) const CHROMAGRAM_HASH: &str = "chroma/sha256-f32-frames@1";
 pub(crate) const SPECTRAL_DATA: &str = "spectral/librosa-22050@1";
 /// ISCC Audio-Code of the Chromaprint of the whole length.
 pub(crate) const ISCC_AUDIO: &str = "iscc/audio-v0-64@1";
+/// SHA-256 of the words in normal form, joined by single spaces.
+pub(crate) const TEXT_NORMALIZED_HASH: &str = "text/sha256-words@1";
+/// Shingles of five words in normal form, XXH3, one of four winnowed.
+pub(crate) const TEXT_SHINGLES: &str = "text/winnow-5-4-xxh3@1";
+/// ISCC Text-Code of ISO 24138:2024 over the text that iscc-sdk 0.9.7 extracts.
+pub(crate) const ISCC_TEXT: &str = "iscc-text/v0-64-sdk@1";
+/// ISCC Text-Code of ISO 24138:2024 over the text of the pages, as it is extracted here.
+pub(crate) const ISCC_PDF: &str = "iscc-text/v0-64-pdf@1";

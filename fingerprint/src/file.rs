@@ -158,11 +158,12 @@ fn of_plain(text: TextFingerprint) -> Found {
         text_length: Some(text.text_length),
         word_count: Some(text.word_count),
         line_count: Some(text.line_count),
+        text_features: Some(text.features),
         metadata: text.metadata,
         algorithms: text.algorithms,
         ..Report::default()
     };
-    Found { report, ..Found::default() }
+    Found { report, content: text.iscc_content, ..Found::default() }
 }
 
 fn of_pdf(pdf: PdfFingerprint) -> Found {
@@ -172,23 +173,27 @@ fn of_pdf(pdf: PdfFingerprint) -> Found {
         text_length: Some(pdf.text_length),
         word_count: Some(pdf.word_count),
         line_count: Some(pdf.line_count),
+        text_features: pdf.features,
         metadata: pdf.metadata,
         algorithms: pdf.algorithms,
         ..Report::default()
     };
-    Found { report, content: None, embedded }
+    Found { report, content: pdf.iscc_content, embedded }
 }
 
 fn of_image(image: ImageFingerprint) -> Found {
     let embedded = TitleAndDescription::from_metadata(&image.metadata, "title", &["description"]).sanitized();
     let report = Report {
         perceptual_hashes: Some(image.perceptual_hashes),
+        pdq: Some(image.pdq),
+        gps: image.gps,
         image_metadata: Some(image.metadata.clone()),
         metadata: image.metadata,
         algorithms: image.algorithms,
+        pictures: image.pictures,
         ..Report::default()
     };
-    Found { report, content: None, embedded }
+    Found { report, content: content(image.iscc_content), embedded }
 }
 
 fn of_audio(audio: audio::AudioFingerprint) -> Found {

@@ -1,5 +1,7 @@
 //! Sound against its references: fpcalc, librosa, iscc-core. `golden/make_audio.py` made the vectors.
 
+#![allow(clippy::unwrap_used)]
+
 #[path = "audio/synth.rs"]
 mod synth;
 

@@ -11,6 +11,7 @@ use std::path::PathBuf;
 use clap::Args;
 pub use compare::compare;
 pub use fingerprint::fingerprint;
+pub use run::expand;
 
 /// `metastamp fingerprint`
 #[derive(Debug, Args)]

@@ -6,6 +6,7 @@
 mod chromaprint;
 mod decode;
 mod metadata;
+mod picture;
 mod resample;
 mod spectral;
 mod tags;
@@ -17,6 +18,7 @@ use serde::Serialize;
 
 pub use self::chromaprint::decompress;
 use self::decode::{Block, Pcm, Source};
+use self::picture::{Spectrogram, Waveform};
 use crate::progress::step;
 use crate::{Algorithms, FingerprintError, Limits, Metadata, Picture, Progress, Tools, algorithm};
 
@@ -110,6 +112,7 @@ fn analyse(
     let frames_max = limits.audio_seconds_max.saturating_mul(u64::from(info.rate));
     let mut chromaprint = chromaprint::Fingerprinter::new(info.rate, &info.layout);
     let mut spectral = spectral::Spectral::new(info.rate);
+    let (mut waveform, mut spectrogram) = (Waveform::new(), Spectrogram::new());
     let mut block = Block::default();
     let (mut frames, mut reported) = (0_u64, 0_u64);
     step(progress, 0)?;
@@ -120,7 +123,8 @@ fn analyse(
             return Err(FingerprintError::limit("audio_seconds_max", message));
         }
         chromaprint.push(&block.planes);
-        spectral.push(&block.mono, &mut |_| ())?;
+        spectral.push(&block.mono, &mut |mel| spectrogram.push(mel))?;
+        waveform.push(&block.mono);
         if frames - reported >= REPORT_EVERY {
             reported = frames;
             step(progress, percent(frames, info.frames_announced))?;
@@ -131,7 +135,8 @@ fn analyse(
     }
     step(progress, 95)?;
     let chromaprint = chromaprint.finish();
-    let spectral_data = spectral.finish(&mut |_| ())?;
+    let spectral_data = spectral.finish(&mut |mel| spectrogram.push(mel))?;
+    let seconds = frames as f64 / f64::from(info.rate);
     let mut tags = info.tags.clone();
     tags.extend(source.late_tags().into_iter().filter(|(name, _)| !info.tags.iter().any(|(known, _)| known == name)));
     let fingerprint = AudioFingerprint {
@@ -139,7 +144,7 @@ fn analyse(
         chromaprint,
         spectral_data,
         metadata: metadata::of(&info, tags, frames, file_size),
-        pictures: Vec::new(),
+        pictures: vec![waveform.finish(seconds)?, spectrogram.finish(seconds)?],
         algorithms: Algorithms::from([
             ("chromaprint", algorithm::CHROMAPRINT),
             ("mel_spectrogram_hash", algorithm::MEL_SPECTROGRAM_HASH),

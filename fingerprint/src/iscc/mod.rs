@@ -3,6 +3,7 @@
 //! The units come from `iscc-lib`, the library that iscc-sdk itself uses; what is here is the part that iscc-sdk does
 //! around it.
 
+pub(crate) mod minhash;
 mod sequence;
 mod title;
 

@@ -11,7 +11,7 @@ use super::font::{self, FontText};
 use super::lexer::{Lexer, Token, decode_hex, decode_literal, decode_name, is_white_space};
 use super::load::Budget;
 use crate::progress::step;
-use crate::text::{Tally, TextTotals};
+use crate::text::{FeatureStream, Tally, TextCode, TextFeatures, TextTotals};
 use crate::{FingerprintError, Limits, Progress};
 
 /// Fonts kept in the cache, and bytes of their character maps; above, it starts anew.
@@ -42,14 +42,22 @@ pub(super) fn pages(document: &Document, limits: &Limits) -> Result<Vec<ObjectId
     Ok(document.page_iter().collect())
 }
 
-/// Counts and hash of the text of all pages, each page ended by a line feed. Reports progress from
+/// What [`text`] made of the pages.
+pub(super) struct PageText {
+    pub(super) totals: TextTotals,
+    pub(super) features: TextFeatures,
+    /// ISCC Text-Code.
+    pub(super) code: Option<String>,
+}
+
+/// Hashes and features of the text of all pages, each page ended by a line feed. Reports progress from
 /// 30 to 95 per cent.
 pub(super) fn text(
     document: &Document,
     pages: &[ObjectId],
     limits: &Limits,
     progress: &mut dyn Progress,
-) -> Result<TextTotals, FingerprintError> {
+) -> Result<PageText, FingerprintError> {
     let mut extractor = Extractor {
         document,
         limits,
@@ -59,6 +67,8 @@ pub(super) fn text(
         font_bytes: 0,
         text: String::new(),
         tally: Tally::default(),
+        features: FeatureStream::default(),
+        code: TextCode::new(),
     };
     for (index, page) in pages.iter().enumerate() {
         step(progress, (30 + 65 * index / pages.len()) as u8)?;
@@ -67,7 +77,8 @@ pub(super) fn text(
     // A blank page leaves no text behind, and the last line feed is trimmed anyway.
     extractor.text.push('\n');
     extractor.flush()?;
-    Ok(extractor.tally.finish())
+    let code = extractor.code.finish();
+    Ok(PageText { totals: extractor.tally.finish(), features: extractor.features.finish(), code })
 }
 
 struct Extractor<'a> {
@@ -81,6 +92,8 @@ struct Extractor<'a> {
     font_bytes: usize,
     text: String,
     tally: Tally,
+    features: FeatureStream,
+    code: TextCode,
 }
 
 /// What stands before the next operator.
@@ -220,6 +233,8 @@ impl<'a> Extractor<'a> {
     fn flush(&mut self) -> Result<(), FingerprintError> {
         let kept = self.text.pop();
         self.tally.feed(&self.text);
+        self.features.feed(&self.text);
+        self.code.feed(&self.text);
         self.text.clear();
         self.text.extend(kept);
         if self.tally.chars_so_far() > self.limits.pdf_text_chars_max {

@@ -25,11 +25,12 @@ use serde::Serialize;
 use serde_json::json;
 use sha2::{Digest, Sha256};
 
-use crate::algorithm::{Algorithms, PDF_BYTES_HASH, PDF_TEXT_HASH};
+use crate::algorithm::{self, Algorithms};
 use crate::guard::no_panic;
 use crate::progress::step;
-use crate::text::TextTotals;
+use crate::text::TextFeatures;
 use crate::{FingerprintError, Limits, Metadata, Progress};
+use extract::PageText;
 
 /// Stack of the parsing thread, in bytes. lopdf nests at most 100 levels, its parsers within each
 /// level are deep in debug builds.
@@ -47,7 +48,11 @@ pub struct PdfFingerprint {
     pub word_count: u64,
     /// Lines of the trimmed text.
     pub line_count: u64,
-    /// `page_count`, `is_encrypted`, `file_size` in bytes, and of the information dictionary
+    /// Of the text; `None` when no text can be extracted.
+    pub features: Option<TextFeatures>,
+    /// ISCC Text-Code of the text, 64 bits; `None` when no text can be extracted.
+    pub iscc_content: Option<String>,
+    /// `page_count`, `is_encrypted`, `file_size` in bytes, `wordCount`, `language` when it can be told, and of the information dictionary
     /// `author`, `title`, `subject`, `creator`, `producer`, `creation_date` and
     /// `modification_date`, each null when absent. Dates are RFC 3339 in UTC, or as found when
     /// they cannot be read.
@@ -59,7 +64,7 @@ pub struct PdfFingerprint {
 /// What the parsing thread brings back.
 struct Parsed {
     /// `None` when there is no text.
-    text: Option<TextTotals>,
+    text: Option<PageText>,
     page_count: u32,
     is_encrypted: bool,
     info: Metadata,
@@ -117,7 +122,7 @@ fn parse(bytes: &[u8], limits: &Limits, progress: &mut dyn Progress) -> Result<P
     let pages = extract::pages(&document, limits)?;
     let text = extract::text(&document, &pages, limits, progress)?;
     Ok(Parsed {
-        text: (text.chars > 0).then_some(text),
+        text: (text.totals.chars > 0).then_some(text),
         page_count: pages.len() as u32,
         is_encrypted: loaded.is_encrypted,
         info: info::read(&document),
@@ -129,19 +134,36 @@ fn assemble(bytes: &[u8], parsed: Parsed) -> PdfFingerprint {
     metadata.insert("page_count".into(), json!(parsed.page_count));
     metadata.insert("is_encrypted".into(), json!(parsed.is_encrypted));
     metadata.insert("file_size".into(), json!(bytes.len()));
-    let algorithm = if parsed.text.is_some() { PDF_TEXT_HASH } else { PDF_BYTES_HASH };
-    let totals = parsed.text.unwrap_or_else(|| TextTotals {
-        sha256_hex: hex::encode(Sha256::digest(bytes)),
-        chars: 0,
-        words: 0,
-        lines: 0,
-    });
+    let Some(PageText { totals, features, code }) = parsed.text else {
+        return PdfFingerprint {
+            text_hash: hex::encode(Sha256::digest(bytes)),
+            text_length: 0,
+            word_count: 0,
+            line_count: 0,
+            features: None,
+            iscc_content: None,
+            metadata,
+            algorithms: Algorithms::from([("text_hash", algorithm::PDF_BYTES_HASH)]),
+        };
+    };
+    metadata.insert("wordCount".into(), json!(totals.words));
+    if let Some(language) = &features.language {
+        metadata.insert("language".into(), json!(language.code));
+    }
+    let mut algorithms = Algorithms::from([
+        ("text_hash", algorithm::PDF_TEXT_HASH),
+        ("normalized_hash", algorithm::TEXT_NORMALIZED_HASH),
+        ("shingles", algorithm::TEXT_SHINGLES),
+    ]);
+    algorithms.extend(code.as_ref().map(|_| ("iscc_content", algorithm::ISCC_PDF)));
     PdfFingerprint {
         text_hash: totals.sha256_hex,
         text_length: totals.chars,
         word_count: totals.words,
         line_count: totals.lines,
+        features: Some(features),
+        iscc_content: code,
         metadata,
-        algorithms: Algorithms::from([("text_hash", algorithm)]),
+        algorithms,
     }
 }

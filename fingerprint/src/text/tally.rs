@@ -16,9 +16,45 @@ struct Running {
 pub(crate) struct Tally {
     trimmed: Running,
     with_space: Running,
+    words: WordCount,
+    started: bool,
+}
+
+/// Runs of characters that are not white space.
+#[derive(Clone, Default)]
+pub(crate) struct WordCount {
     words: u64,
     in_word: bool,
-    started: bool,
+}
+
+impl WordCount {
+    /// Adds `text`, which follows what was fed before.
+    pub(crate) fn feed(&mut self, text: &str) {
+        let bytes = text.as_bytes();
+        if !text.is_ascii() {
+            for c in text.chars() {
+                let in_word = !c.is_whitespace();
+                self.words += u64::from(in_word && !self.in_word);
+                self.in_word = in_word;
+            }
+            return;
+        }
+        let is_space = |byte: u8| byte == b' ' || byte.wrapping_sub(b'\t') < 5;
+        let (Some(&first), Some(&last)) = (bytes.first(), bytes.last()) else { return };
+        self.words += u64::from(!self.in_word && !is_space(first));
+        // Small sums, so that many bytes are compared at once.
+        for chunk in 0..bytes.len().div_ceil(128) {
+            let end = (chunk * 128 + 129).min(bytes.len());
+            let chunk = &bytes[chunk * 128..end];
+            let begins = |(&before, &byte): (&u8, &u8)| u8::from(is_space(before) & !is_space(byte));
+            self.words += u64::from(chunk.iter().zip(&chunk[1..]).map(begins).sum::<u8>());
+        }
+        self.in_word = !is_space(last);
+    }
+
+    pub(crate) fn count(&self) -> u64 {
+        self.words
+    }
 }
 
 /// Result of a [`Tally`].
@@ -44,7 +80,7 @@ impl Running {
 impl Tally {
     /// Adds `text`, which follows what was fed before.
     pub(crate) fn feed(&mut self, text: &str) {
-        self.count_words(text);
+        self.words.feed(text);
         let text = if self.started { text } else { text.trim_start() };
         if text.is_empty() {
             return;
@@ -58,14 +94,6 @@ impl Tally {
         self.with_space.feed(&text[core.len()..]);
     }
 
-    fn count_words(&mut self, text: &str) {
-        for c in text.chars() {
-            let in_word = !c.is_whitespace();
-            self.words += u64::from(in_word && !self.in_word);
-            self.in_word = in_word;
-        }
-    }
-
     /// Unicode scalar values fed so far, leading white space not counted.
     pub(crate) fn chars_so_far(&self) -> u64 {
         self.with_space.chars
@@ -76,7 +104,7 @@ impl Tally {
         TextTotals {
             sha256_hex: hex::encode(hasher.finalize()),
             chars,
-            words: self.words,
+            words: self.words.count(),
             lines: if chars == 0 { 0 } else { line_feeds + 1 },
         }
     }

@@ -12,7 +12,8 @@
 
 use std::ffi::OsString;
 use std::fs::File;
-use std::io::{BufRead, BufReader};
+use std::io::{self, BufRead, BufReader};
+use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::thread;
 
@@ -21,6 +22,7 @@ use tempfile::TempDir;
 use super::child::{Budget, Child, Watch, input};
 use super::probe::{FORMATS, Probe};
 use super::signature;
+use super::sound::{Fifo, Track};
 use crate::{FingerprintError, Limits, Tools};
 
 /// Pixels of all frames up to which one thread decodes: some 20 seconds of work. Threads shorten the wait, but take
@@ -30,9 +32,19 @@ const ONE_THREAD_PIXELS: u64 = 6_000_000_000;
 const THREADS_MAX: usize = 4;
 /// Signature filter: frames a second, the default of iscc-sdk.
 const SIGNATURE_FPS: u32 = 5;
+/// How the complete pass is done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Plan {
+    /// Every frame goes into the signature, not five a second.
+    pub(super) sign_all: bool,
+    /// The audio track that is decoded too.
+    pub(super) sound: Option<Track>,
+}
+
 /// Names within the temporary directory, which ffmpeg gets as it is: no character of it needs escaping.
 const SIGNATURE_FILE: &str = "signature";
 const TIMES_FILE: &str = "times";
+const SOUND_FILE: &str = "sound";
 
 /// The raw frames of one pass.
 #[derive(Debug)]
@@ -44,6 +56,8 @@ pub(super) struct Frames {
     height: u32,
     /// Bytes of a frame.
     buffer: Vec<u8>,
+    /// Of the complete pass with sound.
+    sound: Option<Fifo>,
 }
 
 /// What a pass leaves at its end.
@@ -53,8 +67,10 @@ pub(super) struct Rest {
     pub(super) times: Vec<Option<i64>>,
     /// ISCC Video-Code, of a complete pass.
     pub(super) iscc: Option<String>,
-    /// The decoder found faults and went on.
+    /// The decoder found faults, and went on or gave up.
     pub(super) has_errors: bool,
+    /// ffmpeg crashed.
+    pub(super) crashed: bool,
 }
 
 impl Frames {
@@ -68,20 +84,20 @@ impl Frames {
     ) -> Result<Self, FingerprintError> {
         let select = format!("isnan(prev_selected_t)+gte(t-prev_selected_t,{interval:.3})");
         let graph = |directory: &str| format!("[0:{}]{}", probe.index(), sampled(&select, probe, directory));
-        Self::start(path, probe, &["-skip_frame", "nokey"], graph, &[], tools, limits)
+        Self::start(path, probe, &["-skip_frame", "nokey"], graph, None, tools, limits)
     }
 
-    /// Each frame whose number is a multiple of `step`, and the signature of five a second, or of `all` frames.
+    /// Each frame whose number is a multiple of `step`, and the signature.
     pub(super) fn complete(
         path: &Path,
         probe: &Probe,
         step: u64,
-        all: bool,
+        plan: Plan,
         tools: &Tools,
         limits: &Limits,
     ) -> Result<Self, FingerprintError> {
         let select = format!("not(mod(n,{step}))");
-        let rate = if all { String::new() } else { format!("fps=fps={SIGNATURE_FPS},") };
+        let rate = if plan.sign_all { String::new() } else { format!("fps=fps={SIGNATURE_FPS},") };
         let graph = |directory: &str| {
             format!(
                 "[0:{}]split[a][b];[a]{};[b]{rate}scale='max(iw,32)':'max(ih,32)':flags=bicubic,\
@@ -90,7 +106,7 @@ impl Frames {
                 sampled(&select, probe, directory),
             )
         };
-        Self::start(path, probe, &[], graph, &["-map", "[signed]", "-f", "null", "-"], tools, limits)
+        Self::start(path, probe, &[], graph, Some(plan), tools, limits)
     }
 
     fn start(
@@ -98,7 +114,7 @@ impl Frames {
         probe: &Probe,
         decoder: &[&str],
         graph: impl FnOnce(&str) -> String,
-        more_output: &[&str],
+        plan: Option<Plan>,
         tools: &Tools,
         limits: &Limits,
     ) -> Result<Self, FingerprintError> {
@@ -107,7 +123,7 @@ impl Frames {
         let graph = graph(&escaped(directory.path())?);
         let pixels_max = limits.video_pixels_max.min(i32::MAX as u64).to_string();
         let decoder_threads = decoder_threads(probe).to_string();
-        let before = ["-nostdin", "-v", "error", "-max_pixels", &pixels_max, "-threads", &decoder_threads];
+        let before = ["-nostdin", "-y", "-v", "error", "-max_pixels", &pixels_max, "-threads", &decoder_threads];
         let threads = ["-filter_complex_threads", "1", "-filter_complex", &graph];
         let output = ["-map", "[sampled]", "-fps_mode", "passthrough", "-f", "rawvideo", "pipe:1"];
         let texts = |texts: &[&str]| texts.iter().map(OsString::from).collect::<Vec<_>>();
@@ -116,10 +132,26 @@ impl Frames {
         arguments.extend(input(path, FORMATS)?);
         arguments.extend(texts(&threads));
         arguments.extend(texts(&output));
-        arguments.extend(texts(more_output));
+        if plan.is_some() {
+            arguments.extend(texts(&["-map", "[signed]", "-f", "null", "-"]));
+        }
+        let mut sound = None;
+        if let Some(track) = plan.and_then(|plan| plan.sound) {
+            let pipe = directory.path().join(SOUND_FILE);
+            sound = Some(Fifo::new(&pipe)?);
+            let Track { index, rate, channels } = track;
+            let (map, rate, channels) = (format!("0:{index}"), rate.to_string(), channels.to_string());
+            arguments.extend(texts(&["-map", &map, "-ar", &rate, "-ac", &channels, "-f", "s16le"]));
+            arguments.push(pipe.into());
+        }
         let child = Child::spawn(&tools.ffmpeg, "ffmpeg", arguments, Budget::new(limits, probe.budget_seconds()))?;
         let bytes = width as usize * height as usize * 3;
-        Ok(Self { child, directory, width, height, buffer: vec![0; bytes] })
+        Ok(Self { child, directory, width, height, buffer: vec![0; bytes], sound })
+    }
+
+    /// Samples of the audio track, once; they end when this is dropped at the latest.
+    pub(super) fn sound(&mut self) -> io::Result<Option<File>> {
+        self.sound.as_ref().map(Fifo::reader).transpose()
     }
 
     /// Width and height of every frame.
@@ -133,28 +165,28 @@ impl Frames {
         Ok((filled == self.buffer.len()).then_some(&self.buffer))
     }
 
-    /// Waits for the end of ffmpeg. `frames` were read; with none, the video is not one.
+    /// Waits for the end of ffmpeg, of which `frames` frames were read.
     pub(super) fn finish(self, frames: usize, watch: &mut Watch<'_>) -> Result<Rest, FingerprintError> {
-        let Self { child, directory, .. } = self;
+        let Self { child, directory, sound, .. } = self;
         let ending = child.finish(watch)?;
+        if let Some(sound) = sound {
+            sound.close();
+        }
         let failed = match ending.check("video") {
-            // Newer versions end so when most of a file is broken, what could be decoded counts. Or the signature
-            // filter crashed because it got no frame.
-            Err(FingerprintError::Malformed(_)) if frames > 0 => true,
+            // What could be decoded counts; whether it is enough, others say.
+            Err(FingerprintError::Malformed(_)) => true,
             other => other.map(|()| false)?,
         };
-        if frames == 0 {
-            return Err(FingerprintError::malformed("no frame of the video could be decoded"));
-        }
         let times = File::open(directory.path().join(TIMES_FILE));
         let times = times.map(|file| times_of(BufReader::new(file), frames)).unwrap_or_default();
         let iscc = match File::open(directory.path().join(SIGNATURE_FILE)) {
             Ok(file) if file.metadata()?.len() > 0 => {
-                Some(signature::iscc_code(BufReader::with_capacity(64 << 10, file))?)
+                signature::iscc_code(BufReader::with_capacity(64 << 10, file)).ok()
             }
             _ => None,
         };
-        Ok(Rest { times, iscc, has_errors: failed || !ending.stderr.is_empty() })
+        let has_errors = failed || !ending.stderr.is_empty();
+        Ok(Rest { times, iscc, has_errors, crashed: ending.status.signal().is_some() })
     }
 }
 

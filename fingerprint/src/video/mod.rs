@@ -2,8 +2,8 @@
 //!
 //! 1. `ffprobe` tells what is in the file.
 //! 2. A pass over keyframes gives a first answer.
-//! 3. One decode of everything gives the sampled frames and the MPEG-7 signature behind the ISCC.
-//! 4. The first audio track is decoded once more and fingerprinted as audio is.
+//! 3. One decode of everything gives the sampled frames, the MPEG-7 signature behind the ISCC, and the first audio
+//!    track, which a thread fingerprints as audio is.
 //!
 //! Memory does not grow with the length beyond the hashes themselves: one frame, a few small pictures.
 
@@ -16,16 +16,20 @@ mod label;
 mod pictures;
 mod probe;
 pub(crate) mod signature;
+mod sound;
 
 use std::path::Path;
+use std::thread;
+use std::time::Duration;
 
 use serde::Serialize;
 
 use self::average::Mean;
 pub use self::children::kill_children;
-use self::decode::{Frames, Rest};
+use self::decode::{Frames, Plan, Rest};
 use self::pictures::Pictures;
 use self::probe::{Probe, rounded};
+use self::sound::Stop;
 use crate::algorithm::{ISCC_VIDEO, PHASH, VIDEO_AVERAGE, VIDEO_PDQ};
 use crate::audio::AudioFingerprint;
 use crate::image::rgb_hashes;
@@ -36,8 +40,8 @@ use crate::{Algorithms, FingerprintError, Limits, Metadata, Picture, Progress, T
 const SAMPLING_INTERVAL: f64 = 1.0;
 /// Keyframes of a first answer, at most about this many.
 const KEYFRAMES: f64 = 64.0;
-/// Sampled frames of a video that may be too short for the signature filter.
-const SHORT_FRAMES: usize = 1;
+/// Between two looks at whether the sound is done.
+const SOUND_TICK: Duration = Duration::from_millis(5);
 /// Percent at which the stages end.
 const PROBED: u8 = 2;
 const KEYFRAMES_DONE: u8 = 10;
@@ -120,6 +124,9 @@ fn keyframes(
     let mut watch = || step(progress, PROBED);
     while hashes.next(&mut frames, limits, &mut watch)?.is_some() {}
     let rest = frames.finish(hashes.count(), &mut watch)?;
+    if hashes.count() == 0 {
+        return Err(FingerprintError::malformed("no keyframe of the video could be decoded"));
+    }
     Ok(hashes.finish(probe, &rest, "keyframes"))
 }
 
@@ -131,24 +138,28 @@ fn complete(
     limits: &Limits,
     progress: &mut dyn Progress,
 ) -> Result<VideoFingerprint, FingerprintError> {
-    let pass = match Pass::run(path, probe, false, tools, limits, progress) {
-        Ok(pass) if pass.rest.iscc.is_some() || pass.hashes.count() > SHORT_FRAMES => pass,
-        // Too short for a frame at five a second, which makes the filter crash, and frames may be lost with it: then
-        // every frame counts.
-        Ok(_) | Err(FingerprintError::Malformed(_)) => Pass::run(path, probe, true, tools, limits, progress)?,
-        Err(error) => return Err(error),
+    let mut plan = Plan { sign_all: false, sound: probe.track() };
+    let (pass, iscc_content) = loop {
+        let mut pass = Pass::run(path, probe, plan, tools, limits, progress)?;
+        let iscc = pass.rest.iscc.take();
+        match iscc.filter(|_| pass.hashes.count() > 0) {
+            Some(iscc) => break (pass, iscc),
+            // Too short for a frame at five a second, which makes the filter of the signature crash: then every
+            // frame counts.
+            None if pass.rest.crashed && !plan.sign_all => plan.sign_all = true,
+            // A codec of the sound that is unknown stops everything.
+            None if plan.sound.is_some() => plan.sound = None,
+            None => return Err(FingerprintError::malformed("no frame of the video could be decoded")),
+        }
     };
-    let Pass { hashes, pictures, rest } = pass;
-    let video_hashes = hashes.finish(probe, &rest, "complete");
-    let pictures = pictures.finish(&video_hashes.frame_timestamps)?;
+    let video_hashes = pass.hashes.finish(probe, &pass.rest, "complete");
+    let pictures = pass.pictures.finish(&video_hashes.frame_timestamps)?;
     let mut metadata = probe.metadata();
-    metadata.insert("has_decode_errors".into(), rest.has_errors.into());
-    let iscc_content = rest.iscc.ok_or_else(|| FingerprintError::malformed("video could not be decoded"))?;
-    let audio = audio(path, probe, tools, limits, progress)?;
+    metadata.insert("has_decode_errors".into(), pass.rest.has_errors.into());
     step(progress, 100)?;
     Ok(VideoFingerprint {
         video_hashes,
-        audio,
+        audio: pass.audio,
         iscc_content,
         metadata,
         pictures,
@@ -161,19 +172,19 @@ fn complete(
     })
 }
 
-/// What one decode of all frames gives.
+/// What one decode of everything gives.
 struct Pass {
     hashes: Hashes,
     pictures: Pictures,
     rest: Rest,
+    audio: Option<AudioFingerprint>,
 }
 
 impl Pass {
-    /// `all`: every frame goes into the signature, not five a second.
     fn run(
         path: &Path,
         probe: &Probe,
-        all: bool,
+        plan: Plan,
         tools: &Tools,
         limits: &Limits,
         progress: &mut dyn Progress,
@@ -181,34 +192,37 @@ impl Pass {
         // Saturates: absurd rates give one frame.
         let frame_step = ((probe.fps * SAMPLING_INTERVAL) as u64).max(1);
         let expected = (probe.frame_count / frame_step).clamp(1, limits.video_frames_max.max(1));
-        let mut frames = Frames::complete(path, probe, frame_step, all, tools, limits)?;
-        let (width, height) = frames.size();
-        let mut hashes = Hashes::default();
-        let mut pictures = Pictures::new(probe.display_ratio(), expected as usize);
-        loop {
-            let done = (hashes.count() as u64).min(expected) * u64::from(FRAMES_DONE - KEYFRAMES_DONE) / expected;
-            let percent = KEYFRAMES_DONE + done as u8;
-            match hashes.next(&mut frames, limits, &mut || step(progress, percent))? {
-                Some(frame) => pictures.add(width, height, frame),
-                None => break,
+        let stop = Stop::default();
+        thread::scope(|scope| {
+            let mut frames = Frames::complete(path, probe, frame_step, plan, tools, limits)?;
+            // Whatever ends this scope ends the child first, with it the sound, and tells its thread.
+            let _stop = stop.on_drop();
+            let mut sound = None;
+            if let (Some(samples), Some(track)) = (frames.sound()?, plan.sound) {
+                let stop = &stop;
+                let listen = move || sound::fingerprint(samples, track, limits, stop);
+                sound = Some(thread::Builder::new().name("video-sound".into()).spawn_scoped(scope, listen)?);
             }
-        }
-        let rest = frames.finish(hashes.count(), &mut || step(progress, FRAMES_DONE))?;
-        Ok(Self { hashes, pictures, rest })
+            let (width, height) = frames.size();
+            let mut hashes = Hashes::default();
+            let mut pictures = Pictures::new(probe.display_ratio(), expected as usize);
+            loop {
+                let done = (hashes.count() as u64).min(expected) * u64::from(FRAMES_DONE - KEYFRAMES_DONE) / expected;
+                let percent = KEYFRAMES_DONE + done as u8;
+                match hashes.next(&mut frames, limits, &mut || step(progress, percent))? {
+                    Some(frame) => pictures.add(width, height, frame),
+                    None => break,
+                }
+            }
+            let rest = frames.finish(hashes.count(), &mut || step(progress, FRAMES_DONE))?;
+            while sound.as_ref().is_some_and(|thread| !thread.is_finished()) {
+                step(progress, FRAMES_DONE)?;
+                thread::sleep(SOUND_TICK);
+            }
+            let audio = sound.and_then(|thread| thread.join().ok().flatten());
+            Ok(Self { hashes, pictures, rest, audio })
+        })
     }
-}
-
-/// Fingerprint of the first audio track.
-fn audio(
-    _path: &Path,
-    probe: &Probe,
-    _tools: &Tools,
-    _limits: &Limits,
-    progress: &mut dyn Progress,
-) -> Result<Option<AudioFingerprint>, FingerprintError> {
-    step(progress, FRAMES_DONE)?;
-    let Some(_index) = probe.audio_index() else { return Ok(None) };
-    Ok(None)
 }
 
 /// Hashes of the frames of one pass.

@@ -6,6 +6,7 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::child::{Budget, Child, Watch, input};
+use super::sound::Track;
 use crate::{FingerprintError, Limits, Metadata, Tools};
 
 /// Demuxers that may read a video, as ffmpeg names them. What playlists, scripts and image patterns would need is left
@@ -200,9 +201,12 @@ impl Probe {
         self.video.index
     }
 
-    /// Of the first audio track.
-    pub(super) fn audio_index(&self) -> Option<u32> {
-        self.audio.as_ref().map(|audio| audio.index)
+    /// The first audio track, when the file tells enough of it.
+    pub(super) fn track(&self) -> Option<Track> {
+        let audio = self.audio.as_ref()?;
+        let rate = audio.sample_rate.as_deref()?.parse().ok()?;
+        Some(Track { index: audio.index, rate, channels: audio.channels? })
+            .filter(|track| track.rate > 0 && track.channels > 0)
     }
 
     /// Width and height of the frames after ffmpeg has turned them as the file asks for.

@@ -34,7 +34,7 @@ pub fn samples(rate: u32, channels: usize) -> Vec<i64> {
 
 fn noise(n: u64, channel: u64) -> u64 {
     let mut x = (n.wrapping_mul(2_654_435_761) + 977 * channel + 1) & 0xffff_ffff;
-    for factor in [0x45d9_f3b_u64, 0x119d_e1f3] {
+    for factor in [0x045d_9f3b_u64, 0x119d_e1f3] {
         x ^= x >> 16;
         x = x.wrapping_mul(factor) & 0xffff_ffff;
     }

@@ -29,7 +29,7 @@ pub struct LoginArgs {
 Accepted: .txt .md .pdf, .png .jpg .jpeg .webp, .mp3 .wav .aac, .mp4 .mov .avi
 Ends with exit code 1 when a file was refused or could not be fingerprinted; the other files are uploaded all the same.")]
 pub struct UploadArgs {
-    /// Files to upload
+    /// Files to upload; of directories everything in them that has a known ending
     #[arg(required = true, value_name = "FILE")]
     pub files: Vec<PathBuf>,
     /// Title of the work

@@ -2,7 +2,10 @@
 
 use std::path::Path;
 
+use anyhow::Context;
+use futures_util::{StreamExt, stream};
 use serde_json::{Value, json};
+use tokio::sync::Semaphore;
 
 use super::api::Api;
 use super::args::UploadArgs;
@@ -12,6 +15,7 @@ use super::out;
 use super::screen::Screen;
 use super::send::{Parcel, Stored};
 use super::table::{pairs, plain};
+use crate::works::expand;
 
 /// What became of all files together. As an error it is the summary.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, thiserror::Error)]
@@ -49,70 +53,108 @@ impl Tally {
     }
 }
 
-/// Uploads all files, one after the other.
+/// Files on their way at once; nodes take five of one user.
+const SENT_AT_ONCE: usize = 4;
+/// Files that wait for their fingerprints at once: a long one must not hold up those behind it.
+const AT_ONCE: usize = 64;
+
+/// Uploads all files, a few at once, and tells what became of them in their order. Of directories, what they hold.
 ///
 /// # Errors
 /// When not logged in, or with a summary when a file was refused or got no fingerprint. The other files were uploaded.
 pub async fn upload(args: UploadArgs) -> anyhow::Result<()> {
     let api = Api::open(args.url.as_deref(), Screen::stderr())?;
+    let files = expand(&args.files).context("files can't be listed")?;
     let mut tally = Tally::default();
-    for path in &args.files {
-        // The same token will not do better with the next file.
-        match one(&api, &args, path).await {
-            Ok(Done::Fine) => tally.uploaded += 1,
-            Ok(Done::NoFingerprint) => tally.without_fingerprint += 1,
+    let sending = Semaphore::new(SENT_AT_ONCE);
+    let work = files.iter().map(|path| {
+        let (api, args, sending) = (&api, &args, &sending);
+        async move { (path, one(api, args, path, sending).await) }
+    });
+    let mut work = stream::iter(work).buffered(AT_ONCE);
+    while let Some((path, done)) = work.next().await {
+        match done {
+            Ok(done) => {
+                let fine = show(&api, &args, path, &done, files.len() > 1);
+                if fine { tally.uploaded += 1 } else { tally.without_fingerprint += 1 }
+            }
             Err(error) => {
                 report_failure(&api, &args, path, &error);
                 tally.refused += 1;
+                // The same token will not do better with the next file.
                 if error.needs_login() {
                     break;
                 }
             }
         }
     }
-    tally.skipped = args.files.len() - tally.total();
+    drop(work);
+    tally.skipped = files.len() - tally.total();
     if !tally.is_success() {
         return Err(tally.into());
     }
-    if args.files.len() > 1 {
+    if files.len() > 1 {
         api.screen().note(&tally.summary());
     }
     Ok(())
 }
 
-enum Done {
-    Fine,
-    NoFingerprint,
+/// A file that was uploaded.
+struct Done {
+    stored: Stored,
+    /// `None` when nobody waited; what came of waiting otherwise.
+    waited: Option<Result<Option<Fingerprint>, CallError>>,
 }
 
-async fn one(api: &Api, args: &UploadArgs, path: &Path) -> Result<Done, CallError> {
+async fn one(api: &Api, args: &UploadArgs, path: &Path, sending: &Semaphore) -> Result<Done, CallError> {
     let mut parcel = Parcel::of_file(path);
     parcel.title.clone_from(&args.title);
     parcel.description.clone_from(&args.description);
-    let stored = api.send(&parcel).await?;
-    if args.no_wait {
-        print(args, path, &stored, None, None);
-        return Ok(Done::Fine);
-    }
-    match api.wait_for_fingerprint(&stored.asset).await {
-        Ok(found) => {
-            let failed = found.as_ref().is_some_and(Fingerprint::is_failed);
+    let stored = {
+        // never closed
+        let _turn = sending.acquire().await.ok();
+        api.send(&parcel).await?
+    };
+    let waited = match args.no_wait {
+        true => None,
+        false => Some(api.wait_for_fingerprint(&stored.asset).await),
+    };
+    Ok(Done { stored, waited })
+}
+
+/// Prints what became of an uploaded file; false when it should have a fingerprint and has none.
+fn show(api: &Api, args: &UploadArgs, path: &Path, done: &Done, several: bool) -> bool {
+    let stored = &done.stored;
+    let print = |found, error| print(args, path, stored, found, error, several);
+    match &done.waited {
+        None => {
+            print(None, None);
+            true
+        }
+        Some(Ok(found)) => {
             if found.is_none() {
                 api.screen().note(&format!("{}: this node makes no fingerprint of it", plain(&stored.asset.file_name)));
             }
-            print(args, path, &stored, found.as_ref(), None);
-            Ok(if failed { Done::NoFingerprint } else { Done::Fine })
+            print(found.as_ref(), None);
+            !found.as_ref().is_some_and(Fingerprint::is_failed)
         }
         // The upload is safe; only the waiting failed.
-        Err(error) => {
-            print(args, path, &stored, None, Some(&error));
+        Some(Err(error)) => {
+            print(None, Some(error));
             api.screen().note(&format!("{}: {error}", plain(&stored.asset.file_name)));
-            Ok(Done::NoFingerprint)
+            false
         }
     }
 }
 
-fn print(args: &UploadArgs, path: &Path, stored: &Stored, found: Option<&Fingerprint>, error: Option<&CallError>) {
+fn print(
+    args: &UploadArgs,
+    path: &Path,
+    stored: &Stored,
+    found: Option<&Fingerprint>,
+    error: Option<&CallError>,
+    several: bool,
+) {
     if args.json {
         out::line(&json_line(path, Some(&stored.raw), found, error).to_string());
         return;
@@ -128,7 +170,7 @@ fn print(args: &UploadArgs, path: &Path, stored: &Stored, found: Option<&Fingerp
     for line in lines {
         out::line(&line);
     }
-    if args.files.len() > 1 {
+    if several {
         out::line("");
     }
 }

@@ -1,6 +1,7 @@
 //! What fingerprinting may take, and the programs it calls.
 
 use std::path::PathBuf;
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use metastamp_fingerprint::Tools;
@@ -22,6 +23,17 @@ impl FingerprintConfig {
     /// What jobs call.
     pub fn programs(&self) -> Tools {
         Tools { ffmpeg: self.ffmpeg.clone(), ffprobe: self.ffprobe.clone() }
+    }
+
+    /// Programs that can't be started.
+    pub fn missing(&self) -> Vec<String> {
+        let starts = |program: &PathBuf| {
+            let mut quiet = Command::new(program);
+            quiet.arg("-version").stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+            quiet.status().is_ok()
+        };
+        let programs = [&self.ffmpeg, &self.ffprobe].into_iter().filter(|program| !starts(program));
+        programs.map(|program| program.display().to_string()).collect()
     }
 
     pub fn read(r: &mut Reader) -> Self {

@@ -17,7 +17,7 @@ use realfft::{RealFftPlanner, RealToComplex};
 use sha2::{Digest as _, Sha256};
 
 use self::chroma::{CHROMA, Chroma};
-use self::decibel::decibels;
+pub(super) use self::decibel::decibels;
 pub(super) use self::mel::MELS;
 use self::spool::Spool;
 use super::SpectralData;
