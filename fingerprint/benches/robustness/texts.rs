@@ -15,7 +15,7 @@ type Attack = fn(&str, &mut Random) -> String;
 
 const ATTACKS: &[(&str, Attack)] = &[
     ("white space and line ends", |text, _| text.split_whitespace().collect::<Vec<_>>().join(" ")),
-    ("case and punctuation", |text, _| text.to_uppercase().replace([',', '.', ';', ':'], "")),
+    ("case and punctuation", |text, _| text.to_uppercase().replace([',', '.', ';', ':'], " ")),
     ("1 % of the words", |text, random| edited(text, 0.01, random)),
     ("5 % of the words", |text, random| edited(text, 0.05, random)),
     ("15 % of the words", |text, random| edited(text, 0.15, random)),
