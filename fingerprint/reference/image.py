@@ -3,6 +3,7 @@
 import sys
 
 import imagehash
+import scipy.fftpack  # noqa: F401 - imagehash imports it with its first hash: not the picture's cost
 from PIL import ExifTags, Image
 
 if len(sys.argv) > 1:

@@ -7,6 +7,7 @@ import sys
 
 import cv2
 import imagehash
+import scipy.fftpack  # noqa: F401 - imagehash imports it with its first hash: not the frame's cost
 from PIL import Image
 
 if len(sys.argv) > 1:
