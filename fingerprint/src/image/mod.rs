@@ -9,9 +9,11 @@
 mod decode;
 mod encode;
 mod exif;
+mod fast;
 mod hash;
 mod iscc;
 mod jpeg;
+mod matching;
 mod orientation;
 mod pdq;
 mod pixels;
@@ -28,6 +30,7 @@ use serde_json::json;
 use turbojpeg::ScalingFactor;
 
 pub use encode::{encode_jpeg, encode_png};
+pub use matching::{MatchingHashes, matching_hashes};
 
 use decode::Decoded;
 use orientation::Orientation;

@@ -9,6 +9,8 @@
 
 use std::sync::LazyLock;
 
+use super::fast::fast;
+
 /// Side of the image that is transformed.
 const SAMPLES: usize = 64;
 /// Side of the hash.
@@ -75,9 +77,9 @@ impl Hasher {
         }
         let out = &mut self.rows[self.rows_filled * self.width..][..self.width];
         if channels == 3 {
-            luma(row, out)
+            fast!(luma(row, out));
         } else {
-            grey(row, out)
+            grey(row, out);
         }
         if (self.width, self.height) == (SAMPLES, SAMPLES) {
             self.unfiltered.extend_from_slice(out);
@@ -99,7 +101,7 @@ impl Hasher {
         }
         self.sample();
         let mut columns = vec![[0.0; SAMPLES]; self.height];
-        box_filter(&self.sampled, &mut columns, window(self.height));
+        fast!(box_filter(&self.sampled, &mut columns, window(self.height)));
         let mut samples = [[0.0; SAMPLES]; SAMPLES];
         for (y, row) in samples.iter_mut().enumerate() {
             *row = columns[sampled_at(y, self.height)];
@@ -121,13 +123,11 @@ impl Hasher {
     /// First pass over the rows that are there.
     fn filter_rows(&mut self) {
         let width = self.width;
-        interleave(&self.rows, width, &mut self.interleaved);
-        box_filter(&self.interleaved, &mut self.filtered, window(width));
-        for (lane, row) in self.rows.chunks_exact_mut(width).enumerate() {
-            for (value, lanes) in row.iter_mut().zip(&self.filtered) {
-                *value = lanes[lane];
-            }
-        }
+        fast!({
+            interleave(&self.rows, width, &mut self.interleaved);
+            box_filter(&self.interleaved, &mut self.filtered, window(width));
+            separate(&self.filtered, &mut self.rows);
+        });
         for lane in 0..self.rows_filled {
             let row = &self.rows[lane * width..][..width];
             if self.columns.push(row, &mut self.second[self.second_filled * width..][..width]) {
@@ -146,10 +146,16 @@ impl Hasher {
 
     /// Second horizontal pass over the rows that are there, kept at the sampled columns.
     fn sample(&mut self) {
-        interleave(&self.second, self.width, &mut self.interleaved);
-        box_filter(&self.interleaved, &mut self.filtered, window(self.width));
+        fast!({
+            interleave(&self.second, self.width, &mut self.interleaved);
+            // Only what is sampled is divided.
+            box_sums::<LANES, false>(&self.interleaved, &mut self.filtered, window(self.width));
+        });
         for lane in 0..self.second_filled {
-            self.sampled.push(std::array::from_fn(|x| self.filtered[sampled_at(x, self.width)][lane]));
+            self.sampled.push(std::array::from_fn(|sample| {
+                let x = sampled_at(sample, self.width);
+                self.filtered[x][lane] / within_window(x, self.width)
+            }));
         }
         self.second_filled = 0;
     }
@@ -161,7 +167,8 @@ impl Hasher {
 fn luma(row: &[u8], out: &mut [f32]) {
     let (pixels, _) = row.as_chunks::<3>();
     for (&[r, g, b], out) in pixels.iter().zip(out) {
-        let thousandths = 299 * i32::from(r) + 587 * i32::from(g) + 114 * i32::from(b);
+        let weighted = |value: u8, weight: i32| i32::from(value).wrapping_mul(weight);
+        let thousandths = weighted(r, 299).wrapping_add(weighted(g, 587)).wrapping_add(weighted(b, 114));
         *out = thousandths as f32 / 1000.0;
     }
 }
@@ -172,13 +179,50 @@ fn grey(row: &[u8], out: &mut [f32]) {
     }
 }
 
+/// From rows to one array per column.
 #[inline(always)]
 fn interleave(rows: &[f32], width: usize, out: &mut [[f32; LANES]]) {
-    for (lane, row) in rows.chunks_exact(width).enumerate() {
-        for (lanes, &value) in out.iter_mut().zip(row) {
-            lanes[lane] = value;
+    let mut starts = rows.chunks_exact(width);
+    let rows: [&[f32]; LANES] = std::array::from_fn(|_| starts.next().unwrap_or_default());
+    let (blocks, rest) = out.as_chunks_mut::<LANES>();
+    let done = blocks.len() * LANES;
+    for (at, block) in blocks.iter_mut().enumerate() {
+        let square: [[f32; LANES]; LANES] =
+            std::array::from_fn(|lane| rows[lane][at * LANES..].first_chunk().copied().unwrap_or_default());
+        *block = transpose(&square);
+    }
+    for (x, lanes) in rest.iter_mut().enumerate() {
+        *lanes = std::array::from_fn(|lane| rows[lane][done + x]);
+    }
+}
+
+/// Back to rows.
+#[inline(always)]
+fn separate(interleaved: &[[f32; LANES]], rows: &mut [f32]) {
+    let width = interleaved.len();
+    let (blocks, rest) = interleaved.as_chunks::<LANES>();
+    let done = blocks.len() * LANES;
+    for (at, block) in blocks.iter().enumerate() {
+        for (row, values) in rows.chunks_exact_mut(width).zip(transpose(block)) {
+            row[at * LANES..][..LANES].copy_from_slice(&values);
         }
     }
+    for (lane, row) in rows.chunks_exact_mut(width).enumerate() {
+        for (value, lanes) in row[done..].iter_mut().zip(rest) {
+            *value = lanes[lane];
+        }
+    }
+}
+
+#[inline(always)]
+fn transpose(square: &[[f32; LANES]; LANES]) -> [[f32; LANES]; LANES] {
+    let mut out = [[0.0; LANES]; LANES];
+    for (i, row) in square.iter().enumerate() {
+        for (j, &value) in row.iter().enumerate() {
+            out[j][i] = value;
+        }
+    }
+    out
 }
 
 /// Window of one box filter: two of them cover one sample.
@@ -194,6 +238,19 @@ fn sampled_at(sample: usize, length: usize) -> usize {
 /// Mean over a sliding window along `input`, for `N` independent sequences; the window is cut at both ends.
 #[inline(always)]
 fn box_filter<const N: usize>(input: &[[f32; N]], out: &mut [[f32; N]], window: usize) {
+    box_sums::<N, true>(input, out, window);
+}
+
+/// Values that the window around `at` covers.
+fn within_window(at: usize, length: usize) -> f32 {
+    let window = window(length);
+    let end = at + window / 2 + 1;
+    (end.min(length) - end.saturating_sub(window)) as f32
+}
+
+/// Sums over a sliding window, `DIVIDED` by the number of values in it.
+#[inline(always)]
+fn box_sums<const N: usize, const DIVIDED: bool>(input: &[[f32; N]], out: &mut [[f32; N]], window: usize) {
     let ahead = window / 2;
     let mut sums = [0.0_f32; N];
     for row in &input[..ahead] {
@@ -205,19 +262,28 @@ fn box_filter<const N: usize>(input: &[[f32; N]], out: &mut [[f32; N]], window: 
     for (row, out) in input[ahead..window].iter().zip(start) {
         add(&mut sums, row);
         count += 1.0;
-        divide(&sums, count, out);
+        *out = sums;
+        if DIVIDED {
+            divide(out, count);
+        }
     }
     let sliding = input.len() - window;
     let (middle, end) = out.split_at_mut(sliding);
     for ((row, gone), out) in input[window..].iter().zip(input).zip(middle) {
         add(&mut sums, row);
         subtract(&mut sums, gone);
-        divide(&sums, count, out);
+        *out = sums;
+        if DIVIDED {
+            divide(out, count);
+        }
     }
     for (gone, out) in input[sliding..].iter().zip(end) {
         subtract(&mut sums, gone);
         count -= 1.0;
-        divide(&sums, count, out);
+        *out = sums;
+        if DIVIDED {
+            divide(out, count);
+        }
     }
 }
 
@@ -236,9 +302,9 @@ fn subtract<const N: usize>(sums: &mut [f32; N], row: &[f32; N]) {
 }
 
 #[inline(always)]
-fn divide<const N: usize>(sums: &[f32; N], count: f32, out: &mut [f32; N]) {
-    for lane in 0..N {
-        out[lane] = sums[lane] / count;
+fn divide<const N: usize>(sums: &mut [f32; N], count: f32) {
+    for sum in sums {
+        *sum /= count;
     }
 }
 
@@ -283,7 +349,7 @@ impl ColumnFilter {
                 self.divide(out);
             }
         } else {
-            slide(&mut self.sums, row, oldest, self.count, out);
+            fast!(slide(&mut self.sums, row, oldest, self.count, out));
         }
         self.taken += 1;
         has_out
