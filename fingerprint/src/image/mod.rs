@@ -6,6 +6,7 @@
 //! departure: 16-bit greyscale is scaled (`>> 8`) where Pillow clips at 255, because clipped
 //! images are white and would all match each other.
 
+mod boxes;
 mod decode;
 mod encode;
 mod exif;
@@ -19,6 +20,7 @@ mod pdq;
 mod pixels;
 mod probe;
 mod resample;
+mod rows;
 mod thumbnail;
 mod trim;
 mod turbo;

@@ -4,16 +4,16 @@
 //! to 8 bits; a pass that would not change the size is left out. Coefficients are normalised in f64
 //! and rounded to integers of 22 fractional bits. Written after the documented behaviour of
 //! Pillow's `Resample` (version 12), and bit-equal to it.
-//!
-//! The sums are exact integers, so their order is free. A coefficient is cut into two 16-bit halves, because machines
-//! multiply many pairs of 16 bits at once.
 
 use std::f64::consts::PI;
 
 use super::fast::fast;
+use super::rows::RowFilter;
 
 /// Fractional bits of a coefficient: 32, less 8 of the pixel, less 2 for overshoot and sign.
 const PRECISION_BITS: u32 = 22;
+/// One half, in the fixed point of the sums.
+pub(super) const ROUNDING: i32 = 1 << (PRECISION_BITS - 1);
 /// Lanczos with a = 3.
 const LANCZOS_SUPPORT: f64 = 3.0;
 /// Cubic convolution with this slope at one pixel's distance.
@@ -145,163 +145,19 @@ fn vertical_row(rows: &[u8], taps: &Taps, sums: &mut [i32], out: &mut [u8]) {
     }
 }
 
-/// One half, in the fixed point of the sums.
-const ROUNDING: i32 = 1 << (PRECISION_BITS - 1);
-/// Bits of the lower half of a coefficient, which is never negative.
-const LOW_BITS: u32 = 15;
-/// Every sum takes a multiple of so many pixels; the coefficients are zero behind the last one that counts.
-const STEP: usize = 16;
-
-/// Resizes rows of one width to another one.
-struct RowFilter {
-    channels: usize,
-    /// Per output position where its input begins.
-    first: Vec<usize>,
-    /// Coefficients per output position.
-    count: usize,
-    /// `count` values per output position: the upper bits of the coefficients, and their [`LOW_BITS`] lower ones.
-    high: Vec<i16>,
-    low: Vec<i16>,
-    /// One channel after the other, each followed by `count` zeros.
-    planes: Vec<i16>,
-    plane: usize,
-}
-
-impl RowFilter {
-    fn new(width: usize, out_width: usize, channels: usize, filter: Filter) -> Self {
-        let taps = taps(width, out_width, filter);
-        let count = taps.iter().map(|taps| taps.weights.len()).max().unwrap_or(0).next_multiple_of(STEP);
-        let padded = |part: fn(i32) -> i16| {
-            let weights = taps.iter().flat_map(|taps| {
-                let weights = taps.weights.iter().copied();
-                weights.chain(std::iter::repeat(0)).take(count)
-            });
-            weights.map(part).collect()
-        };
-        Self {
-            channels,
-            first: taps.iter().map(|taps| taps.first).collect(),
-            count,
-            high: padded(|weight| (weight >> LOW_BITS) as i16),
-            low: padded(|weight| (weight & ((1 << LOW_BITS) - 1)) as i16),
-            planes: vec![0; (width + count) * channels],
-            plane: width + count,
-        }
-    }
-
-    fn run(&mut self, row: &[u8], out: &mut [u8]) {
-        match self.channels {
-            1 => self.run_of::<1>(row, out),
-            3 => self.run_of::<3>(row, out),
-            _ => self.run_of::<4>(row, out),
-        }
-    }
-
-    fn run_of<const CHANNELS: usize>(&mut self, row: &[u8], out: &mut [u8]) {
-        #[cfg(target_arch = "x86_64")]
-        if let Some(simd) = pulp::x86::V3::try_new() {
-            return simd.vectorize(
-                #[inline(always)]
-                || self.run_with::<CHANNELS>(row, out, simd),
-            );
-        }
-        fast!(self.run_with::<CHANNELS>(row, out, Plain));
-    }
-
-    #[inline(always)]
-    fn run_with<const CHANNELS: usize>(&mut self, row: &[u8], out: &mut [u8], weigh: impl Weigh) {
-        split::<CHANNELS>(row, &mut self.planes, self.plane);
-        let (out, _) = out.as_chunks_mut::<CHANNELS>();
-        let weights = self.high.chunks_exact(self.count).zip(self.low.chunks_exact(self.count));
-        for ((&first, (high, low)), out) in self.first.iter().zip(weights).zip(out) {
-            for (channel, out) in out.iter_mut().enumerate() {
-                let input = &self.planes[channel * self.plane + first..][..self.count];
-                *out = to_8_bits(weigh.sum(input, high, low));
-            }
-        }
-    }
-}
-
-/// Writes each channel of `row` to its plane.
 #[inline(always)]
-fn split<const CHANNELS: usize>(row: &[u8], planes: &mut [i16], plane: usize) {
-    let (pixels, _) = row.as_chunks::<CHANNELS>();
-    if CHANNELS == 3 {
-        // All three at once: the shuffles are shared.
-        let (red, rest) = planes.split_at_mut(plane);
-        let (green, blue) = rest.split_at_mut(plane);
-        for (((pixel, red), green), blue) in pixels.iter().zip(red).zip(green).zip(blue) {
-            *red = i16::from(pixel[0]);
-            *green = i16::from(pixel[1]);
-            *blue = i16::from(pixel[2]);
-        }
-        return;
-    }
-    for (channel, plane) in planes.chunks_exact_mut(plane).enumerate() {
-        for (value, pixel) in plane.iter_mut().zip(pixels) {
-            *value = i16::from(pixel[channel]);
-        }
-    }
-}
-
-trait Weigh: Copy {
-    /// Sum of the input times its coefficients, and one half.
-    fn sum(self, input: &[i16], high: &[i16], low: &[i16]) -> i32;
-}
-
-/// For every machine.
-#[derive(Clone, Copy)]
-struct Plain;
-
-impl Weigh for Plain {
-    #[inline(always)]
-    fn sum(self, input: &[i16], high: &[i16], low: &[i16]) -> i32 {
-        products(input, high).wrapping_shl(LOW_BITS).wrapping_add(products(input, low)).wrapping_add(ROUNDING)
-    }
-}
-
-#[inline(always)]
-fn products(input: &[i16], weights: &[i16]) -> i32 {
-    let mut sum = 0_i32;
-    for (&value, &weight) in input.iter().zip(weights) {
-        sum = sum.wrapping_add(i32::from(value).wrapping_mul(i32::from(weight)));
-    }
-    sum
-}
-
-/// With the one instruction that compilers do not find: sixteen products, added in pairs.
-#[cfg(target_arch = "x86_64")]
-impl Weigh for pulp::x86::V3 {
-    #[inline(always)]
-    fn sum(self, input: &[i16], high: &[i16], low: &[i16]) -> i32 {
-        let (mut upper, mut lower) = (self.splat_i32x8(0), self.splat_i32x8(0));
-        let steps = input.as_chunks::<STEP>().0.iter().zip(high.as_chunks::<STEP>().0).zip(low.as_chunks::<STEP>().0);
-        for ((&input, &high), &low) in steps {
-            let input = pulp::cast(input);
-            let above = self.multiply_wrapping_add_adjacent_i16x16(input, pulp::cast(high));
-            let below = self.multiply_wrapping_add_adjacent_i16x16(input, pulp::cast(low));
-            upper = self.wrapping_add_i32x8(upper, above);
-            lower = self.wrapping_add_i32x8(lower, below);
-        }
-        let sums = self.wrapping_add_i32x8(self.shl_const_i32x8::<{ LOW_BITS as i32 }>(upper), lower);
-        let eight: [i32; 8] = pulp::cast(sums);
-        eight.into_iter().fold(ROUNDING, i32::wrapping_add)
-    }
-}
-
-#[inline(always)]
-fn to_8_bits(sum: i32) -> u8 {
+pub(super) fn to_8_bits(sum: i32) -> u8 {
     (sum >> PRECISION_BITS).clamp(0, 255) as u8
 }
 
 /// What one output position takes: `weights[i]` times the input at `first + i`.
-struct Taps {
-    first: usize,
-    weights: Vec<i32>,
+pub(super) struct Taps {
+    pub(super) first: usize,
+    pub(super) weights: Vec<i32>,
 }
 
 /// Coefficients of every output position; when the image shrinks, the filter widens with it.
-fn taps(input: usize, output: usize, filter: Filter) -> Vec<Taps> {
+pub(super) fn taps(input: usize, output: usize, filter: Filter) -> Vec<Taps> {
     let scale = input as f64 / output as f64;
     let filter_scale = scale.max(1.0);
     let support = filter.support() * filter_scale;
