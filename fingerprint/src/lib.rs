@@ -45,3 +45,12 @@ pub use tools::Tools;
 
 /// What a modality knows about a file, ready to be stored as a JSON object.
 pub type Metadata = serde_json::Map<String, serde_json::Value>;
+
+/// Parsers that only fuzz targets call directly.
+#[doc(hidden)]
+pub mod fuzzing {
+    /// The MPEG-7 signature of a video.
+    pub fn video_signature(bytes: &[u8]) -> Result<String, crate::FingerprintError> {
+        crate::video::signature::iscc_code(bytes)
+    }
+}

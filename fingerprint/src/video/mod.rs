@@ -17,6 +17,7 @@ mod pictures;
 mod probe;
 mod signature;
 mod sound;
+pub(crate) mod signature;
 
 use std::path::Path;
 use std::thread;
