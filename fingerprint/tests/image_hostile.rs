@@ -210,6 +210,8 @@ fn lookups_are_close_to_the_exact_hashes() {
     assert!(distance(&exact.perceptual_hashes.phash, &found.perceptual_hashes.phash) <= 8);
     assert!(distance(&exact.pdq.hash, &found.pdq) <= 10);
     assert_eq!(found.algorithms["pdq"], "pdq/pdqhash-scaled@1");
+    let trio = image::exact_hashes(Cursor::new(&jpeg), &Limits::default()).unwrap();
+    assert_eq!(trio, exact.perceptual_hashes);
     // Nothing to scale: the same hashes.
     let png = golden("images/rgb.png");
     let found = image::matching_hashes(Cursor::new(&png), &Limits::default()).unwrap();

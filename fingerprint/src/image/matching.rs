@@ -59,6 +59,22 @@ pub fn matching_hashes<R: BufRead + Seek>(mut reader: R, limits: &Limits) -> Res
     })
 }
 
+/// The exact trio alone, as [`super::fingerprint`] gives it, without the other hashes and the thumbnail.
+///
+/// # Errors
+/// As [`super::fingerprint`].
+pub fn exact_hashes<R: BufRead + Seek>(mut reader: R, limits: &Limits) -> Result<PerceptualHashes, FingerprintError> {
+    let file_size = reader.seek(SeekFrom::End(0))?;
+    reader.rewind()?;
+    let header = probe::probe(&mut reader, file_size, limits)?;
+    let Decoded { pixels, .. } = decode::decode(&mut reader, &header, ScalingFactor::ONE, limits)?;
+    let mut square = ToSquare::new(pixels.width, pixels.height, pixels.channels, NORMAL_SIDE_PX, Filter::Lanczos);
+    for row in pixels.rows() {
+        square.row(row);
+    }
+    Ok(hash::trio(&square.finish()))
+}
+
 /// The smallest of the factors that the decoder has fast code for.
 fn factor(header: &Header) -> ScalingFactor {
     let shortest = header.width.min(header.height) as usize;

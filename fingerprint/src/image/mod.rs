@@ -32,7 +32,7 @@ use serde_json::json;
 use turbojpeg::ScalingFactor;
 
 pub use encode::{encode_jpeg, encode_png};
-pub use matching::{MatchingHashes, matching_hashes};
+pub use matching::{MatchingHashes, exact_hashes, matching_hashes};
 
 use decode::Decoded;
 use orientation::Orientation;
