@@ -15,9 +15,8 @@ mod decode;
 mod label;
 mod pictures;
 mod probe;
-mod signature;
-mod sound;
 pub(crate) mod signature;
+mod sound;
 
 use std::path::Path;
 use std::thread;
