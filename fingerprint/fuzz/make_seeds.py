@@ -21,7 +21,7 @@ def seed(target, name, data):
 
 
 def ffmpeg(*arguments):
-    command = ["ffmpeg", "-v", "error", "-bitexact", *arguments, "-"]
+    command = ["ffmpeg", "-v", "error", *arguments[:-2], "-bitexact", *arguments[-2:], "-"]
     return subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout
 
 
@@ -109,7 +109,7 @@ def exifs():
         head = (b"II*\0" if order == "<" else b"MM\0*") + struct.pack(order + "I", 8)
         head += struct.pack(order + "H", len(texts) + 2)
         seed("exif", name, head + entries + struct.pack(order + "I", 0) + data)
-    picture = ffmpeg("-f", "lavfi", "-i", "gradients=s=8x8:seed=1", "-frames:v", "1", "-f", "mjpeg")
+    picture = ffmpeg("-f", "lavfi", "-i", "testsrc2=s=8x8", "-frames:v", "1", "-f", "mjpeg")
     (corpus / "exif.jpg").write_bytes(picture)
 
 
@@ -126,7 +126,7 @@ def pictures():
     seed("image", "wide.png", png(50_000, 1))
     seed("image", "bomb.png", png(4, 4, chunk(b"zTXt", b"a\0\0" + zlib.compress(b"\0" * 3_000_000)[:3000])))
     seed("image", "profile.png", png(4, 4, chunk(b"iCCP", b"a\0\0" + zlib.compress(b"x" * 500))))
-    picture = ffmpeg("-f", "lavfi", "-i", "gradients=s=24x16:seed=1", "-frames:v", "1", "-f", "mjpeg")
+    picture = ffmpeg("-f", "lavfi", "-i", "testsrc2=s=24x16", "-frames:v", "1", "-f", "mjpeg")
     seed("image", "small.jpg", picture)
     seed("image", "truncated.jpg", picture[:-40])
 
@@ -155,6 +155,24 @@ def sounds():
          + struct.pack("<I", 16) + bad)
 
 
+def chromaprints():
+    sound = ["ffmpeg", "-v", "error", "-f", "lavfi", "-i", "sine=300:duration=12,tremolo=f=3,vibrato=f=0.7:d=1"]
+    sound += ["-f", "chromaprint", "-fp_format", "base64", "-"]
+    code = subprocess.run(sound, stdout=subprocess.PIPE).stdout
+    if code:
+        seed("chromaprint", "code", code)
+        seed("chromaprint", "twice", code + b"\n" + code)
+    seed("chromaprint", "short", b"AQAAEwkjrUmSJQpUHflR9mjSJMdZpcO_Imdw9dCO9Clu4_wQPvhCB01w6xAtXNcAp5RASgDBhDSCGGIAcwA")
+
+
+def signatures():
+    for name, source in (("signature", "testsrc2=s=64x48:d=0.4:r=10"), ("still", "color=s=64x48:d=0.2:r=10")):
+        path = corpus / "signature" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        subprocess.run(["ffmpeg", "-v", "error", "-y", "-bitexact", "-f", "lavfi", "-i", source, "-vf",
+                        f"signature=format=binary:filename={path}", "-f", "null", "-"], check=True)
+
+
 def texts():
     words = "Ein Text, größer als \u6f22\u5b57, \u0e20\u0e32\u0e29\u0e32 \u0645\u0631\u062d\u0628\u0627, \ufb01 \ufdfa e\u0301 \U0001f600.\r\n"
     for name in ("utf-8", "utf-8-sig", "utf-16", "utf-16-be", "utf-32", "shift_jis", "gb18030", "cp1251", "latin-1"):
@@ -173,5 +191,7 @@ if __name__ == "__main__":
     exifs()
     pictures()
     sounds()
+    chromaprints()
+    signatures()
     texts()
     bytes_of_digests()

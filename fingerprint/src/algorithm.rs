@@ -19,6 +19,11 @@ pub(crate) const DHASH: &str = "dhash/imagehash-16@2";
 pub(crate) const PDQ: &str = "pdq/pdqhash-full@1";
 /// The same of the picture without its uniform border (tolerance 16).
 pub(crate) const PDQ_TRIMMED: &str = "pdq/pdqhash-trimmed-16@1";
+/// The same hashes of a JPEG decoded at a fraction of its size (PNG and WebP: at full size), for lookups only.
+pub(crate) const PHASH_SCALED: &str = "phash/imagehash-16-scaled@1";
+pub(crate) const AHASH_SCALED: &str = "ahash/imagehash-16-scaled@1";
+pub(crate) const DHASH_SCALED: &str = "dhash/imagehash-16-scaled@1";
+pub(crate) const PDQ_SCALED: &str = "pdq/pdqhash-scaled@1";
 /// ISCC Image-Code, version 0, 64 bits, after the normalisation of iscc-sdk 0.9.7.
 pub(crate) const ISCC_IMAGE: &str = "iscc-image/v0-64-sdk-0.9.7@1";
 /// SHA-256 over the trimmed text in UTF-8, malformed input replaced.

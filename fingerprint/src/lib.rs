@@ -3,7 +3,7 @@
 //! Every function here is pure and blocking: no clock, no network, no threads of its own beyond the
 //! one that gives the PDF parser a deep stack. Callers run it on a bounded pool.
 //!
-//! * [`image::fingerprint`]: PNG, JPEG and WebP to pHash, aHash and dHash (256 bits each).
+//! * [`image::fingerprint`]: PNG, JPEG and WebP to pHash, aHash, dHash and PDQ (256 bits each), ISCC Image-Code, thumbnail.
 //! * [`text::fingerprint`]: a stream of bytes to a SHA-256 of its trimmed text, in constant memory.
 //! * [`pdf::fingerprint`]: a PDF document to a SHA-256 of its text, and its information dictionary.
 //!
@@ -45,3 +45,12 @@ pub use tools::Tools;
 
 /// What a modality knows about a file, ready to be stored as a JSON object.
 pub type Metadata = serde_json::Map<String, serde_json::Value>;
+
+/// Parsers that only fuzz targets call directly.
+#[doc(hidden)]
+pub mod fuzzing {
+    /// The MPEG-7 signature of a video.
+    pub fn video_signature(bytes: &[u8]) -> Result<String, crate::FingerprintError> {
+        crate::video::signature::iscc_code(bytes)
+    }
+}

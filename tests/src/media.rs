@@ -128,7 +128,7 @@ pub fn tune(name: &str, seconds: u32) -> UploadFile {
 
 /// A short film with sound.
 pub fn film(name: &str) -> UploadFile {
-    let bytes: &[u8] = include_bytes!("../../fingerprint/golden/video/two_tracks.mp4");
+    let bytes: &[u8] = include_bytes!("../../fingerprint/golden/video/h264.mp4");
     UploadFile::new("video", name, "video/mp4", bytes)
 }
 

@@ -7,6 +7,7 @@ use image::codecs::jpeg::JpegEncoder;
 use image::imageops::{self, FilterType};
 use image::{ImageFormat, Rgb, RgbImage};
 use metastamp_fingerprint::Report;
+use metastamp_fingerprint::compare::{Verdict, compare};
 
 use crate::table::Table;
 use crate::{BoxError, files, fingerprint, on_all_cores};
@@ -59,7 +60,7 @@ pub(crate) fn run(media: &Path) -> Result<(), BoxError> {
         }
         Ok((report, attacked))
     })?;
-    let (originals, mut attacked): (Vec<Report>, Vec<Vec<Report>>) = done.into_iter().unzip();
+    let (originals, mut attacked) = distinct(&paths, done);
     let title = format!("Pictures: {} photos and paintings, {SIDE_PX} pixels wide", originals.len());
     let columns = [
         ("pdq", "PDQ"),
@@ -105,6 +106,29 @@ fn works(media: &Path) -> Result<Vec<PathBuf>, BoxError> {
     works.push(media.join("iscc-samples/iscc_samples/files/image/demo.jpg"));
     works.sort();
     Ok(works)
+}
+
+/// Without works that packages have twice under different names, and without even areas, which show nothing.
+fn distinct(paths: &[PathBuf], done: Vec<(Report, Vec<Report>)>) -> (Vec<Report>, Vec<Vec<Report>>) {
+    let mut kept: Vec<(Report, Vec<Report>)> = Vec::new();
+    for (path, (report, attacked)) in paths.iter().zip(done) {
+        let digest = |report: &Report| report.digests.as_ref().map(|digests| digests.sha256.clone());
+        let even = report.pdq.as_ref().is_some_and(|pdq| pdq.quality == 0);
+        if even || kept.iter().any(|(other, _)| digest(other) == digest(&report)) {
+            continue;
+        }
+        if std::env::var_os("METASTAMP_DISTANCES").is_some() {
+            eprintln!("{}: {}", kept.len(), path.display());
+            for (number, (other, _)) in kept.iter().enumerate() {
+                let findings = compare(other, &report);
+                for finding in findings.iter().filter(|finding| finding.verdict == Verdict::Same) {
+                    eprintln!("  as {number} by {}: {:?}", finding.field, finding.distance.map(|one| one.value));
+                }
+            }
+        }
+        kept.push((report, attacked));
+    }
+    kept.into_iter().unzip()
 }
 
 fn named(path: &Path, start: &str) -> bool {

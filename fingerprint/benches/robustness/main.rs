@@ -4,7 +4,8 @@
 //! `scripts/media.sh && cargo bench -p metastamp-fingerprint --bench robustness [-- image|audio|video|text]`
 //! prints tables in Markdown. Works are photos, music, a film and prose from packages (`target/media`, or what
 //! `METASTAMP_MEDIA` names); each is attacked, fingerprinted like any file, and compared with its original by
-//! [`metastamp_fingerprint::compare`], whose verdict `same` counts. The first line of a table is the share of pairs of
+//! [`metastamp_fingerprint::compare`], whose verdict `same` counts (in brackets: at least
+//! `similar`). The first line of a table is the share of pairs of
 //! different works that are taken for the same. Attacks on sound and video are ffmpeg's.
 
 mod images;

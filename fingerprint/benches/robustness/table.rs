@@ -13,8 +13,8 @@ use crate::{BoxError, on_all_cores};
 struct Line {
     /// Pairs that were compared.
     pairs: usize,
-    /// By field, pairs that are the same.
-    same: BTreeMap<&'static str, usize>,
+    /// By field, pairs that are the same, and that are at least similar.
+    same: BTreeMap<&'static str, [usize; 2]>,
     /// By field, the distances of all pairs.
     distances: BTreeMap<&'static str, Vec<f64>>,
 }
@@ -23,7 +23,9 @@ impl Line {
     fn add(&mut self, a: &Report, b: &Report) {
         self.pairs += 1;
         for finding in compare(a, b) {
-            *self.same.entry(finding.field).or_default() += usize::from(finding.verdict == Verdict::Same);
+            let [same, similar] = self.same.entry(finding.field).or_default();
+            *same += usize::from(finding.verdict == Verdict::Same);
+            *similar += usize::from(matches!(finding.verdict, Verdict::Same | Verdict::Similar));
             if let Some(distance) = finding.distance {
                 // Shares grow with likeness, all others with distance.
                 let away = if distance.unit == Unit::Share { 1.0 - distance.value } else { distance.value };
@@ -34,8 +36,10 @@ impl Line {
 
     fn join(mut self, other: Self) -> Self {
         self.pairs += other.pairs;
-        for (field, count) in other.same {
-            *self.same.entry(field).or_default() += count;
+        for (field, counts) in other.same {
+            let [same, similar] = self.same.entry(field).or_default();
+            *same += counts[0];
+            *similar += counts[1];
         }
         for (field, distances) in other.distances {
             self.distances.entry(field).or_default().extend(distances);
@@ -97,10 +101,13 @@ impl Table {
         for (name, line) in &self.lines {
             write!(out, "| {name} |")?;
             for (field, _) in &self.columns {
-                let share = *line.same.get(field).unwrap_or(&0) as f64 / line.pairs.max(1) as f64 * 100.0;
-                // The false positives are few: more digits.
-                let digits = if share > 0.0 && share < 1.0 { 3 } else { 0 };
-                write!(out, " {share:.digits$} |")?;
+                let counts = line.same.get(field).copied().unwrap_or_default();
+                let [same, similar] = counts.map(|count| percent(count, line.pairs));
+                if counts[0] == counts[1] {
+                    write!(out, " {same} |")?;
+                } else {
+                    write!(out, " {same} ({similar}) |")?;
+                }
             }
             writeln!(out)?;
         }
@@ -124,4 +131,11 @@ impl Table {
         }
         Ok(())
     }
+}
+
+/// Per cent of pairs; false positives are few and have more digits.
+fn percent(count: usize, of: usize) -> String {
+    let share = count as f64 / of.max(1) as f64 * 100.0;
+    let digits = if share > 0.0 && share < 1.0 { 2 } else { 0 };
+    format!("{share:.digits$}")
 }

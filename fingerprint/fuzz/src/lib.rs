@@ -7,15 +7,24 @@
 use std::io::{BufReader, Cursor, Write};
 use std::ops::ControlFlow;
 
+use metastamp_fingerprint::audio::{self, Chromaprint};
 use metastamp_fingerprint::digest::Digester;
-use metastamp_fingerprint::{FingerprintError, Limits, NoProgress, Tools, audio, image, pdf, text};
+use metastamp_fingerprint::{FingerprintError, Limits, NoProgress, Report, Tools, compare, fuzzing, image, pdf, text};
 
 /// A parser under attack.
 pub type Target = fn(&[u8]);
 
 /// Every target with the name of its folder in `corpus`.
-pub const TARGETS: &[(&str, Target)] =
-    &[("audio", sound), ("digest", digests), ("exif", exif), ("image", picture), ("pdf", document), ("text", words)];
+pub const TARGETS: &[(&str, Target)] = &[
+    ("audio", sound),
+    ("chromaprint", chromaprints),
+    ("digest", digests),
+    ("exif", exif),
+    ("image", picture),
+    ("pdf", document),
+    ("signature", signature),
+    ("text", words),
+];
 
 /// The target of that name.
 #[must_use]
@@ -109,6 +118,31 @@ fn sound(data: &[u8]) {
     if file.write_all(data).is_ok() {
         check(audio::fingerprint(file.path(), &nowhere, &limits(), &mut Steps(10_000)));
     }
+}
+
+/// The compressed form of a Chromaprint, and the search for what two of them share.
+fn chromaprints(data: &[u8]) {
+    let text = String::from_utf8_lossy(data);
+    let mut halves = text.split('\n');
+    let mut report = || {
+        let fingerprint = halves.next().unwrap_or_default().to_owned();
+        let raw = audio::decompress(&fingerprint).unwrap_or_default();
+        Report {
+            chromaprint: Some(Chromaprint { fingerprint, raw }),
+            algorithms: [("chromaprint", "chromaprint/x@1")].into(),
+            ..Report::default()
+        }
+    };
+    let (a, b) = (report(), report());
+    for finding in compare::compare(&a, &b) {
+        let distance = finding.distance.map_or(0.0, |distance| distance.value);
+        assert!((0.0..=1.0).contains(&distance), "a bit error rate of {distance}");
+    }
+}
+
+/// The MPEG-7 signature that ffmpeg writes of a video.
+fn signature(data: &[u8]) {
+    check(fuzzing::video_signature(data));
 }
 
 /// Progress that stops after so many reports.

@@ -9,8 +9,9 @@ use crate::audio::Chromaprint;
 /// Bit error rate up to which two stretches are the same sound.
 const SAME: Threshold =
     Threshold { value: 0.20, direction: Direction::AtMost, source: "measured: 0.35 takes strangers for copies" };
-/// Bit error rate up to which two stretches are worth a look.
-const SIMILAR_RATE: f64 = 0.25;
+/// Bit error rate up to which two stretches are worth a look: the nearest stretches of 435 pairs of different pieces of
+/// music (the robustness bench) are 0.336 and more apart.
+const SIMILAR_RATE: f64 = 0.28;
 /// Seconds from one item to the next: a third of 4,096 samples at 11,025 Hz.
 const ITEM_SECONDS: f64 = 1_365.0 / 11_025.0;
 

@@ -14,7 +14,7 @@ mod decode;
 mod label;
 mod pictures;
 mod probe;
-mod signature;
+pub(crate) mod signature;
 mod sound;
 
 use std::path::Path;

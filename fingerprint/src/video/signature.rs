@@ -26,7 +26,7 @@ const CODE_BITS: u32 = 64;
 ///
 /// # Errors
 /// [`FingerprintError::Malformed`] when the signature ends early or has no frames, errors of the reader.
-pub(super) fn iscc_code(reader: impl BufRead) -> Result<String, FingerprintError> {
+pub(crate) fn iscc_code(reader: impl BufRead) -> Result<String, FingerprintError> {
     let mut bits = Bits { reader, byte: 0, left: 0 };
     bits.skip(HEADER_BITS_BEFORE_FRAME_COUNT)?;
     let frames = bits.take(32)?;
