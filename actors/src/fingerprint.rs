@@ -5,6 +5,7 @@ mod job;
 mod pool;
 mod queue;
 pub mod state;
+mod worker;
 
 use metastamp_protocol::{NodeRef, ObjectId};
 use metastamp_store::cache::SharedCache;
@@ -16,10 +17,17 @@ use crate::registry::Registry;
 pub(crate) use job::{JobActor, Message as JobMessage};
 pub(crate) use pool::Pool;
 pub(crate) use queue::{Message as QueueMessage, Queue};
+pub use worker::Program;
+pub(crate) use worker::Workers;
 
 /// Cache key under which a running job tells how far it is.
 pub fn progress_key(fingerprint_id: ObjectId) -> String {
     format!("progress:{fingerprint_id}")
+}
+
+/// Cache key of the first answer of a running job.
+pub fn first_answer_key(fingerprint_id: ObjectId) -> String {
+    format!("first:{fingerprint_id}")
 }
 
 /// What jobs work with.
@@ -30,6 +38,8 @@ pub(crate) struct Tools {
     pub objects: Objects,
     pub node: NodeRef,
     pub settings: Settings,
+    /// None: jobs run in this process.
+    pub workers: Option<Workers>,
 }
 
 /// The jobs that run on this node, by job id.

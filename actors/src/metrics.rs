@@ -22,6 +22,8 @@ pub const FINGERPRINT_WORKERS: &str = "fingerprint_workers";
 /// Histogram, seconds, labels `type` and `outcome` (completed, failed): from claim to commit. Its count is the number
 /// of jobs that this node ended.
 pub const FINGERPRINT_JOB_DURATION_SECONDS: &str = "fingerprint_job_duration_seconds";
+/// Counter: processes that ended in the middle of a fingerprint: a decoder crashed or took too much memory.
+pub const FINGERPRINT_WORKERS_LOST_TOTAL: &str = "fingerprint_workers_lost_total";
 /// Counter: jobs of dead members that this node returned to the queue.
 pub const FINGERPRINT_JOBS_RETURNED_TOTAL: &str = "fingerprint_jobs_returned_total";
 /// Counter, label `what` (upload, job, job_renewal, job_release): writes refused by the store because someone else had moved on.

@@ -7,6 +7,7 @@ mod tests;
 use std::time::Duration;
 
 use metastamp_protocol::Timestamp;
+use metastamp_protocol::files::owner_key;
 use metastamp_store::cache::SharedCache;
 use metastamp_store::documents::SharedDocuments;
 use metastamp_store::objects::Objects;
@@ -142,7 +143,7 @@ impl Sweeper {
     }
 
     async fn remove(&self, s3_key: &str, final_look: bool) -> Result<()> {
-        if !self.documents.key_is_used(s3_key).await? {
+        if !self.documents.key_is_used(owner_key(s3_key)).await? {
             self.objects.abort_multiparts(s3_key).await?;
             self.objects.delete(s3_key).await?;
         }

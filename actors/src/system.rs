@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use metastamp_cluster::{Audience, Cluster, Entities};
+use metastamp_fingerprint::Tools as Programs;
 use metastamp_protocol::cluster::{Answer, Command, Failure, Notice};
 use metastamp_protocol::{NodeRef, ObjectId};
 use metastamp_store::cache::SharedCache;
@@ -15,7 +16,7 @@ use parking_lot::RwLock;
 use ractor::{Actor, ActorRef};
 
 use crate::failover::{Caution, Failover};
-use crate::fingerprint::{self, JobActor, JobMessage, Pool, Queue, QueueMessage, Tools};
+use crate::fingerprint::{self, JobActor, JobMessage, Pool, Program, Queue, QueueMessage, Tools, Workers};
 use crate::load::LoadReport;
 use crate::registry::Registry;
 use crate::supervisor::{self, Child, Supervisor};
@@ -35,6 +36,12 @@ pub struct Settings {
     pub claim_lease: Duration,
     /// How long one run of a job may take.
     pub job_time_max: Duration,
+    /// The same for sounds and videos.
+    pub long_job_time_max: Duration,
+    /// Started for the work of jobs; without one they run in this process.
+    pub worker: Option<Program>,
+    /// What jobs call.
+    pub programs: Programs,
     /// How long an upload session lives without a sign of life.
     pub upload_lease: Duration,
     /// How long one upload may take.
@@ -56,6 +63,9 @@ impl Settings {
             temp_dir,
             claim_lease: Duration::from_secs(15),
             job_time_max: Duration::from_secs(300),
+            long_job_time_max: Duration::from_secs(7_200),
+            worker: None,
+            programs: Programs::default(),
             upload_lease: Duration::from_secs(60),
             upload_time_max: Duration::from_secs(300),
             repeat_window: Duration::from_secs(120),
@@ -114,6 +124,7 @@ impl System {
             objects: deps.objects.clone(),
             node,
             settings: deps.settings.clone(),
+            workers: deps.settings.worker.clone().map(Workers::new),
         };
         let sessions = Sessions::new(deps.documents.clone(), rules);
         let jobs = fingerprint::jobs(tools.clone());

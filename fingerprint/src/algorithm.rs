@@ -6,36 +6,57 @@
 
 use std::collections::BTreeMap;
 
-/// Output field (`phash`, `text_hash`, ...) to algorithm identifier (`phash/imagehash-16@1`).
+/// Output field (`phash`, `text_hash`, ...) to algorithm identifier (`phash/imagehash-16@2`).
 pub type Algorithms = BTreeMap<&'static str, &'static str>;
 
 /// DCT hash of imagehash with `hash_size` 16, after the 256x256 Lanczos step.
-pub(crate) const PHASH: &str = "phash/imagehash-16@1";
+pub(crate) const PHASH: &str = "phash/imagehash-16@2";
 /// Mean hash of imagehash with `hash_size` 16, after the 256x256 Lanczos step.
-pub(crate) const AHASH: &str = "ahash/imagehash-16@1";
+pub(crate) const AHASH: &str = "ahash/imagehash-16@2";
 /// Horizontal gradient hash of imagehash with `hash_size` 16, after the 256x256 Lanczos step.
-pub(crate) const DHASH: &str = "dhash/imagehash-16@1";
+pub(crate) const DHASH: &str = "dhash/imagehash-16@2";
+/// PDQ of pdqhash over the full size of the picture.
+pub(crate) const PDQ: &str = "pdq/pdqhash-full@1";
+/// The same of the picture without its uniform border (tolerance 16).
+pub(crate) const PDQ_TRIMMED: &str = "pdq/pdqhash-trimmed-16@1";
+/// ISCC Image-Code, version 0, 64 bits, after the normalisation of iscc-sdk 0.9.7.
+pub(crate) const ISCC_IMAGE: &str = "iscc-image/v0-64-sdk-0.9.7@1";
 /// SHA-256 over the trimmed text in UTF-8, malformed input replaced.
 pub(crate) const TEXT_HASH: &str = "text/sha256-utf8-trimmed@1";
 /// SHA-256 over the trimmed text of all pages of a PDF.
 pub(crate) const PDF_TEXT_HASH: &str = "pdf/sha256-text-trimmed@1";
 /// SHA-256 over the bytes of a PDF without extractable text.
 pub(crate) const PDF_BYTES_HASH: &str = "pdf/sha256-bytes@1";
+/// PDQ of each sampled frame of a video: that of the same pixels in an image.
+pub(crate) const VIDEO_PDQ: &str = "pdq/pdqhash-full@1";
+/// Mean of the frame hashes as 256-bit integers, rounded down.
+pub(crate) const VIDEO_AVERAGE: &str = "video/phash-integer-mean@1";
+/// ISCC Video-Code, 64 bits, of ffmpeg's MPEG-7 signature at five frames a second.
+pub(crate) const ISCC_VIDEO: &str = "iscc-video/v0-64-sdk-0.9.7@1";
 /// SHA-256 of the file's bytes.
 pub(crate) const SHA256: &str = "sha256@1";
 /// BLAKE3 of the file's bytes, 256 bits.
 pub(crate) const BLAKE3: &str = "blake3@1";
 /// ISCC Meta-Code of ISO 24138:2024 over the title that iscc-sdk 0.9.7 takes.
-pub(crate) const ISCC_META: &str = "iscc-meta/v0-64@1";
+pub(crate) const ISCC_META: &str = "iscc/meta-v0-64@1";
 /// ISCC Data-Code of ISO 24138:2024.
-pub(crate) const ISCC_DATA: &str = "iscc-data/v0-64@1";
+pub(crate) const ISCC_DATA: &str = "iscc/data-v0-64@1";
 /// ISCC Instance-Code of ISO 24138:2024.
-pub(crate) const ISCC_INSTANCE: &str = "iscc-instance/v0-64@1";
+pub(crate) const ISCC_INSTANCE: &str = "iscc/instance-v0-64@1";
 /// SHA-256 of the words in normal form, joined by single spaces.
 pub(crate) const TEXT_NORMALIZED_HASH: &str = "text/sha256-words@1";
 /// Shingles of five words in normal form, XXH3, one of four winnowed.
 pub(crate) const TEXT_SHINGLES: &str = "text/winnow-5-4-xxh3@1";
-/// ISCC Text-Code of ISO 24138:2024 over the text that iscc-sdk 0.9.7 extracts.
-pub(crate) const ISCC_TEXT: &str = "iscc-text/v0-64-sdk@1";
-/// ISCC Text-Code of ISO 24138:2024 over the text of the pages, as it is extracted here.
-pub(crate) const ISCC_PDF: &str = "iscc-text/v0-64-pdf@1";
+/// ISCC Text-Code of ISO 24138:2024, over the text that iscc-sdk 0.9.7 extracts of plain texts, and over that of the pages
+/// of PDF documents as it is extracted here. Made to be compared across formats.
+pub(crate) const ISCC_TEXT: &str = "iscc/text-v0-64@1";
+/// Chromaprint's algorithm 2, resampled as fpcalc 1.5.1 does it, over the whole length.
+pub(crate) const CHROMAPRINT: &str = "chromaprint/2-whole@1";
+/// SHA-256 over the mel spectrogram in dB, frame after frame. Of this implementation only.
+pub(crate) const MEL_SPECTROGRAM_HASH: &str = "mel/sha256-f32-frames@1";
+/// SHA-256 over the chromagram, frame after frame. Of this implementation only.
+pub(crate) const CHROMAGRAM_HASH: &str = "chroma/sha256-f32-frames@1";
+/// Centroid and bandwidth as librosa 0.11 measures them at 22,050 Hz.
+pub(crate) const SPECTRAL_DATA: &str = "spectral/librosa-22050@1";
+/// ISCC Audio-Code of the Chromaprint of the whole length.
+pub(crate) const ISCC_AUDIO: &str = "iscc/audio-v0-64@1";

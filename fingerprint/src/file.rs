@@ -5,6 +5,8 @@ use std::io::{BufReader, Read, Seek};
 use std::ops::ControlFlow;
 use std::path::Path;
 
+use serde::{Deserialize, Serialize};
+
 use crate::algorithm;
 use crate::digest::{self, Digests};
 use crate::iscc::{Iscc, TitleAndDescription};
@@ -23,7 +25,8 @@ const DIGEST_PERCENT: u8 = 10;
 const PDF_HEAD_BYTES: u64 = 1024;
 
 /// What a file holds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Kind {
     /// Plain text, Markdown, and PDF documents.
     Text,
@@ -46,6 +49,19 @@ impl Kind {
             "mp4" | "mov" | "avi" => Self::Video,
             _ => return None,
         })
+    }
+}
+
+impl Kind {
+    /// As the HTTP contract spells it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Text => "text",
+            Self::Image => "image",
+            Self::Audio => "audio",
+            Self::Video => "video",
+        }
     }
 }
 
@@ -169,12 +185,15 @@ fn of_image(image: ImageFingerprint) -> Found {
     let embedded = TitleAndDescription::from_metadata(&image.metadata, "title", &["description"]).sanitized();
     let report = Report {
         perceptual_hashes: Some(image.perceptual_hashes),
+        pdq: Some(image.pdq),
+        gps: image.gps,
         image_metadata: Some(image.metadata.clone()),
         metadata: image.metadata,
         algorithms: image.algorithms,
+        pictures: image.pictures,
         ..Report::default()
     };
-    Found { report, content: None, embedded }
+    Found { report, content: content(image.iscc_content), embedded }
 }
 
 fn of_audio(audio: audio::AudioFingerprint) -> Found {

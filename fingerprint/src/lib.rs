@@ -16,6 +16,7 @@ pub mod audio;
 pub mod compare;
 pub mod digest;
 mod error;
+
 pub mod file;
 mod guard;
 pub mod image;
@@ -28,6 +29,7 @@ mod report;
 pub mod text;
 mod tools;
 pub mod video;
+pub mod worker;
 
 pub use algorithm::Algorithms;
 pub use error::FingerprintError;

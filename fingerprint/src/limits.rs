@@ -43,6 +43,8 @@ pub struct Limits {
     pub ffmpeg_cpu_seconds_max: u64,
     /// Seconds one ffmpeg or ffprobe may run, whatever the length of what it decodes; short files get less.
     pub ffmpeg_wall_seconds_max: u64,
+    /// Seconds of a sound, as counted while it is decoded. Memory hardly depends on it.
+    pub audio_seconds_max: u64,
 }
 
 impl Default for Limits {
@@ -66,6 +68,7 @@ impl Default for Limits {
             ffmpeg_memory_bytes_max: 3 << 30,
             ffmpeg_cpu_seconds_max: 24 * 3_600,
             ffmpeg_wall_seconds_max: 24 * 3_600,
+            audio_seconds_max: 24 * 60 * 60,
         }
     }
 }

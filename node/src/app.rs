@@ -11,6 +11,7 @@ use metastamp_store::documents::SharedDocuments;
 use metastamp_store::objects::Objects;
 
 use crate::auth::passwords::Passwords;
+use crate::auth::picture_links::PictureLinks;
 use crate::auth::tokens::Tokens;
 use crate::config::Config;
 use crate::http::UploadSlots;
@@ -28,6 +29,7 @@ pub struct App {
     pub cluster: Cluster,
     pub tokens: Tokens,
     pub passwords: Passwords,
+    pub pictures: PictureLinks,
     /// Sessions known to be revoked. Revocation is final, so this may be remembered for as long as we like.
     pub revoked: moka::sync::Cache<String, ()>,
     pub metrics: Metrics,
@@ -55,6 +57,7 @@ impl App {
     pub fn new(parts: Parts) -> Self {
         let Parts { config, documents, cache, objects, actors, cluster, metrics, temp_dir, upload_time_max } = parts;
         let tokens = Tokens::new(&config.jwt_secret, config.token_life);
+        let pictures = PictureLinks::new(&config.jwt_secret);
         let passwords = Passwords::new(config.threads.div_ceil(2));
         let revoked = moka::sync::Cache::new(100_000);
         let leaving = AtomicBool::new(false);
@@ -67,6 +70,7 @@ impl App {
             cluster,
             tokens,
             passwords,
+            pictures,
             revoked,
             metrics,
             temp_dir,

@@ -1,4 +1,5 @@
 //! Who is calling: passwords, tokens, sessions.
 
 pub mod passwords;
+pub mod picture_links;
 pub mod tokens;

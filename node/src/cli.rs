@@ -9,6 +9,7 @@ use crate::fsck::FsckArgs;
 use crate::init::InitArgs;
 use crate::migrate::MigrateArgs;
 use crate::restore::RestoreArgs;
+use crate::works::{CompareArgs, FingerprintArgs};
 
 /// A META-STAMP node, and a small client for one.
 ///
@@ -50,6 +51,17 @@ pub enum Command {
     Upload(UploadArgs),
     /// List your assets
     Assets(AssetsArgs),
+    /// Fingerprint files here, without a node
+    Fingerprint(FingerprintArgs),
+    /// Say how alike two files are, algorithm by algorithm
+    Compare(CompareArgs),
+    /// Make fingerprints for a node
+    #[command(name = crate::worker::COMMAND, hide = true)]
+    FingerprintWorker {
+        /// Address space it may take
+        #[arg(long)]
+        memory_bytes: u64,
+    },
     /// Look at the cluster and take members out of it (administrators)
     #[command(subcommand)]
     Cluster(ClusterCommand),

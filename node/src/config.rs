@@ -2,6 +2,7 @@
 
 mod backup;
 mod cluster;
+mod fingerprint;
 mod reader;
 mod stores;
 
@@ -11,6 +12,7 @@ use std::time::Duration;
 
 pub use backup::BackupConfig;
 pub use cluster::ClusterConfig;
+pub use fingerprint::FingerprintConfig;
 use ipnet::IpNet;
 use metastamp_protocol::files::ALLOWED_EXTENSIONS;
 pub use reader::{Entry, Problem, Reader};
@@ -37,6 +39,8 @@ pub struct Config {
     pub cors_origins: Vec<String>,
     /// Networks of proxies whose `X-Forwarded-For` is believed.
     pub trusted_proxies: Vec<IpNet>,
+    /// How clients reach this installation, without a slash at the end; otherwise as each request says.
+    pub public_url: Option<String>,
     pub data_dir: PathBuf,
     pub stores: StoresConfig,
     pub jwt_secret: String,
@@ -50,6 +54,7 @@ pub struct Config {
     pub fingerprinting: bool,
     pub threads: usize,
     pub fingerprint_workers: usize,
+    pub fingerprint: FingerprintConfig,
     pub drain_time_max: Duration,
     /// What others call this node; generated and kept when not given.
     pub node_id: Option<String>,
@@ -131,6 +136,7 @@ impl Config {
             address: SocketAddr::new(host, port),
             cors_origins,
             trusted_proxies,
+            public_url: public_url(&mut r),
             data_dir,
             stores,
             jwt_secret_is_public: jwt_secret == DEVELOPMENT_SECRET,
@@ -143,6 +149,7 @@ impl Config {
             fingerprinting: r.flag(&["ENABLE_FINGERPRINTING"], true),
             threads,
             fingerprint_workers,
+            fingerprint: FingerprintConfig::read(&mut r),
             drain_time_max: Duration::from_secs(drain_s),
             node_id: cluster::node_id(&mut r),
             cluster: cluster::read(&mut r, production),
@@ -183,6 +190,14 @@ fn trusted_proxies(r: &mut Reader) -> Vec<IpNet> {
         }
     }
     networks
+}
+
+fn public_url(r: &mut Reader) -> Option<String> {
+    let url = r.text(&["PUBLIC_URL"])?;
+    if !url.starts_with("http://") && !url.starts_with("https://") {
+        r.problem("PUBLIC_URL", format!("is {url:?}, accepted: an address like https://metastamp.example.org"));
+    }
+    Some(url.trim_end_matches('/').to_owned())
 }
 
 fn jwt_secret(r: &mut Reader, production: bool) -> String {

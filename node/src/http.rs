@@ -14,6 +14,7 @@ mod error;
 mod fingerprints;
 mod multipart;
 mod peer;
+mod pictures;
 mod request;
 mod response;
 mod routes;

@@ -23,6 +23,8 @@ mod restore;
 mod serve;
 mod stores;
 mod telemetry;
+mod worker;
+mod works;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -69,6 +71,9 @@ fn main() -> ExitCode {
         Command::Upload(args) => ended(block_on(1, client::upload(args))),
         Command::Assets(args) => ended(block_on(1, client::assets(args))),
         Command::Cluster(command) => ended(block_on(1, client::cluster(command))),
+        Command::Fingerprint(args) => ended(works::fingerprint(&args)),
+        Command::Compare(args) => ended(works::compare(&args)),
+        Command::FingerprintWorker { memory_bytes } => ended(worker::run(memory_bytes)),
         Command::Dev(args) => with_config(|config| block_on(2, dev::run(config, args))),
         Command::Demo { url } => with_config(|config| block_on(config.threads, run_demo(config, url))),
     }

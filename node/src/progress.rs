@@ -15,6 +15,8 @@ const LINE_EVERY: Duration = Duration::from_secs(10);
 pub enum Unit {
     Bytes,
     Items,
+    /// Hundredths of the whole.
+    Percents,
 }
 
 /// Standard error, as a place to show progress on.
@@ -55,6 +57,7 @@ impl Progress {
                 Unit::Bytes => {
                     "{prefix:20} {bar:24.cyan} {bytes:>10}/{total_bytes:10} {bytes_per_sec:>12} {eta:>4} left"
                 }
+                Unit::Percents => "{prefix:20} {bar:24.cyan} {percent:>3} % {elapsed:>6} {eta:>4} left",
                 Unit::Items => "{prefix:20} {bar:24.cyan} {human_pos:>10}/{human_len:10} {per_sec:>12} {eta:>4} left",
             };
             // the templates are constants; a plain bar is what is left if one were wrong
@@ -105,6 +108,7 @@ impl Inner {
         match self.unit {
             Unit::Bytes => HumanBytes(amount).to_string(),
             Unit::Items => HumanCount(amount).to_string(),
+            Unit::Percents => format!("{:.1}", amount as f64 / 100.0),
         }
     }
 }

@@ -18,7 +18,7 @@ use crate::identity::Identity;
 use crate::name::Name;
 use crate::stores::{Stores, Waiting};
 use crate::telemetry::metrics::Metrics;
-use crate::{membership, out, telemetry};
+use crate::{membership, out, telemetry, worker};
 
 /// Blobs of crashed writers are removed when they are at least this old.
 const ORPHAN_BLOB_AGE: Duration = Duration::from_secs(3_600);
@@ -121,6 +121,9 @@ impl Node {
         let settings = Settings {
             workers: config.fingerprint_workers,
             fingerprinting: config.fingerprinting,
+            long_job_time_max: config.fingerprint.long_time_max,
+            worker: Some(worker::program(&config.fingerprint, &temp_dir)?),
+            programs: config.fingerprint.programs(),
             ..Settings::new(temp_dir.clone())
         };
         let upload_time_max = settings.upload_time_max;

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::value::{RawValue, to_raw_value};
 
-use crate::{Object, ObjectId, Timestamp};
+use crate::{Digests, Object, ObjectId, Timestamp};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -105,6 +105,16 @@ impl Metadata {
         serde_json::from_str(self.0.get()).unwrap_or_default()
     }
 
+    /// As it is, with one member more. For views: the text is not read.
+    pub(crate) fn with(&self, name: &str, value: &str) -> Self {
+        let (name, value) = (serde_json::json!(name), serde_json::json!(value));
+        let text = self.0.get().trim_end();
+        let members = text.strip_suffix('}').unwrap_or(text).trim_end();
+        let comma = if members.ends_with('{') { "" } else { "," };
+        let more = RawValue::from_string(format!("{members}{comma}{name}:{value}}}"));
+        more.map_or_else(|_| self.clone(), Self)
+    }
+
     /// Adds members; those of the same name are replaced.
     pub fn extend(&mut self, more: Object) {
         let mut all = self.to_object();
@@ -133,6 +143,31 @@ impl Default for Metadata {
 impl PartialEq for Metadata {
     fn eq(&self, other: &Self) -> bool {
         self.to_object() == other.to_object()
+    }
+}
+
+/// A picture that was made of a work, for people to look at.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Picture {
+    /// `thumbnail`, `waveform`, `spectrogram` or `contact_sheet`.
+    pub name: String,
+    /// `image/png` or `image/jpeg`.
+    pub media_type: String,
+    /// Pixels.
+    pub width: u32,
+    /// Pixels.
+    pub height: u32,
+    /// Bytes.
+    pub size: u64,
+}
+
+impl Picture {
+    /// All names there are, the one first that stands for the work in a list.
+    pub const NAMES: [&str; 4] = ["thumbnail", "waveform", "spectrogram", "contact_sheet"];
+
+    /// Of several, the one that stands for the work.
+    pub fn face(pictures: &[Picture]) -> Option<&Picture> {
+        Self::NAMES.iter().find_map(|name| pictures.iter().find(|picture| picture.name == *name))
     }
 }
 
@@ -166,6 +201,11 @@ pub struct Asset {
     pub description: Option<String>,
     /// Hex digest of the stored bytes.
     pub sha256: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub digests: Option<Digests>,
+    /// Pictures that were made of it; their objects lie beside its own, see [`picture_key`](crate::files::picture_key).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub pictures: Vec<Picture>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ai_touch_score: Option<f64>,
     #[serde(default)]

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{FileKind, Object, ObjectId, ProcessingStatus, Timestamp};
+use crate::{FileKind, Object, ObjectId, Picture, ProcessingStatus, Timestamp};
 
 /// One per asset. Created once as `pending`, then updated in place.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -32,6 +32,24 @@ pub struct Fingerprint {
 pub struct FingerprintContent {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub perceptual_hashes: Option<Object>,
+    /// PDQ with quality and its eight dihedral forms.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pdq: Option<Object>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub chromaprint: Option<Object>,
+    /// International Standard Content Codes: of the whole, and of its parts.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub iscc: Option<Object>,
+    /// SHA-256, BLAKE3 and the like of the stored bytes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub digests: Option<Object>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub text_features: Option<Object>,
+    /// Where a picture was taken. For its owner only.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub gps: Option<Object>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub pictures: Vec<Picture>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub spectral_data: Option<Object>,
     #[serde(skip_serializing_if = "Option::is_none")]

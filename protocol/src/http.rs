@@ -13,7 +13,33 @@ pub use user::{SessionView, UserView};
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use crate::Object;
+use crate::{Object, ObjectId, Picture};
+
+/// Gives the address of a picture of an asset, by its name.
+pub type PictureLink<'a> = &'a (dyn Fn(ObjectId, &str) -> String + Sync);
+
+/// A picture, and where to get it.
+#[derive(Debug, Serialize)]
+pub struct PictureView<'a> {
+    name: &'a str,
+    url: String,
+    media_type: &'a str,
+    width: u32,
+    height: u32,
+}
+
+impl<'a> PictureView<'a> {
+    fn all(pictures: &'a [Picture], asset_id: ObjectId, link: PictureLink) -> Vec<Self> {
+        let view = |picture: &'a Picture| PictureView {
+            name: &picture.name,
+            url: link(asset_id, &picture.name),
+            media_type: &picture.media_type,
+            width: picture.width,
+            height: picture.height,
+        };
+        pictures.iter().map(view).collect()
+    }
+}
 
 /// `payload` with `data` added: what most endpoints answer.
 pub fn enveloped<T: Serialize>(payload: &T) -> Value {

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Asset, FileKind, NodeRef, ObjectId, Timestamp};
+use crate::{Asset, Digests, FileKind, NodeRef, ObjectId, Timestamp};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -50,6 +50,11 @@ pub struct Job {
     pub file_size: u64,
     pub mime_type: String,
     pub s3_key: String,
+    /// Hex SHA-256 of the bytes, and what else is known of them already.
+    #[serde(default)]
+    pub sha256: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub digests: Option<Digests>,
     pub state: JobState,
     /// How often it was claimed.
     pub attempts: u32,
@@ -75,6 +80,8 @@ impl Job {
             file_size: asset.file_size,
             mime_type: asset.mime_type.clone(),
             s3_key: asset.s3_key.clone(),
+            sha256: asset.sha256.clone(),
+            digests: asset.digests.clone(),
             state: JobState::Queued,
             attempts: 0,
             claim: None,

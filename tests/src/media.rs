@@ -105,6 +105,62 @@ pub fn wav(name: &str) -> UploadFile {
     UploadFile::new("audio", name, "audio/wav", bytes)
 }
 
+/// A melody that never repeats itself, mono at 22,050 Hz.
+pub fn tune(name: &str, seconds: u32) -> UploadFile {
+    const RATE: u32 = 22_050;
+    let sample = |at: u32| {
+        let note = (at / (RATE / 4)) * 5 % 24;
+        let hz = 220.0 * 2_f64.powf(f64::from(note) / 12.0);
+        let phase = f64::from(at) / f64::from(RATE) * hz * std::f64::consts::TAU;
+        ((phase.sin() + (2.0 * phase).sin() / 3.0) * 12_000.0) as i16
+    };
+    let samples: Vec<u8> = (0..RATE * seconds).flat_map(|at| sample(at).to_le_bytes()).collect();
+    let mut bytes = b"RIFF".to_vec();
+    bytes.extend((36 + samples.len() as u32).to_le_bytes());
+    bytes.extend(b"WAVEfmt \x10\0\0\0\x01\0\x01\0");
+    bytes.extend(RATE.to_le_bytes());
+    bytes.extend((2 * RATE).to_le_bytes());
+    bytes.extend(b"\x02\0\x10\0data");
+    bytes.extend((samples.len() as u32).to_le_bytes());
+    bytes.extend(samples);
+    UploadFile::new("audio", name, "audio/wav", bytes)
+}
+
+/// A short film with sound.
+pub fn film(name: &str) -> UploadFile {
+    let bytes: &[u8] = include_bytes!("../../fingerprint/golden/video/two_tracks.mp4");
+    UploadFile::new("video", name, "video/mp4", bytes)
+}
+
+/// A JPEG that says it was taken at 52.5 degrees north, 13.4 east.
+pub fn photo_with_gps(name: &str) -> UploadFile {
+    let plain = jpeg(name, 3);
+    let mut tiff = b"II*\0\x08\0\0\0".to_vec();
+    let entry = |tag: u16, kind: u16, count: u32, value: [u8; 4]| {
+        [&tag.to_le_bytes()[..], &kind.to_le_bytes(), &count.to_le_bytes(), &value].concat()
+    };
+    // the first directory holds nothing but the place of the one about the place
+    tiff.extend(1_u16.to_le_bytes());
+    tiff.extend(entry(0x8825, 4, 1, 26_u32.to_le_bytes()));
+    tiff.extend([0; 4]);
+    tiff.extend(4_u16.to_le_bytes());
+    tiff.extend(entry(1, 2, 2, *b"N\0\0\0"));
+    tiff.extend(entry(2, 5, 3, 80_u32.to_le_bytes()));
+    tiff.extend(entry(3, 2, 2, *b"E\0\0\0"));
+    tiff.extend(entry(4, 5, 3, 104_u32.to_le_bytes()));
+    tiff.extend([0; 4]);
+    for [degrees, minutes] in [[52_u32, 30], [13, 24]] {
+        tiff.extend([degrees, 1, minutes, 1, 0, 1].into_iter().flat_map(u32::to_le_bytes));
+    }
+    let mut bytes = plain.bytes[..2].to_vec();
+    bytes.extend([0xff, 0xe1]);
+    bytes.extend((tiff.len() as u16 + 8).to_be_bytes());
+    bytes.extend(b"Exif\0\0");
+    bytes.extend(tiff);
+    bytes.extend(&plain.bytes[2..]);
+    UploadFile { bytes: bytes.into(), ..plain }
+}
+
 /// Frame headers of MPEG audio with empty frames.
 pub fn mp3(name: &str) -> UploadFile {
     let mut frame = vec![0xff, 0xfb, 0x90, 0x00];

@@ -2,7 +2,7 @@
 
 use metastamp_protocol::{FileKind, ProcessingStatus, UploadStatus};
 use metastamp_tests::{
-    Client, DONE_WITHIN, FingerprintInfo, NodeOptions, SharedNode, UploadFile, accepted, media, member,
+    Client, DONE_WITHIN, FingerprintInfo, NodeOptions, NodeProcess, SharedNode, UploadFile, accepted, media, member,
 };
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -91,11 +91,123 @@ async fn pdfs_are_read_and_described() {
     assert_eq!(hash.len(), 64);
 }
 
+/// Hex digits, so many.
+fn is_hex(value: &Value, digits: usize) -> bool {
+    value.as_str().is_some_and(|text| text.len() == digits && text.bytes().all(|b| b.is_ascii_hexdigit()))
+}
+
+/// Every picture is there, for its owner and under its signed address, and for nobody else.
+async fn assert_pictures(node: &NodeProcess, client: &Client, fingerprint: &FingerprintInfo, names: &[&str]) {
+    let pictures = fingerprint.rest["pictures"].as_array().unwrap();
+    let found: Vec<_> = pictures.iter().map(|picture| picture["name"].as_str().unwrap()).collect();
+    assert_eq!(found, names);
+    let stranger = client.clone().without_token();
+    for picture in pictures {
+        let url = picture["url"].as_str().unwrap();
+        let (base, path) = url.split_at(url.find("/api").unwrap());
+        assert_eq!(base, format!("http://{}", node.socket().unwrap()), "the address that the client knows");
+        let shown = stranger.get(path).send().await.unwrap();
+        shown.expect(200).unwrap();
+        assert_eq!(shown.header("content-type"), picture["media_type"].as_str());
+        let decoded = image::load_from_memory(&shown.body).unwrap();
+        let size = (u64::from(decoded.width()), u64::from(decoded.height()));
+        assert_eq!(size, (picture["width"].as_u64().unwrap(), picture["height"].as_u64().unwrap()));
+        let (bare, _) = path.split_once('?').unwrap();
+        client.get(bare).send().await.unwrap().expect(200).unwrap();
+        stranger.get(bare).send().await.unwrap().expect(401).unwrap();
+        member(node).await.get(bare).send().await.unwrap().expect(403).unwrap();
+        let other = path.replace("expires=1", "expires=2");
+        stranger.get(&other).send().await.unwrap().expect(403).unwrap();
+    }
+    let asset = client.get(&format!("/api/v1/assets/{}", fingerprint.asset_id)).send().await.unwrap();
+    let asset = asset.expect(200).unwrap().json().unwrap();
+    assert_eq!(asset["metadata"]["thumbnailUrl"], pictures[0]["url"]);
+    assert_eq!(asset["pictures"], json!(pictures));
+}
+
+/// What every file has, whatever it holds.
+fn assert_codes(fingerprint: &FingerprintInfo, file: &UploadFile) {
+    let rest = &fingerprint.rest;
+    assert_eq!(rest["digests"]["sha256"], file.sha256());
+    assert!(is_hex(&rest["digests"]["blake3"], 64), "{rest:?}");
+    for unit in ["code", "data", "instance", "meta"] {
+        assert!(rest["iscc"][unit].as_str().is_some_and(|code| code.starts_with("ISCC:")), "no {unit}: {rest:?}");
+    }
+    assert_eq!(rest["iscc"]["data"], rest["digests"]["iscc_data"]);
+}
+
 #[tokio::test]
-async fn sound_and_film_fail_honestly_until_there_are_engines() {
+async fn sounds_are_recognised_and_shown() {
     let node = NODE.get();
     let client = member(&node).await;
-    for file in [media::wav("a.wav"), media::mp3("a.mp3"), media::mp4("a.mp4"), media::avi("a.avi")] {
+    let file = media::tune("tune.wav", 8);
+    let fingerprint = fingerprinted(&client, &file).await;
+    assert_completed(&fingerprint, FileKind::Audio);
+    let rest = &fingerprint.rest;
+    let (sound, spectral) = (&rest["chromaprint"], &rest["spectral_data"]);
+    assert!(sound["fingerprint"].as_str().is_some_and(|text| text.starts_with("AQ")), "{sound}");
+    assert!(sound["raw"].as_array().is_some_and(|items| items.len() > 30), "{sound}");
+    assert!(is_hex(&spectral["mel_spectrogram_hash"], 64) && is_hex(&spectral["chromagram_hash"], 64));
+    assert_eq!((&spectral["sample_rate"], &spectral["n_mels"]), (&json!(22_050), &json!(128)));
+    assert!(spectral["spectral_centroid_mean"].as_f64().is_some_and(|hz| hz > 100.0 && hz < 8_000.0), "{spectral}");
+    let metadata = &rest["audio_metadata"];
+    assert_eq!((&metadata["duration"], &metadata["duration_formatted"]), (&json!(8.0), &json!("00:00:08")));
+    assert_eq!((&metadata["sample_rate"], &metadata["channels"]), (&json!(22_050), &json!(1)));
+    assert!(rest["iscc"]["content"].as_str().is_some(), "{}", rest["iscc"]);
+    assert_codes(&fingerprint, &file);
+    assert_pictures(&node, &client, &fingerprint, &["waveform", "spectrogram"]).await;
+}
+
+#[tokio::test]
+async fn films_are_hashed_frame_by_frame_and_shown() {
+    let node = NODE.get();
+    let client = member(&node).await;
+    let file = media::film("film.mp4");
+    let fingerprint = fingerprinted(&client, &file).await;
+    assert_completed(&fingerprint, FileKind::Video);
+    let rest = &fingerprint.rest;
+    let frames = rest["video_hashes"]["frame_hashes"].as_array().unwrap();
+    assert!(!frames.is_empty() && frames.iter().all(|hash| is_hex(hash, 64)));
+    assert_eq!(rest["perceptual_hashes"]["frame_hashes"], json!(frames));
+    assert_eq!(rest["video_hashes"]["frame_timestamps"].as_array().unwrap().len(), frames.len());
+    assert_eq!(rest["video_hashes"]["sampling"], "complete");
+    assert!(is_hex(&rest["video_hashes"]["average_hash"], 64));
+    assert!(rest["video_metadata"]["width"].as_u64().is_some_and(|width| width > 0), "{}", rest["video_metadata"]);
+    assert_codes(&fingerprint, &file);
+    let names: Vec<_> = rest["pictures"].as_array().unwrap().iter().map(|p| p["name"].as_str().unwrap()).collect();
+    assert!(names.starts_with(&["thumbnail", "contact_sheet"]), "{names:?}");
+    assert_pictures(&node, &client, &fingerprint, &names).await;
+}
+
+#[tokio::test]
+async fn pictures_go_with_their_work() {
+    let node = NODE.get();
+    let client = member(&node).await;
+    let fingerprint = fingerprinted(&client, &media::png("gone.png", 5)).await;
+    assert_pictures(&node, &client, &fingerprint, &["thumbnail"]).await;
+    let url = fingerprint.rest["pictures"][0]["url"].as_str().unwrap().to_owned();
+    let path = url.split_at(url.find("/api").unwrap()).1;
+    client.delete(&format!("/api/v1/assets/{}", fingerprint.asset_id)).send().await.unwrap().expect(200).unwrap();
+    client.clone().without_token().get(path).send().await.unwrap().expect(404).unwrap();
+}
+
+#[tokio::test]
+async fn where_a_picture_was_taken_is_for_its_owner() {
+    let node = NODE.get();
+    let client = member(&node).await;
+    let fingerprint = fingerprinted(&client, &media::photo_with_gps("berlin.jpg")).await;
+    assert_completed(&fingerprint, FileKind::Image);
+    let latitude = fingerprint.rest["gps"]["latitude"].as_f64().unwrap();
+    assert!((latitude - 52.5).abs() < 0.01, "{}", fingerprint.rest["gps"]);
+    let metadata = fingerprint.rest["metadata"].to_string().to_lowercase();
+    assert!(!metadata.contains("gps") && !metadata.contains("latitude"), "{metadata}");
+}
+
+#[tokio::test]
+async fn sound_and_film_with_nothing_in_them_fail_with_a_reason() {
+    let node = NODE.get();
+    let client = member(&node).await;
+    for file in [media::mp4("a.mp4"), media::avi("a.avi")] {
         let asset = accepted(&client, &file).await;
         let fingerprint = client.fingerprint_when_done(&asset.id, DONE_WITHIN).await.unwrap();
         assert_eq!(fingerprint.status, ProcessingStatus::Failed, "{}", file.name);
@@ -130,7 +242,7 @@ async fn a_failed_fingerprint_may_be_redone_under_its_id() {
     let node = NODE.get();
     let client = member(&node).await;
     for by_path in [true, false] {
-        let file = if by_path { media::wav("redo.wav") } else { media::broken_png("redo.png") };
+        let file = if by_path { media::mp4("redo.mp4") } else { media::broken_png("redo.png") };
         let asset = accepted(&client, &file).await;
         let failed = client.fingerprint_when_done(&asset.id, DONE_WITHIN).await.unwrap();
         let answer = if by_path {

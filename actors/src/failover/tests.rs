@@ -59,7 +59,8 @@ async fn running_job(dir: &std::path::Path, by: &NodeRef) -> SharedDocuments {
         receiver: by.clone(),
     };
     let sha256 = "ab".to_owned();
-    let received = Received { size: 3, sha256, mime_type: "text/plain".to_owned(), title: None, description: None };
+    let received =
+        Received { size: 3, sha256, digests: None, mime_type: "text/plain".to_owned(), title: None, description: None };
     let now = Timestamp::now();
     let Ok(Step::Open(session)) = Phase::Unknown.decide(&Command::Begin(new), &rules, now) else { panic!("opens") };
     documents.open_upload(&session).await.unwrap();

@@ -1,36 +1,42 @@
-//! One run of one job: fetch the bytes, call the right fingerprint on a worker, shape the result.
+//! One run of one job: fetch the bytes, have the fingerprint made, keep its pictures, shape the result.
 
-use std::fs::File;
-use std::io::BufReader;
 use std::ops::ControlFlow;
-use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use metastamp_fingerprint::{Algorithms, FingerprintError, Limits, image, pdf, text};
-use metastamp_protocol::files::extension;
+use metastamp_fingerprint::digest::Digests;
+use metastamp_fingerprint::file::{Kind, fingerprint_file};
+use metastamp_fingerprint::worker::{Message, PictureFile, Request};
+use metastamp_fingerprint::{FingerprintError, Limits};
+use metastamp_protocol::files::{extension, picture_key};
 use metastamp_protocol::fingerprint::FingerprintContent;
-use metastamp_protocol::{FileKind, Job, Object, Timestamp};
+use metastamp_protocol::{FileKind, Job, Object, Picture, Timestamp};
 use metastamp_store::StoreError;
 use metastamp_store::documents::JobResult;
-use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::Tools;
 use super::job::Gauge;
-use super::pool::Worker;
+use super::pool;
 use super::state::Outcome;
+use super::worker::{Broken, JobDir, Workers};
 
-/// Runs the job to its end, whatever that is. Never panics and never blocks the async threads.
-pub(crate) async fn run(tools: Tools, job: Job, gauge: Arc<Gauge>, worker: Worker) -> Outcome {
+/// Frames of a first answer that are told: it is kept in the cache.
+const FIRST_FRAMES_MAX: usize = 2_000;
+
+/// Runs the job to its end, whatever that is. Never panics and never blocks the async threads. `_worker` stays taken
+/// until the end.
+pub(crate) async fn run(tools: Tools, job: Job, gauge: Arc<Gauge>, worker: pool::Worker) -> Outcome {
     let started = Instant::now();
     gauge.tell(1, "Fetching the file");
-    let file = match tempfile::Builder::new().prefix("job-").tempfile_in(&tools.settings.temp_dir) {
-        Ok(file) => file.into_temp_path(),
-        Err(error) => return Outcome::Retry(format!("no temporary file: {error}")),
+    let dir = match JobDir::new(&tools.settings.temp_dir) {
+        Ok(dir) => dir,
+        Err(error) => return Outcome::Retry(format!("no temporary directory: {error}")),
     };
-    let download = tools.objects.download(&job.s3_key, &file, job.file_size);
-    let fetched = tokio::time::timeout(tools.settings.job_time_max, download).await;
+    let path = dir.path().join("file");
+    let limit = time_max(&tools, job.kind);
+    let download = tools.objects.download(&job.s3_key, &path, job.file_size);
+    let fetched = tokio::time::timeout(limit, download).await;
     match fetched.unwrap_or_else(|_| Err(StoreError::Unavailable("the download took too long".to_owned()))) {
         Ok(_) => {}
         Err(StoreError::NotFound { .. }) => {
@@ -39,96 +45,156 @@ pub(crate) async fn run(tools: Tools, job: Job, gauge: Arc<Gauge>, worker: Worke
         }
         Err(error) => return Outcome::Retry(format!("the stored file could not be read: {error}")),
     }
-    let deadline = started + tools.settings.job_time_max;
-    let limit = tools.settings.job_time_max;
-    let compute = {
-        let (job, gauge) = (job.clone(), gauge.clone());
-        tokio::task::spawn_blocking(move || {
-            let result = compute(&job, &file, &gauge, deadline);
-            drop(worker);
-            result
-        })
+    let request = Request {
+        path,
+        kind: kind(&job),
+        name: job.file_name.clone(),
+        digests: digests(&job),
+        tools: tools.settings.programs.clone(),
+        pictures_dir: dir.path().to_owned(),
     };
-    // Work that never reports progress can't be stopped; its worker stays taken, but the job must not hang with it.
-    let result = match tokio::time::timeout(limit + Duration::from_secs(5), compute).await {
-        Ok(Ok(result)) => result,
-        Ok(Err(_)) => Err(FingerprintError::Malformed("the decoder crashed on this file".to_owned())),
-        Err(_) => Err(FingerprintError::Cancelled),
+    let limit = limit.saturating_sub(started.elapsed());
+    let message = match &tools.workers {
+        Some(workers) => in_process_of_its_own(workers, &request, limit, &gauge).await,
+        None => in_this_process(request, limit, gauge.clone()).await,
     };
-    match result {
-        Ok(content) => Outcome::Final(completed(&job, content, started)),
-        Err(FingerprintError::Io(error)) => Outcome::Retry(format!("the file could not be read: {error}")),
-        Err(FingerprintError::Cancelled) => {
-            let reason = format!("fingerprinting took longer than the limit of {} s", limit.as_secs());
-            Outcome::Final(failed(&job, &reason, started))
+    drop(worker);
+    let (report, pictures) = match message {
+        Ok(Message::Done { report, pictures }) => (report, pictures),
+        Ok(Message::Failed { message, again: true }) => return Outcome::Retry(message),
+        Ok(Message::Failed { message, .. }) => return Outcome::Final(failed(&job, &message, started)),
+        Ok(Message::Progress(_) | Message::First(_)) => return Outcome::Retry("no answer".to_owned()),
+        Err(Broken::Cancelled) => return Outcome::Retry("cancelled".to_owned()),
+        Err(Broken::TooLong) => {
+            let seconds = time_max(&tools, job.kind).as_secs();
+            let reason = format!("fingerprinting took longer than the limit of {seconds} s");
+            return Outcome::Final(failed(&job, &reason, started));
         }
-        Err(error) => Outcome::Final(failed(&job, &error.to_string(), started)),
+        Err(Broken::NotStarted(error)) => return Outcome::Retry(format!("no process for the work: {error}")),
+        Err(Broken::Died(how)) => return Outcome::Retry(how),
+    };
+    let content = match serde_json::from_value::<FingerprintContent>(report) {
+        Ok(mut content) => {
+            // the compressed form says the same in a quarter of the room
+            content.chromaprint.as_mut().and_then(|sound| sound.remove("raw"));
+            content
+        }
+        Err(error) => return Outcome::Retry(format!("the result makes no sense: {error}")),
+    };
+    gauge.tell(99, "Keeping its pictures");
+    match keep(&tools, &job, &dir, pictures).await {
+        Ok(pictures) => Outcome::Final(completed(&job, FingerprintContent { pictures, ..content }, started)),
+        Err(error) => Outcome::Retry(format!("the pictures could not be stored: {error}")),
     }
 }
 
-fn compute(job: &Job, path: &Path, gauge: &Gauge, deadline: Instant) -> Result<FingerprintContent, FingerprintError> {
-    let limits = Limits::default();
-    let mut progress = |percent: u8| {
-        gauge.tell(percent, "Computing the fingerprint");
-        match gauge.is_cancelled() || Instant::now() > deadline {
-            true => ControlFlow::Break(()),
-            false => ControlFlow::Continue(()),
-        }
-    };
+fn time_max(tools: &Tools, kind: FileKind) -> Duration {
+    let settings = &tools.settings;
+    if kind.is_long() { settings.long_job_time_max } else { settings.job_time_max }
+}
+
+fn kind(job: &Job) -> Kind {
     match job.kind {
-        FileKind::Image => {
-            let reader = BufReader::new(File::open(path)?);
-            let found = image::fingerprint(reader, &limits, &mut progress)?;
-            Ok(FingerprintContent {
-                perceptual_hashes: Some(object(&found.perceptual_hashes)),
-                image_metadata: Some(found.metadata.clone()),
-                metadata: found.metadata,
-                algorithms: algorithms(&found.algorithms),
-                ..Default::default()
-            })
-        }
-        FileKind::Text if extension(&job.file_name).as_deref() == Some("pdf") => {
-            let bytes = std::fs::read(path)?;
-            let found = pdf::fingerprint(&bytes, &limits, &mut progress)?;
-            Ok(FingerprintContent {
-                text_hash: Some(found.text_hash),
-                text_length: Some(found.text_length),
-                word_count: Some(found.word_count),
-                line_count: Some(found.line_count),
-                metadata: found.metadata,
-                algorithms: algorithms(&found.algorithms),
-                ..Default::default()
-            })
-        }
-        FileKind::Text | FileKind::Url => {
-            let reader = BufReader::with_capacity(256 << 10, File::open(path)?);
-            let found = text::fingerprint(reader, Some(job.file_size), &limits, &mut progress)?;
-            Ok(FingerprintContent {
-                text_hash: Some(found.text_hash),
-                text_length: Some(found.text_length),
-                word_count: Some(found.word_count),
-                line_count: Some(found.line_count),
-                metadata: found.metadata,
-                algorithms: algorithms(&found.algorithms),
-                ..Default::default()
-            })
-        }
-        FileKind::Audio | FileKind::Video => Err(FingerprintError::Unsupported(format!(
-            "this version can't fingerprint {} files yet; the file is stored safely and can be fingerprinted later",
-            job.kind.as_str()
-        ))),
+        FileKind::Image => Kind::Image,
+        FileKind::Audio => Kind::Audio,
+        FileKind::Video => Kind::Video,
+        FileKind::Text | FileKind::Url => Kind::Text,
     }
 }
 
-fn object<T: Serialize>(value: &T) -> Object {
-    match serde_json::to_value(value) {
-        Ok(Value::Object(object)) => object,
-        _ => Object::new(),
+/// What the upload found out about the bytes, if it was done by a node of this version.
+fn digests(job: &Job) -> Option<Digests> {
+    let known = job.digests.as_ref()?;
+    Some(Digests {
+        sha256: job.sha256.clone(),
+        blake3: known.blake3.clone(),
+        iscc_data: known.iscc_data.clone(),
+        iscc_instance: known.iscc_instance.clone(),
+    })
+}
+
+async fn in_process_of_its_own(
+    workers: &Workers,
+    request: &Request,
+    limit: Duration,
+    gauge: &Gauge,
+) -> Result<Message, Broken> {
+    let hear = |message| match message {
+        Message::Progress(percent) => gauge.tell(percent.clamp(1, 98), "Computing the fingerprint"),
+        Message::First(report) => gauge.answer_first(first(report)),
+        Message::Done { .. } | Message::Failed { .. } => {}
+    };
+    workers.run(request, limit, || !gauge.is_cancelled(), hear).await
+}
+
+/// A first answer, thinned to what the cache should hold.
+fn first(mut report: Value) -> Value {
+    let count = report["video_hashes"]["frame_hashes"].as_array().map_or(0, Vec::len);
+    let step = count.div_ceil(FIRST_FRAMES_MAX).max(1);
+    if step > 1
+        && let Some(hashes) = report["video_hashes"].as_object_mut()
+    {
+        for list in hashes.values_mut().filter_map(Value::as_array_mut) {
+            *list = std::mem::take(list).into_iter().step_by(step).collect();
+        }
+    }
+    report
+}
+
+/// Where no program was named: the tests of this crate.
+async fn in_this_process(request: Request, limit: Duration, gauge: Arc<Gauge>) -> Result<Message, Broken> {
+    let deadline = Instant::now() + limit;
+    let work = tokio::task::spawn_blocking(move || {
+        let Request { path, kind, name, digests, tools, .. } = request;
+        let mut progress = |percent: u8| {
+            gauge.tell(percent.clamp(1, 98), "Computing the fingerprint");
+            match gauge.is_cancelled() || Instant::now() > deadline {
+                true => ControlFlow::Break(()),
+                false => ControlFlow::Continue(()),
+            }
+        };
+        fingerprint_file(&path, kind, &name, digests, &tools, &Limits::default(), &mut progress)
+    });
+    let found = work.await.map_err(|_| Broken::Died("the decoder crashed on this file".to_owned()))?;
+    match found {
+        Ok(report) => match serde_json::to_value(&report) {
+            Ok(report) => Ok(Message::Done { report, pictures: Vec::new() }),
+            Err(error) => Ok(Message::Failed { message: error.to_string(), again: true }),
+        },
+        Err(FingerprintError::Cancelled) => Err(Broken::TooLong),
+        Err(error) => {
+            let again = matches!(error, FingerprintError::Io(_));
+            Ok(Message::Failed { message: error.to_string(), again })
+        }
     }
 }
 
-fn algorithms(algorithms: &Algorithms) -> Object {
-    algorithms.iter().map(|(name, id)| ((*name).to_owned(), json!(id))).collect()
+/// Puts the pictures beside the work. The same work always gives the same, so that repeating it does no harm.
+async fn keep(tools: &Tools, job: &Job, dir: &JobDir, files: Vec<PictureFile>) -> Result<Vec<Picture>, StoreError> {
+    let mut kept = Vec::new();
+    for PictureFile { name, media_type, width, height } in files {
+        let known = Picture::NAMES.contains(&name.as_str()).then(|| dir.path().join(&name));
+        let Some(path) = known else { continue };
+        let bytes = tokio::fs::read(path).await.map_err(|error| StoreError::Internal(error.to_string()))?;
+        let picture = Picture { name, media_type, width, height, size: bytes.len() as u64 };
+        let key = picture_key(&job.s3_key, &picture);
+        let put = tools.objects.put(&key, &picture.media_type, bytes.into());
+        put.await?;
+        kept.push(picture);
+    }
+    Ok(kept)
+}
+
+/// Takes the pictures of a result away that was not wanted, if the work is gone as well.
+pub(crate) async fn discard_pictures(tools: &Tools, job: &Job, content: &FingerprintContent) {
+    if content.pictures.is_empty() || !matches!(tools.documents.asset(job.asset_id).await, Ok(None)) {
+        return;
+    }
+    for picture in &content.pictures {
+        if let Err(error) = tools.objects.delete(&picture_key(&job.s3_key, picture)).await {
+            tracing::warn!(job = %job.id, %error, "a picture of a deleted work stays behind");
+        }
+    }
 }
 
 fn completed(job: &Job, content: FingerprintContent, started: Instant) -> JobResult {

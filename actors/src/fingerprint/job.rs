@@ -14,7 +14,7 @@ use ractor::{Actor, ActorProcessingErr, ActorRef};
 
 use super::pool::Worker;
 use super::state::{Effect, Event, Outcome, Phase};
-use super::{Tools, engine, progress_key};
+use super::{Tools, engine, first_answer_key, progress_key};
 use crate::metrics::{FENCED_WRITES_TOTAL, FINGERPRINT_JOB_DURATION_SECONDS};
 use crate::registry::Entity;
 
@@ -22,6 +22,8 @@ use crate::registry::Entity;
 const BEAT: Duration = Duration::from_millis(500);
 /// How long a progress note stays readable.
 const PROGRESS_TTL: Duration = Duration::from_secs(60);
+/// How long a first answer stays readable; the whole one is there before, mostly.
+const FIRST_ANSWER_TTL: Duration = Duration::from_secs(3_600);
 
 #[derive(Clone)]
 pub(crate) struct JobActor {
@@ -49,6 +51,8 @@ impl ractor::Message for Message {}
 pub(crate) struct Gauge {
     cancelled: AtomicBool,
     progress: Mutex<Option<Progress>>,
+    /// A first answer that was not told yet.
+    first: Mutex<Option<serde_json::Value>>,
 }
 
 impl Gauge {
@@ -58,6 +62,10 @@ impl Gauge {
 
     pub fn tell(&self, percent: u8, message: &str) {
         *self.progress.lock() = Some(Progress { percent, message: message.to_owned() });
+    }
+
+    pub fn answer_first(&self, report: serde_json::Value) {
+        *self.first.lock() = Some(report);
     }
 }
 
@@ -139,6 +147,11 @@ impl JobActor {
     }
 
     async fn tell_progress(&self, state: &mut State) {
+        let first = state.gauge.first.lock().take();
+        if let Some(first) = first {
+            let key = first_answer_key(state.job.id);
+            let _ = self.tools.cache.set(&key, &first.to_string(), FIRST_ANSWER_TTL).await;
+        }
         let progress = state.gauge.progress.lock().clone();
         if progress == state.told {
             return;
@@ -205,6 +218,9 @@ impl JobActor {
             }
             Err(StoreError::Fenced { .. }) => {
                 counter!(FENCED_WRITES_TOTAL, "what" => "job").increment(1);
+                if let JobResult::Completed { content, .. } = &result {
+                    engine::discard_pictures(&self.tools, job, content).await;
+                }
                 Event::ClaimLost
             }
             Err(error) => {

@@ -6,7 +6,7 @@
 
 use std::collections::HashSet;
 
-use metastamp_protocol::files::UPLOADS;
+use metastamp_protocol::files::{UPLOADS, owner_key};
 use metastamp_protocol::{Asset, ObjectId, Timestamp, UploadStatus};
 use metastamp_store::documents::SharedDocuments;
 use metastamp_store::objects::Objects;
@@ -99,7 +99,7 @@ impl Orphans {
         let page = objects.list(UPLOADS, self.objects.after().as_deref(), OBJECTS_PER_PASS).await?;
         // without a time of its own nobody can tell whether an object is old enough
         for object in page.objects.into_iter().filter(|object| object.modified.is_some_and(|at| at < limit)) {
-            if documents.key_is_used(&object.key).await? {
+            if documents.key_is_used(owner_key(&object.key)).await? {
                 continue;
             }
             self.unowned += 1;

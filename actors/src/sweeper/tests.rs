@@ -92,6 +92,8 @@ fn asset(session: &UploadSession) -> Asset {
         title: None,
         description: None,
         sha256: session.id.to_hex(),
+        digests: None,
+        pictures: Vec::new(),
         ai_touch_score: None,
         metadata: Default::default(),
         created_at: session.created_at,

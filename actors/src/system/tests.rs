@@ -50,6 +50,7 @@ fn received(text: &str) -> Received {
         size: text.len() as u64,
         // Nobody looks at it here.
         sha256: text.to_owned(),
+        digests: None,
         mime_type: "text/plain".to_owned(),
         title: None,
         description: None,

@@ -192,7 +192,7 @@ impl Session {
                 let outcome = self.documents.commit_upload(*commit).await?;
                 let word = if matches!(outcome, UploadOutcome::Stored(_)) { "stored" } else { "repeat" };
                 counter!(UPLOAD_SESSIONS_TOTAL, "outcome" => word).increment(1);
-                Fact::Committed(outcome)
+                Fact::Committed(Box::new(outcome))
             }
             Step::Discard => {
                 self.documents.discard_upload(id, now).await?;
@@ -212,7 +212,7 @@ fn ticket(phase: &Phase) -> Result<Ticket> {
 
 fn outcome(phase: &Phase) -> Result<UploadOutcome> {
     match phase {
-        Phase::Ended(outcome) => Ok(outcome.clone()),
+        Phase::Ended(outcome) => Ok((**outcome).clone()),
         _ => Err(ActorError::Refused("the upload was given up".into())),
     }
 }

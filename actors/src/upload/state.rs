@@ -35,7 +35,7 @@ pub enum Phase {
     /// Not in memory yet, or never begun.
     Unknown,
     Receiving(UploadSession),
-    Ended(UploadOutcome),
+    Ended(Box<UploadOutcome>),
     Discarded,
     /// It ended under another owner, or in another life of this one: only the store knows how.
     Settled(UploadSession),
@@ -71,7 +71,7 @@ pub struct Rejected(pub &'static str);
 pub enum Fact {
     Opened(UploadSession),
     Renewed { until: Timestamp },
-    Committed(UploadOutcome),
+    Committed(Box<UploadOutcome>),
     Discarded,
 }
 
@@ -157,6 +157,8 @@ fn commit(session: &UploadSession, received: &Received, rules: &Rules, now: Time
         title: received.title.clone(),
         description: received.description.clone(),
         sha256: received.sha256.clone(),
+        digests: received.digests.clone(),
+        pictures: Vec::new(),
         ai_touch_score: None,
         metadata: Metadata::default(),
         created_at: now,
@@ -198,7 +200,14 @@ mod tests {
     }
 
     fn received() -> Received {
-        Received { size: 3, sha256: "ab".into(), mime_type: "text/plain".into(), title: None, description: None }
+        Received {
+            size: 3,
+            sha256: "ab".into(),
+            digests: None,
+            mime_type: "text/plain".into(),
+            title: None,
+            description: None,
+        }
     }
 
     fn receiving(new: &NewUpload) -> Phase {
@@ -220,7 +229,7 @@ mod tests {
         assert_eq!(commit.repeat_since, Timestamp(NOW.0 - 120_000));
         let (fingerprint, job) = commit.fingerprint.clone().unwrap();
         assert_eq!((fingerprint.id, fingerprint.asset_id), (job.id, new.id));
-        let done = phase.apply(Fact::Committed(UploadOutcome::Stored(commit.asset)));
+        let done = phase.apply(Fact::Committed(Box::new(UploadOutcome::Stored(commit.asset))));
         assert!(done.is_final());
         let again = done.decide(&Command::Complete(received()), &rules(), NOW);
         assert!(matches!(again, Ok(Step::Nothing)), "a repeated Complete is answered from what is known");

@@ -62,23 +62,23 @@ fn equality(field: &'static str, algorithm: String, a: &str, b: &str, what: &str
 
 /// The units of the ISCC, one by one.
 pub(super) fn iscc(a: &Report, b: &Report, findings: &mut Vec<Finding>) {
-    let (Some(a), Some(b)) = (&a.iscc, &b.iscc) else { return };
+    let (Some(first), Some(second)) = (&a.iscc, &b.iscc) else { return };
     let units = [
-        ("iscc.meta", a.meta.as_deref(), b.meta.as_deref()),
-        ("iscc.content", a.content.as_deref(), b.content.as_deref()),
-        ("iscc.data", Some(a.data.as_str()), Some(b.data.as_str())),
-        ("iscc.instance", Some(a.instance.as_str()), Some(b.instance.as_str())),
+        ("iscc_meta", first.meta.as_deref(), second.meta.as_deref()),
+        ("iscc_content", first.content.as_deref(), second.content.as_deref()),
+        ("iscc_data", Some(first.data.as_str()), Some(second.data.as_str())),
+        ("iscc_instance", Some(first.instance.as_str()), Some(second.instance.as_str())),
     ];
-    for (field, a, b) in units {
-        if let (Some(a), Some(b)) = (a, b) {
-            findings.push(unit(field, a, b));
+    for (field, first, second) in units {
+        if let (Some(first), Some(second)) = (first, second) {
+            findings.push(judged(a, b, field, |algorithm| unit(algorithm, field, first, second)));
         }
     }
 }
 
 /// A unit of an ISCC, taken apart.
 struct IsccUnit {
-    /// `ISCC Image-Code v0`.
+    /// `Image-Code v0`.
     name: String,
     bits: u64,
 }
@@ -99,26 +99,26 @@ impl IsccUnit {
             _ => return None,
         };
         let bits = bytes.iter().fold(0, |bits, &byte| bits << 8 | u64::from(byte));
-        Some(Self { name: format!("ISCC {name} v{version}"), bits })
+        Some(Self { name: format!("{name} v{version}"), bits })
     }
 }
 
-fn unit(field: &'static str, a: &str, b: &str) -> Finding {
+fn unit(algorithm: String, field: &'static str, a: &str, b: &str) -> Finding {
     let (Some(a), Some(b)) = (IsccUnit::parse(a), IsccUnit::parse(b)) else {
-        return not_comparable(field, "ISCC".to_owned(), "the code can't be read".to_owned());
+        return not_comparable(field, algorithm, "the code can't be read".to_owned());
     };
     if a.name != b.name {
         let why = format!("{} and {} are of different kinds", a.name, b.name);
-        return not_comparable(field, format!("{}, {}", a.name, b.name), why);
+        return not_comparable(field, algorithm, why);
     }
-    if field == "iscc.instance" {
+    if field == "iscc_instance" {
         let [a_bits, b_bits] = [a.bits, b.bits].map(|bits| bits.to_string());
-        return equality(field, a.name, &a_bits, &b_bits, "the files are");
+        return equality(field, algorithm, &a_bits, &b_bits, "the files are");
     }
     let distance = (a.bits ^ b.bits).count_ones();
     let what = match field {
-        "iscc.meta" => "titles",
-        "iscc.data" => "bytes of the files",
+        "iscc_meta" => "titles",
+        "iscc_data" => "bytes of the files",
         _ => "contents",
     };
     let (verdict, how) = match distance {
@@ -128,7 +128,7 @@ fn unit(field: &'static str, a: &str, b: &str) -> Finding {
         _ => (Verdict::Different, "as far apart as strangers"),
     };
     Finding {
-        algorithm: a.name,
+        algorithm,
         field,
         distance: Some(Distance { value: f64::from(distance), unit: Unit::BitsOf64 }),
         threshold: Some(SAME),
@@ -144,14 +144,13 @@ mod tests {
 
     #[test]
     fn units_of_a_kind_are_compared_by_their_bits() {
+        let unit = |a, b| unit("iscc/x@1".to_owned(), "iscc_content", a, b);
         // An Image-Code twice, and an Audio-Code.
         let image = "ISCC:EEAZ5XJ2FQCR2WPV";
-        let found = unit("iscc.content", image, image);
-        assert_eq!(found.verdict, Verdict::Same);
-        assert_eq!(found.algorithm, "ISCC Image-Code v0");
-        let found = unit("iscc.content", image, "ISCC:EIAWJM2L5FDZYPDV");
-        assert_eq!(found.verdict, Verdict::NotComparable);
-        assert_eq!(unit("iscc.content", image, "ISCC:").verdict, Verdict::NotComparable);
-        assert_eq!(unit("iscc.content", "é", image).verdict, Verdict::NotComparable);
+        assert_eq!(unit(image, image).verdict, Verdict::Same);
+        assert_eq!(unit(image, image).distance, Some(Distance { value: 0.0, unit: Unit::BitsOf64 }));
+        for other in ["ISCC:EIAWJM2L5FDZYPDV", "ISCC:", "é", ""] {
+            assert_eq!(unit(image, other).verdict, Verdict::NotComparable, "{other}");
+        }
     }
 }

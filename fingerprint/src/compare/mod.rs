@@ -34,7 +34,7 @@ pub fn compare(a: &Report, b: &Report) -> Vec<Finding> {
 /// works, and does not count.
 #[must_use]
 pub fn conclusion(findings: &[Finding]) -> Verdict {
-    let says = |verdict| findings.iter().any(|finding| finding.verdict == verdict && finding.field != "iscc.meta");
+    let says = |verdict| findings.iter().any(|finding| finding.verdict == verdict && finding.field != "iscc_meta");
     [Verdict::Same, Verdict::Similar, Verdict::Different]
         .into_iter()
         .find(|&verdict| says(verdict))
@@ -74,3 +74,7 @@ fn missing(a: &Report, b: &Report, has: [bool; 2], field: &'static str) -> Optio
     let algorithm = [a, b].iter().find_map(|report| report.algorithms.get(field)).copied().unwrap_or("unknown");
     Some(not_comparable(field, algorithm.to_owned(), format!("the {which} work has no such value")))
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests;

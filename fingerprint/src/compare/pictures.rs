@@ -49,9 +49,14 @@ pub(super) fn compare(a: &Report, b: &Report, findings: &mut Vec<Finding>) {
             findings.extend(missing(a, b, [first.is_some(), second.is_some()], "phash"));
         }
     }
+    // Without the border only where both have been cut by the same rule.
+    let trimmed = match (a.algorithms.get("pdq_trimmed"), b.algorithms.get("pdq_trimmed")) {
+        (Some(a), Some(b)) => a == b,
+        _ => true,
+    };
     match (&a.pdq, &b.pdq) {
         (Some(first), Some(second)) => {
-            findings.push(judged(a, b, "pdq", |algorithm| pdq(algorithm, first, second)));
+            findings.push(judged(a, b, "pdq", |algorithm| pdq(algorithm, first, second, trimmed)));
         }
         (first, second) => findings.extend(missing(a, b, [first.is_some(), second.is_some()], "pdq")),
     }
@@ -86,8 +91,8 @@ pub(super) fn words(distance: u32, same: Threshold, similar: u32) -> (Verdict, &
 
 /// The nearest pair of forms: the first picture in all eight, with and without its border, against the second as it
 /// is, with and without its border.
-fn pdq(algorithm: String, a: &Pdq, b: &Pdq) -> Finding {
-    let trimmed = |pdq: &Pdq| pdq.trimmed.clone().filter(|trimmed| trimmed.quality >= PDQ_QUALITY_MIN);
+fn pdq(algorithm: String, a: &Pdq, b: &Pdq, use_trimmed: bool) -> Finding {
+    let trimmed = |pdq: &Pdq| pdq.trimmed.clone().filter(|trimmed| use_trimmed && trimmed.quality >= PDQ_QUALITY_MIN);
     let whole = |pdq: &Pdq| pdq.quality >= PDQ_QUALITY_MIN;
     let (a_trimmed, b_trimmed) = (trimmed(a), trimmed(b));
     // A list that misses its forms still has the picture as it is.

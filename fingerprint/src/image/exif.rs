@@ -26,6 +26,10 @@ pub(super) struct Exif {
     pub(super) camera: Option<String>,
     /// `YYYY-MM-DDTHH:MM:SS` in the camera's own time, with the offset when it is known.
     pub(super) date_taken: Option<String>,
+    /// How the stored pixels lie: 1 to 8.
+    pub(super) orientation: u32,
+    /// `latitude` and `longitude` in degrees, north and east positive, and `altitude` in metres when it is known.
+    pub(super) gps: Option<Metadata>,
 }
 
 /// Reads a raw Exif block (a TIFF structure). A broken block is as good as none.
@@ -36,7 +40,17 @@ pub(super) fn read(block: &[u8]) -> Exif {
     let Some(raw) = parsed else { return Exif::default() };
     let tags = raw.fields().filter(|field| is_shown(field)).take(TAGS_MAX);
     let tags: Metadata = tags.filter_map(|field| Some((field.tag.to_string(), to_json(&field.value)?))).collect();
-    Exif { present: raw.fields().next().is_some(), camera: camera(&tags), date_taken: date_taken(&raw), tags }
+    Exif {
+        present: raw.fields().next().is_some(),
+        camera: camera(&tags),
+        date_taken: date_taken(&raw),
+        orientation: raw
+            .get_field(Tag::Orientation, In::PRIMARY)
+            .and_then(|field| field.value.get_uint(0))
+            .unwrap_or(1),
+        gps: gps(&raw),
+        tags,
+    }
 }
 
 fn is_shown(field: &Field) -> bool {
@@ -108,6 +122,37 @@ fn date_taken(raw: &RawExif) -> Option<String> {
     );
     let offset = tag(Tag::OffsetTimeOriginal).filter(|offset| is_offset(offset.as_bytes()));
     Some(local + offset.as_deref().unwrap_or(""))
+}
+
+/// Where the picture was taken; nothing when either coordinate is missing or out of range.
+fn gps(raw: &RawExif) -> Option<Metadata> {
+    let latitude = degrees(raw, Tag::GPSLatitude, Tag::GPSLatitudeRef, b'S', 90.0)?;
+    let longitude = degrees(raw, Tag::GPSLongitude, Tag::GPSLongitudeRef, b'W', 180.0)?;
+    let mut gps = Metadata::from_iter([("latitude".into(), json!(latitude)), ("longitude".into(), json!(longitude))]);
+    let below = raw.get_field(Tag::GPSAltitudeRef, In::PRIMARY).and_then(|field| field.value.get_uint(0)) == Some(1);
+    if let Some([altitude, ..]) = rationals(raw, Tag::GPSAltitude).as_deref() {
+        gps.insert("altitude".into(), json!(if below { -altitude } else { *altitude }));
+    }
+    Some(gps)
+}
+
+/// Degrees, minutes and seconds as degrees with seven decimals (a centimetre), negative in the hemisphere `negative`.
+fn degrees(raw: &RawExif, tag: Tag, reference: Tag, negative: u8, max: f64) -> Option<f64> {
+    let parts = rationals(raw, tag)?;
+    let sum = parts.iter().take(3).zip([1.0, 60.0, 3_600.0]).map(|(part, unit)| part / unit).sum::<f64>();
+    let is_negative = match &raw.get_field(reference, In::PRIMARY)?.value {
+        Value::Ascii(texts) => texts.first()?.first()?.to_ascii_uppercase() == negative,
+        _ => return None,
+    };
+    let rounded = (sum * 1e7).round() / 1e7;
+    (rounded <= max).then_some(if is_negative { -rounded } else { rounded })
+}
+
+/// The values of a tag; `None` without any, and when one is no number.
+fn rationals(raw: &RawExif, tag: Tag) -> Option<Vec<f64>> {
+    let Value::Rational(values) = &raw.get_field(tag, In::PRIMARY)?.value else { return None };
+    let values: Vec<f64> = values.iter().map(|value| value.to_f64()).collect();
+    (!values.is_empty() && values.iter().all(|value| value.is_finite())).then_some(values)
 }
 
 /// `+HH:MM` or `-HH:MM`.

@@ -2,7 +2,7 @@
 
 use rustdct::DctPlanner;
 
-use super::resample::{Raster, resize};
+use super::resample::{Filter, Raster, luma_row, resize};
 use super::{HASH_SIZE, PerceptualHashes};
 
 const SIDE: usize = HASH_SIZE as usize;
@@ -25,17 +25,10 @@ pub(super) fn phash_of(normal: &Raster) -> String {
     hex(phash(&to_grey(normal)))
 }
 
-/// Pillow's RGB to L: ITU-R 601-2 luma in 16-bit fixed point, rounded.
 fn to_grey(raster: &Raster) -> Raster {
-    if raster.channels == 1 {
-        return raster.clone();
-    }
-    let (pixels, _) = raster.values.as_chunks::<3>();
-    let luma = |&[r, g, b]: &[u8; 3]| {
-        let sum = 19_595 * u32::from(r) + 38_470 * u32::from(g) + 7_471 * u32::from(b) + 0x8000;
-        (sum >> 16) as u8
-    };
-    Raster { channels: 1, values: pixels.iter().map(luma).collect(), ..*raster }
+    let mut values = vec![0; raster.width * raster.height];
+    luma_row(&raster.values, raster.channels, &mut values);
+    Raster { channels: 1, values, ..*raster }
 }
 
 /// Top-left 16x16 of the 2-D DCT-II of the 64x64 image, each above the median of all 256.
@@ -44,7 +37,7 @@ fn to_grey(raster: &Raster) -> Raster {
 /// of butterflies leaves them zero, as the reference does, where a plain sum would leave noise.
 /// The reference scales each DCT by two, which changes neither signs nor order.
 fn phash(grey: &Raster) -> Vec<bool> {
-    let small = resize(grey, DCT_SIDE, DCT_SIDE);
+    let small = resize(grey, DCT_SIDE, DCT_SIDE, Filter::Lanczos);
     let dct = DctPlanner::<f64>::new().plan_dct2(DCT_SIDE);
     // Columns first, as the reference does.
     let mut rows = [[0.0; DCT_SIDE]; SIDE];
@@ -74,7 +67,7 @@ fn median(values: &[f64]) -> f64 {
 
 /// Pixels of the 16x16 image above their mean, without a division.
 fn ahash(grey: &Raster) -> Vec<bool> {
-    let small = resize(grey, SIDE, SIDE);
+    let small = resize(grey, SIDE, SIDE, Filter::Lanczos);
     let sum: u64 = small.values.iter().map(|&value| u64::from(value)).sum();
     let count = small.values.len() as u64;
     small.values.iter().map(|&value| u64::from(value) * count > sum).collect()
@@ -82,7 +75,7 @@ fn ahash(grey: &Raster) -> Vec<bool> {
 
 /// Pixels of the 17x16 image brighter than their left neighbour.
 fn dhash(grey: &Raster) -> Vec<bool> {
-    let small = resize(grey, SIDE + 1, SIDE);
+    let small = resize(grey, SIDE + 1, SIDE, Filter::Lanczos);
     let rows = small.values.chunks_exact(SIDE + 1);
     rows.flat_map(|row| row.windows(2).map(|pair| pair[1] > pair[0])).collect()
 }

@@ -1,7 +1,7 @@
 //! Walks the markers of a JPEG file (ITU-T T.81, annex B).
 //!
 //! The decoder in use fills what is missing with grey. Pillow refuses such files and so do we: a
-//! file whose last scan is not followed by the end marker is truncated.
+//! file whose last scan is not followed by the end marker is truncated. On the way the Exif blocks are kept.
 
 use std::io::{BufRead, Read, Seek};
 
@@ -10,6 +10,13 @@ use crate::{FingerprintError, Limits};
 
 const START_OF_SCAN: u8 = 0xda;
 const END_OF_IMAGE: u8 = 0xd9;
+/// Application segment that Exif uses, and how it starts.
+const APP1: u8 = 0xe1;
+const EXIF_START: &[u8] = b"Exif\0\0";
+/// Scans times pixels: the decoder passes over the whole picture once per scan and can't be stopped meanwhile.
+const SCANNED_PIXELS_MAX: u64 = 4_000_000_000;
+/// Encoders write about ten scans; up to here the size alone counts.
+const SCANS_USUAL: u32 = 20;
 
 struct Frame {
     width: u32,
@@ -22,15 +29,17 @@ struct Frame {
 pub(super) fn header<R: BufRead + Seek>(reader: &mut R, limits: &Limits) -> Result<Header, FingerprintError> {
     let mut frame = None;
     let mut scans = 0_u32;
+    let mut exif = Vec::new();
     let mut marker = next_marker(reader)?;
     while marker != END_OF_IMAGE {
         match marker {
             // Restart markers, TEM and a second start marker stand alone.
             0x01 | 0xd0..=0xd8 => {}
-            0xc0..=0xc2 if frame.is_none() => frame = Some(start_of_frame(reader, marker)?),
-            0xc3 | 0xc5..=0xc7 | 0xc9..=0xcb | 0xcd..=0xcf => {
+            0xc0..=0xc2 | 0xc9 | 0xca if frame.is_none() => frame = Some(start_of_frame(reader, marker)?),
+            0xc3 | 0xc5..=0xc7 | 0xcb | 0xcd..=0xcf => {
                 return Err(FingerprintError::unsupported("jpeg image uses a rare coding that is not supported"));
             }
+            APP1 => application_segment(reader, &mut exif, limits)?,
             _ => skip_segment(reader)?,
         }
         if marker == START_OF_SCAN {
@@ -45,26 +54,40 @@ pub(super) fn header<R: BufRead + Seek>(reader: &mut R, limits: &Limits) -> Resu
         marker = next_marker(reader)?;
     }
     match frame {
-        Some(frame) if scans > 0 => Ok(to_header(&frame)?),
+        Some(frame) if scans > 0 => {
+            let mut header = to_header(&frame, scans)?;
+            header.end = reader.stream_position()?;
+            header.exif = (!exif.is_empty()).then_some(exif);
+            Ok(header)
+        }
         _ => Err(FingerprintError::malformed("jpeg image has no picture")),
     }
 }
 
-fn to_header(frame: &Frame) -> Result<Header, FingerprintError> {
+fn to_header(frame: &Frame, scans: u32) -> Result<Header, FingerprintError> {
     let (mode, output_bytes) = match frame.components {
         1 => ("L", 1),
         3 => ("RGB", 3),
         4 => ("CMYK", 4),
         _ => return Err(FingerprintError::malformed("jpeg image has an invalid number of components")),
     };
-    // A progressive file keeps all its 16-bit coefficients until the last scan.
-    let coefficients = if frame.progressive { 2 * u64::from(frame.components) } else { 0 };
+    let scanned = u64::from(frame.width) * u64::from(frame.height) * u64::from(scans);
+    if scans > SCANS_USUAL && scanned > SCANNED_PIXELS_MAX {
+        return Err(FingerprintError::limit(
+            "jpeg_scans_max",
+            format!("jpeg image has {scans} scans, too many for its size"),
+        ));
+    }
+    // A file of several scans keeps all its 16-bit coefficients until the last one.
+    let coefficients = if frame.progressive || scans > 1 { 2 * u64::from(frame.components) } else { 0 };
     Ok(Header {
         format: Format::Jpeg,
         width: frame.width,
         height: frame.height,
         mode,
         decode_bytes_per_px: output_bytes + coefficients,
+        end: 0,
+        exif: None,
     })
 }
 
@@ -104,7 +127,7 @@ fn start_of_frame<R: BufRead>(reader: &mut R, marker: u8) -> Result<Frame, Finge
     if segment[2] != 8 {
         return Err(FingerprintError::unsupported("jpeg image has more than 8 bits per sample"));
     }
-    Ok(Frame { height: word(3), width: word(5), components: segment[7], progressive: marker == 0xc2 })
+    Ok(Frame { height: word(3), width: word(5), components: segment[7], progressive: matches!(marker, 0xc2 | 0xca) })
 }
 
 fn skip_segment<R: BufRead + Seek>(reader: &mut R) -> Result<(), FingerprintError> {
@@ -115,6 +138,30 @@ fn skip_segment<R: BufRead + Seek>(reader: &mut R) -> Result<(), FingerprintErro
         return Err(FingerprintError::malformed("jpeg image has an invalid segment"));
     }
     reader.seek_relative(body)?;
+    Ok(())
+}
+
+/// Keeps the Exif data of the segment; files with more than one segment hold them in pieces.
+fn application_segment<R: BufRead + Seek>(
+    reader: &mut R,
+    exif: &mut Vec<u8>,
+    limits: &Limits,
+) -> Result<(), FingerprintError> {
+    let mut length = [0; 2];
+    reader.read_exact(&mut length).map_err(end_is_truncation)?;
+    let Some(length) = u64::from(u16::from_be_bytes(length)).checked_sub(2) else {
+        return Err(FingerprintError::malformed("jpeg image has an invalid segment"));
+    };
+    let mut segment = Vec::new();
+    reader.take(length).read_to_end(&mut segment)?;
+    if segment.len() as u64 != length {
+        return Err(truncated());
+    }
+    if let Some(block) = segment.strip_prefix(EXIF_START)
+        && (exif.len() + block.len()) as u64 <= limits.exif_bytes_max
+    {
+        exif.extend_from_slice(block);
+    }
     Ok(())
 }
 

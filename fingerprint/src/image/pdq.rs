@@ -14,7 +14,7 @@ const SAMPLES: usize = 64;
 /// Side of the hash.
 const SIDE: usize = 16;
 /// Smaller images have no hash: all bits zero, quality 0.
-const SIDE_PX_MIN: usize = 5;
+pub(super) const SIDE_PX_MIN: usize = 5;
 /// Rows filtered at once.
 const LANES: usize = 8;
 
@@ -371,7 +371,6 @@ impl Hashed {
 
     /// Of the picture as it is, turned by 90, 180 and 270 degrees, mirrored vertically and horizontally, and mirrored
     /// at both diagonals: the order of `pdqhash.compute_dihedral`.
-    #[allow(dead_code)]
     pub(super) fn dihedral(&self) -> Vec<String> {
         let coefficients = self.coefficients.as_deref();
         vec![

@@ -34,6 +34,10 @@ pub(super) struct Header {
     pub(super) mode: &'static str,
     /// Bytes per pixel while decoding, working memory of the decoder included.
     pub(super) decode_bytes_per_px: u64,
+    /// Of JPEG files: bytes up to the end marker; all of them are in memory while decoding. Others are read on the go: 0.
+    pub(super) end: u64,
+    /// Of JPEG files: the Exif block.
+    pub(super) exif: Option<Vec<u8>>,
 }
 
 const PNG_SIGNATURE: &[u8] = b"\x89PNG\r\n\x1a\n";
@@ -83,8 +87,9 @@ fn png(start: &[u8]) -> Result<Header, FingerprintError> {
     };
     // A transparent colour adds a channel.
     let channels = if matches!(colour_type, 4 | 6) { channels } else { channels + 1 };
-    let decode_bytes_per_px = channels * if depth == 16 { 2 } else { 1 };
-    Ok(Header { format: Format::Png, width: word(8), height: word(12), mode, decode_bytes_per_px })
+    // Alpha is moved apart.
+    let decode_bytes_per_px = channels * if depth == 16 { 2 } else { 1 } + 1 - channels % 2;
+    Ok(Header { format: Format::Png, width: word(8), height: word(12), mode, decode_bytes_per_px, end: 0, exif: None })
 }
 
 /// Walks the RIFF chunks, so that none claims more bytes than the file has. The first chunk is
@@ -105,8 +110,16 @@ fn webp<R: BufRead + Seek>(reader: &mut R, start: &[u8], file_size: u64) -> Resu
     };
     check_riff_chunks(reader, start, file_size)?;
     let mode = if alpha { "RGBA" } else { "RGB" };
-    // Output, and one more frame as working memory.
-    Ok(Header { format: Format::WebP, width, height, mode, decode_bytes_per_px: if alpha { 8 } else { 7 } })
+    // Output, one more frame as working memory, and alpha apart.
+    Ok(Header {
+        format: Format::WebP,
+        width,
+        height,
+        mode,
+        decode_bytes_per_px: if alpha { 9 } else { 7 },
+        end: 0,
+        exif: None,
+    })
 }
 
 fn check_riff_chunks<R: BufRead + Seek>(reader: &mut R, start: &[u8], file_size: u64) -> Result<(), FingerprintError> {
@@ -150,7 +163,7 @@ fn check_size(header: &Header, limits: &Limits) -> Result<(), FingerprintError> 
             format!("image declares {width}x{height} pixels, more than the limit of {} on a side", limits.side_px_max),
         ));
     }
-    let bytes = pixels.saturating_mul(header.decode_bytes_per_px);
+    let bytes = pixels.saturating_mul(header.decode_bytes_per_px).saturating_add(header.end);
     if bytes > limits.decoded_bytes_max {
         return Err(FingerprintError::limit(
             "decoded_bytes_max",

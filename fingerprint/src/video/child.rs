@@ -20,6 +20,7 @@ use std::time::{Duration, Instant};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, Signal, kill_process_group};
 
+use super::children;
 use crate::{FingerprintError, Limits};
 
 /// Bytes of standard error that are kept, the last ones.
@@ -115,6 +116,7 @@ impl Child {
             }
             _ => FingerprintError::Io(error),
         })?;
+        children::note(Pid::from_child(&process));
         let child = Self { process, name, budget, started: Instant::now(), stderr: Vec::new(), reaped: false };
         child.limit()?;
         Ok(child)
@@ -223,6 +225,7 @@ impl Child {
             watch()?;
             self.check_time()?;
             if let Some(status) = self.process.try_wait()? {
+                children::forget(Pid::from_child(&self.process));
                 self.reaped = true;
                 break status;
             }
@@ -293,6 +296,7 @@ impl Drop for Child {
         if self.reaped {
             return;
         }
+        children::forget(Pid::from_child(&self.process));
         // Fails only when there is nobody left to kill.
         let _ = kill_process_group(Pid::from_child(&self.process), Signal::KILL);
         let _ = self.process.wait();
@@ -319,6 +323,9 @@ impl Ending {
         }
         if self.stderr.contains("error while loading shared libraries") {
             return Err(FingerprintError::unsupported(format!("{} does not start here", self.name)));
+        }
+        if self.stderr.contains("moov atom not found") {
+            return Err(FingerprintError::malformed(format!("{what} ends too early or is damaged")));
         }
         if self.stderr.contains("not on the whitelist") || self.stderr.contains("not in allowed list") {
             return Err(FingerprintError::unsupported(format!("{what} is of a kind that is not supported")));

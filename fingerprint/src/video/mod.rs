@@ -1,14 +1,47 @@
-//! Moving pictures.
+//! Moving pictures: frame hashes over the whole length, ISCC, sound, metadata and pictures, decoded by `ffmpeg`.
+//!
+//! 1. `ffprobe` tells what is in the file.
+//! 2. A pass over keyframes gives a first answer.
+//! 3. One decode of everything gives the sampled frames and the MPEG-7 signature behind the ISCC.
+//! 4. The first audio track is decoded once more and fingerprinted as audio is.
+//!
+//! Memory does not grow with the length beyond the hashes themselves: one frame, a few small pictures.
 
-#[allow(dead_code)] // Its users come next.
+mod average;
+#[allow(dead_code)] // Readers of samples come with the audio part.
 pub(crate) mod child;
+mod children;
+mod decode;
+mod label;
+mod pictures;
+mod probe;
+mod signature;
 
 use std::path::Path;
 
 use serde::Serialize;
 
+use self::average::Mean;
+pub use self::children::kill_children;
+use self::decode::{Frames, Rest};
+use self::pictures::Pictures;
+use self::probe::{Probe, rounded};
+use crate::algorithm::{ISCC_VIDEO, PHASH, VIDEO_AVERAGE, VIDEO_PDQ};
 use crate::audio::AudioFingerprint;
+use crate::image::rgb_hashes;
+use crate::progress::step;
 use crate::{Algorithms, FingerprintError, Limits, Metadata, Picture, Progress, Tools};
+
+/// Seconds from one sampled frame to the next, as far as whole frames allow.
+const SAMPLING_INTERVAL: f64 = 1.0;
+/// Keyframes of a first answer, at most about this many.
+const KEYFRAMES: f64 = 64.0;
+/// Sampled frames of a video that may be too short for the signature filter.
+const SHORT_FRAMES: usize = 1;
+/// Percent at which the stages end.
+const PROBED: u8 = 2;
+const KEYFRAMES_DONE: u8 = 10;
+const FRAMES_DONE: u8 = 90;
 
 /// Hashes of sampled frames.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -49,12 +82,189 @@ pub struct VideoFingerprint {
 /// Fingerprint of the video file at `path`. A first answer, from keyframes, goes to [`Progress::first`].
 ///
 /// # Errors
-/// See [`FingerprintError`].
+/// [`FingerprintError::Malformed`] for files without a video track or without a frame that can be decoded,
+/// [`FingerprintError::LimitExceeded`] for what takes too much, [`FingerprintError::Unsupported`] also where ffmpeg is
+/// not installed.
 pub fn fingerprint(
+    path: &Path,
+    tools: &Tools,
+    limits: &Limits,
+    progress: &mut dyn Progress,
+) -> Result<VideoFingerprint, FingerprintError> {
+    step(progress, 0)?;
+    let probe = probe::probe(path, tools, limits, &mut || step(progress, 0))?;
+    step(progress, PROBED)?;
+    if !probe.is_intra_only() {
+        // Broken files may have no keyframe that can be decoded, and yet frames.
+        match keyframes(path, &probe, tools, limits, progress) {
+            Ok(first) => progress.first(&first),
+            Err(FingerprintError::Malformed(_)) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    step(progress, KEYFRAMES_DONE)?;
+    complete(path, &probe, tools, limits, progress)
+}
+
+/// The first answer.
+fn keyframes(
+    path: &Path,
+    probe: &Probe,
+    tools: &Tools,
+    limits: &Limits,
+    progress: &mut dyn Progress,
+) -> Result<VideoHashes, FingerprintError> {
+    let interval = (probe.duration / KEYFRAMES).max(SAMPLING_INTERVAL);
+    let mut frames = Frames::keyframes(path, probe, interval, tools, limits)?;
+    let mut hashes = Hashes::default();
+    let mut watch = || step(progress, PROBED);
+    while hashes.next(&mut frames, limits, &mut watch)?.is_some() {}
+    let rest = frames.finish(hashes.count(), &mut watch)?;
+    Ok(hashes.finish(probe, &rest, "keyframes"))
+}
+
+/// Everything.
+fn complete(
+    path: &Path,
+    probe: &Probe,
+    tools: &Tools,
+    limits: &Limits,
+    progress: &mut dyn Progress,
+) -> Result<VideoFingerprint, FingerprintError> {
+    let pass = match Pass::run(path, probe, false, tools, limits, progress) {
+        Ok(pass) if pass.rest.iscc.is_some() || pass.hashes.count() > SHORT_FRAMES => pass,
+        // Too short for a frame at five a second, which makes the filter crash, and frames may be lost with it: then
+        // every frame counts.
+        Ok(_) | Err(FingerprintError::Malformed(_)) => Pass::run(path, probe, true, tools, limits, progress)?,
+        Err(error) => return Err(error),
+    };
+    let Pass { hashes, pictures, rest } = pass;
+    let video_hashes = hashes.finish(probe, &rest, "complete");
+    let pictures = pictures.finish(&video_hashes.frame_timestamps)?;
+    let mut metadata = probe.metadata();
+    metadata.insert("has_decode_errors".into(), rest.has_errors.into());
+    let iscc_content = rest.iscc.ok_or_else(|| FingerprintError::malformed("video could not be decoded"))?;
+    let audio = audio(path, probe, tools, limits, progress)?;
+    step(progress, 100)?;
+    Ok(VideoFingerprint {
+        video_hashes,
+        audio,
+        iscc_content,
+        metadata,
+        pictures,
+        algorithms: Algorithms::from([
+            ("frame_hashes", PHASH),
+            ("frame_pdq", VIDEO_PDQ),
+            ("average_hash", VIDEO_AVERAGE),
+            ("iscc_content", ISCC_VIDEO),
+        ]),
+    })
+}
+
+/// What one decode of all frames gives.
+struct Pass {
+    hashes: Hashes,
+    pictures: Pictures,
+    rest: Rest,
+}
+
+impl Pass {
+    /// `all`: every frame goes into the signature, not five a second.
+    fn run(
+        path: &Path,
+        probe: &Probe,
+        all: bool,
+        tools: &Tools,
+        limits: &Limits,
+        progress: &mut dyn Progress,
+    ) -> Result<Self, FingerprintError> {
+        // Saturates: absurd rates give one frame.
+        let frame_step = ((probe.fps * SAMPLING_INTERVAL) as u64).max(1);
+        let expected = (probe.frame_count / frame_step).clamp(1, limits.video_frames_max.max(1));
+        let mut frames = Frames::complete(path, probe, frame_step, all, tools, limits)?;
+        let (width, height) = frames.size();
+        let mut hashes = Hashes::default();
+        let mut pictures = Pictures::new(probe.display_ratio(), expected as usize);
+        loop {
+            let done = (hashes.count() as u64).min(expected) * u64::from(FRAMES_DONE - KEYFRAMES_DONE) / expected;
+            let percent = KEYFRAMES_DONE + done as u8;
+            match hashes.next(&mut frames, limits, &mut || step(progress, percent))? {
+                Some(frame) => pictures.add(width, height, frame),
+                None => break,
+            }
+        }
+        let rest = frames.finish(hashes.count(), &mut || step(progress, FRAMES_DONE))?;
+        Ok(Self { hashes, pictures, rest })
+    }
+}
+
+/// Fingerprint of the first audio track.
+fn audio(
     _path: &Path,
+    probe: &Probe,
     _tools: &Tools,
     _limits: &Limits,
-    _progress: &mut dyn Progress,
-) -> Result<VideoFingerprint, FingerprintError> {
-    Err(FingerprintError::unsupported("this version can't fingerprint video files yet"))
+    progress: &mut dyn Progress,
+) -> Result<Option<AudioFingerprint>, FingerprintError> {
+    step(progress, FRAMES_DONE)?;
+    let Some(_index) = probe.audio_index() else { return Ok(None) };
+    Ok(None)
+}
+
+/// Hashes of the frames of one pass.
+#[derive(Debug, Default)]
+struct Hashes {
+    phash: Vec<String>,
+    pdq: Vec<String>,
+    quality: Vec<u8>,
+    mean: Mean,
+}
+
+impl Hashes {
+    fn count(&self) -> usize {
+        self.phash.len()
+    }
+
+    /// Hashes the next frame, and returns it; `None` at the end.
+    fn next<'a>(
+        &mut self,
+        frames: &'a mut Frames,
+        limits: &Limits,
+        watch: &mut child::Watch<'_>,
+    ) -> Result<Option<&'a [u8]>, FingerprintError> {
+        let (width, height) = frames.size();
+        let Some(frame) = frames.next(watch)? else { return Ok(None) };
+        if self.count() as u64 >= limits.video_frames_max {
+            let message = format!("video has more than {} frames to look at", limits.video_frames_max);
+            return Err(FingerprintError::limit("video_frames_max", message));
+        }
+        let (phash, pdq, quality) = rgb_hashes(width, height, frame);
+        self.mean.add(&phash);
+        self.phash.push(phash);
+        self.pdq.push(pdq);
+        self.quality.push(quality);
+        Ok(Some(frame))
+    }
+
+    fn finish(self, probe: &Probe, rest: &Rest, sampling: &'static str) -> VideoHashes {
+        let frame_step = (probe.fps * SAMPLING_INTERVAL).floor().max(1.0);
+        // Frames without a time, and those of a video that changed its size midway, get the time they should have.
+        let planned = |at: usize| at as f64 * frame_step / probe.fps;
+        let whole = rest.times.len() == self.count();
+        let time = |at: usize| rest.times.get(at).copied().flatten().filter(|_| whole).map(|time| time as f64 / 1e6);
+        VideoHashes {
+            frame_timestamps: (0..self.count())
+                .map(|at| rounded(time(at).unwrap_or_else(|| planned(at)), 1e6))
+                .collect(),
+            total_frames_analyzed: self.count() as u64,
+            average_hash: self.mean.hex(),
+            frame_hashes: self.phash,
+            frame_pdq: self.pdq,
+            frame_pdq_quality: self.quality,
+            sampling_interval: SAMPLING_INTERVAL,
+            total_video_frames: probe.frame_count,
+            fps: rounded(probe.fps, 100.0),
+            sampling,
+        }
+    }
 }

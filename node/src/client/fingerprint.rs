@@ -64,17 +64,8 @@ impl Fingerprint {
         let mut rows = asset_rows(asset);
         rows.push(("status".to_owned(), self.status_text()));
         let mut row = |key: &str, value: Option<String>| rows.extend(value.map(|value| (key.to_owned(), value)));
-        let own = |value: &Value| value.as_str().filter(|text| !text.is_empty()).map(str::to_owned);
-        row("reason", own(&self.raw["error_message"]));
-        for name in ["phash", "ahash", "dhash"] {
-            row(name, own(&self.raw["perceptual_hashes"][name]));
-        }
-        row("mel hash", own(&self.raw["spectral_data"]["mel_spectrogram_hash"]));
-        row("chroma hash", own(&self.raw["spectral_data"]["chromagram_hash"]));
-        row("average hash", own(&self.raw["video_hashes"]["average_hash"]));
-        row("text hash", own(&self.raw["text_hash"]));
-        row("text", self.text_counts());
-        rows.extend(metadata_rows(&self.raw["metadata"]));
+        row("reason", self.text("error_message").map(str::to_owned));
+        rows.extend(report_rows(&self.raw));
         pairs(&rows)
     }
 
@@ -85,13 +76,47 @@ impl Fingerprint {
             None => status.to_owned(),
         }
     }
+}
 
-    fn text_counts(&self) -> Option<String> {
-        let count = |field: &str| self.raw[field].as_u64().map(grouped);
-        let (length, words) = (count("text_length")?, count("word_count")?);
-        let lines = count("line_count").map(|lines| format!(", {lines} lines")).unwrap_or_default();
-        Some(format!("{length} characters, {words} words{lines}"))
+/// What was found out about a work, hashes first. `report` is a fingerprint as the API spells it.
+pub(crate) fn report_rows(report: &Value) -> Vec<(String, String)> {
+    let mut rows = Vec::new();
+    let mut row = |key: &str, value: Option<String>| rows.extend(value.map(|value| (key.to_owned(), value)));
+    let own = |value: &Value| value.as_str().filter(|text| !text.is_empty()).map(str::to_owned);
+    for name in ["phash", "ahash", "dhash"] {
+        row(name, own(&report["perceptual_hashes"][name]));
     }
+    let pdq = &report["pdq"];
+    row("pdq", own(&pdq["hash"]).map(|hash| format!("{hash} (quality {})", pdq["quality"])));
+    row("pdq trimmed", own(&pdq["trimmed"]["hash"]));
+    let sound = own(&report["chromaprint"]["fingerprint"]);
+    row("chromaprint", sound.map(|text| shorten(&text, VALUE_CHARS_MAX)));
+    row("mel hash", own(&report["spectral_data"]["mel_spectrogram_hash"]));
+    row("chroma hash", own(&report["spectral_data"]["chromagram_hash"]));
+    row("average hash", own(&report["video_hashes"]["average_hash"]));
+    let frames = report["video_hashes"]["frame_hashes"].as_array();
+    row("frames", frames.map(|frames| format!("{} hashed, all with --json", grouped(frames.len() as u64))));
+    row("text hash", own(&report["text_hash"]));
+    row("text normalised", own(&report["text_features"]["normalized_hash"]));
+    row("text", text_counts(report));
+    for (name, key) in [("iscc", "code"), ("  meta", "meta"), ("  content", "content"), ("  data", "data")] {
+        row(name, own(&report["iscc"][key]));
+    }
+    row("  instance", own(&report["iscc"]["instance"]));
+    row("sha-256", own(&report["digests"]["sha256"]));
+    row("blake3", own(&report["digests"]["blake3"]));
+    rows.extend(metadata_rows(&report["metadata"]));
+    if let Some(gps) = report["gps"].as_object() {
+        rows.extend(gps.iter().filter_map(|(key, value)| metadata_row(&format!("gps {key}"), value)));
+    }
+    rows
+}
+
+fn text_counts(report: &Value) -> Option<String> {
+    let count = |field: &str| report[field].as_u64().map(grouped);
+    let (length, words) = (count("text_length")?, count("word_count")?);
+    let lines = count("line_count").map(|lines| format!(", {lines} lines")).unwrap_or_default();
+    Some(format!("{length} characters, {words} words{lines}"))
 }
 
 /// The lines that every asset has.

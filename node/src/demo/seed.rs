@@ -99,9 +99,10 @@ struct Shown {
 }
 
 impl Shown {
-    /// Engines for sound and moving pictures are still to come: their failure is expected, and says so.
-    fn is_not_yet(&self) -> bool {
-        self.is_failed() && matches!(self.asset.file_type.as_str(), "audio" | "video")
+    /// Videos need a program that may not be installed where the node runs: that is no failure of the demo, and says so.
+    fn lacks_a_program(&self) -> bool {
+        let reason = self.found.as_ref().and_then(|f| f.text("error_message")).or(self.asset.error_message.as_deref());
+        self.is_failed() && reason.is_some_and(|reason| reason.contains("which is not installed here"))
     }
 
     fn is_failed(&self) -> bool {
@@ -113,7 +114,7 @@ impl Shown {
 
     fn status(&self) -> &str {
         match &self.found {
-            _ if self.is_not_yet() => "not yet",
+            _ if self.lacks_a_program() => "left out",
             Some(fingerprint) => fingerprint.text("processing_status").unwrap_or("unknown"),
             None => &self.asset.status,
         }
@@ -149,7 +150,7 @@ fn report(api: &Api, shown: &[Shown]) -> anyhow::Result<()> {
     for hint in next_steps(api.base()) {
         line(&hint);
     }
-    let failed = shown.iter().filter(|work| work.is_failed() && !work.is_not_yet()).count();
+    let failed = shown.iter().filter(|work| work.is_failed() && !work.lacks_a_program()).count();
     if failed > 0 {
         bail!("{failed} of {} works could not be fingerprinted", shown.len());
     }
@@ -180,11 +181,12 @@ mod tests {
     }
 
     #[test]
-    fn sound_without_an_engine_is_not_yet_and_a_broken_picture_is_failed() {
-        let failed = || Some(json!({ "processing_status": "failed", "error_message": "because" }));
-        assert_eq!(shown("audio", "failed", failed()).cells()[2..], ["not yet", "-", "because"]);
-        assert_eq!(shown("image", "failed", failed()).cells()[2..], ["failed", "-", "because"]);
-        assert_eq!(shown("video", "failed", None).cells()[2..], ["not yet", "-", "no engine"]);
+    fn a_film_without_its_program_is_left_out_and_a_broken_picture_is_failed() {
+        let failed = |why: &str| Some(json!({ "processing_status": "failed", "error_message": why }));
+        let why = "this file needs ffmpeg, which is not installed here";
+        assert_eq!(shown("video", "failed", failed(why)).cells()[2..], ["left out", "-", why]);
+        assert_eq!(shown("image", "failed", failed("because")).cells()[2..], ["failed", "-", "because"]);
+        assert_eq!(shown("video", "failed", None).cells()[2..], ["failed", "-", "no engine"]);
     }
 
     #[test]

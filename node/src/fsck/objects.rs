@@ -1,7 +1,7 @@
 //! Holds rows against objects, both ways.
 
 use futures_util::{StreamExt, TryStreamExt, stream};
-use metastamp_protocol::files::UPLOADS;
+use metastamp_protocol::files::{UPLOADS, owner_key};
 use metastamp_protocol::{Asset, UploadStatus};
 use metastamp_store::records::{Bson, Collection, decode};
 
@@ -102,7 +102,7 @@ pub async fn without_row(check: &Check<'_>, found: &mut Found) -> anyhow::Result
         let old = page.objects.into_iter().filter(|object| object.modified.is_some_and(|at| at <= limit));
         let used = stream::iter(old)
             .map(|object| async move {
-                let used = check.stores.documents.key_is_used(&object.key).await?;
+                let used = check.stores.documents.key_is_used(owner_key(&object.key)).await?;
                 anyhow::Ok((object, used))
             })
             .buffered(ASKED_AT_ONCE);

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use metastamp_protocol::files::picture_key;
 use metastamp_protocol::http::{FieldErrors, asset_deleted, asset_detail, asset_list};
 use metastamp_protocol::{
     Asset, AssetQuery, AssetSort, ErrorCode, FileKind, SortDirection, Timestamp, UploadStatus, User,
@@ -9,6 +10,7 @@ use metastamp_protocol::{
 
 use super::auth::caller;
 use super::error::{ApiError, Result};
+use super::pictures::links;
 use super::request::{Request, object_id};
 use super::response::{self, Response};
 use crate::app::App;
@@ -34,7 +36,7 @@ pub async fn list(app: &Arc<App>, request: &mut Request) -> Result<Response> {
     let query = query(&request.query_pairs())?;
     let (skip, limit) = (query.skip, query.limit);
     let page = app.documents.assets(caller.user.id, query).await?;
-    response::encoded(200, asset_list(&page.items, page.total, skip, limit))
+    response::encoded(200, asset_list(&page.items, page.total, skip, limit, &links(app, request)))
 }
 
 /// All spellings of paging, sorting and filtering. Unknown names are ignored, wrong values are not.
@@ -108,7 +110,7 @@ pub async fn detail(app: &Arc<App>, request: &mut Request, id: &str) -> Result<R
     let caller = caller(app, request).await?;
     let asset = owned(app, &caller.user, id).await?;
     let fingerprint = app.documents.fingerprint_of(asset.id).await?;
-    Ok(response::json(200, &asset_detail(&asset, fingerprint.as_ref(), Timestamp::now())))
+    Ok(response::json(200, &asset_detail(&asset, fingerprint.as_ref(), Timestamp::now(), &links(app, request))))
 }
 
 pub async fn delete(app: &Arc<App>, request: &mut Request, id: &str) -> Result<Response> {
@@ -121,7 +123,13 @@ pub async fn delete(app: &Arc<App>, request: &mut Request, id: &str) -> Result<R
     if let Some(fingerprint) = fingerprint {
         app.actors.cancel_job(fingerprint.id);
     }
-    let object_removed = app.remove_object(&deleted.asset.s3_key).await;
+    let Asset { s3_key, pictures, .. } = &deleted.asset;
+    // what can't be removed now is garbage that the sweeper removes
+    let removed = futures_util::future::join_all(pictures.iter().map(|picture| {
+        let key = picture_key(s3_key, picture);
+        async move { app.remove_object(&key).await }
+    }));
+    let (object_removed, _) = tokio::join!(app.remove_object(s3_key), removed);
     Ok(response::json(200, &asset_deleted(deleted.asset.id, object_removed, deleted.fingerprint_removed)))
 }
 

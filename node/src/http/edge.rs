@@ -70,8 +70,10 @@ impl Edge {
         let found = routes::find(&path);
         let template = found.as_ref().map_or("unmatched", Route::template);
         let watch = InFlight::new(&method, &raw_path, started);
+        let scheme = peer.map_or("http", |peer| self.proxies.scheme(peer, &headers));
         let peer = peer.map(|peer| self.proxies.client(peer, &headers));
-        let request = Request { method: method.clone(), query, headers: headers.clone(), body: body.clone(), peer };
+        let request =
+            Request { method: method.clone(), query, headers: headers.clone(), body: body.clone(), peer, scheme };
         let mut response = self.dispatch(found, request, context, &raw_path).await;
         // A client that asked before sending is refused before it sends; others get to finish, within bounds.
         let asked = headers.contains_key(http::header::EXPECT) && !body.is_touched();

@@ -2,15 +2,19 @@
 
 use std::sync::Arc;
 
-use metastamp_actors::fingerprint::progress_key;
+use metastamp_actors::fingerprint::{first_answer_key, progress_key};
+use metastamp_fingerprint::audio;
+use metastamp_protocol::fingerprint::FingerprintContent;
 use metastamp_protocol::http::{FingerprintView, Progress, enveloped_body, fingerprint_queued};
 use metastamp_protocol::{ErrorCode, Fingerprint, ProcessingStatus, Timestamp};
 use metastamp_store::documents::FingerprintRequest;
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::assets::owned;
 use super::auth::caller;
 use super::error::{ApiError, Result};
+use super::pictures::links;
 use super::request::{Request, object_id};
 use super::response::{self, Response};
 use crate::app::App;
@@ -56,25 +60,42 @@ async fn queue(app: &Arc<App>, asset_id: metastamp_protocol::ObjectId) -> Result
 pub async fn by_id(app: &Arc<App>, request: &mut Request, id: &str) -> Result<Response> {
     let caller = caller(app, request).await?;
     let found = app.documents.fingerprint(object_id(id)?).await?;
-    let fingerprint = found.ok_or_else(|| ApiError::not_found("Fingerprint"))?;
+    let mut fingerprint = found.ok_or_else(|| ApiError::not_found("Fingerprint"))?;
     if fingerprint.user_id != caller.user.id {
         return Err(ApiError::new(ErrorCode::Forbidden, "This fingerprint belongs to someone else"));
     }
-    show(app, &fingerprint).await
+    show(app, request, &mut fingerprint).await
 }
 
 pub async fn by_asset(app: &Arc<App>, request: &mut Request, id: &str) -> Result<Response> {
     let caller = caller(app, request).await?;
     let asset = owned(app, &caller.user, id).await?;
     let found = app.documents.fingerprint_of(asset.id).await?;
-    show(app, &found.ok_or_else(|| ApiError::not_found("Fingerprint"))?).await
+    show(app, request, &mut found.ok_or_else(|| ApiError::not_found("Fingerprint"))?).await
 }
 
-async fn show(app: &App, fingerprint: &Fingerprint) -> Result<Response> {
-    let mut progress = None;
+async fn show(app: &App, request: &Request, fingerprint: &mut Fingerprint) -> Result<Response> {
+    let (mut progress, mut first) = (None, None);
     if fingerprint.processing_status == ProcessingStatus::Processing {
-        let told = app.cache.get(&progress_key(fingerprint.id)).await.ok().flatten();
-        progress = told.and_then(|text| serde_json::from_str::<Progress>(&text).ok());
+        progress = told::<Progress>(app, &progress_key(fingerprint.id)).await;
+        first = told::<FingerprintContent>(app, &first_answer_key(fingerprint.id)).await;
     }
-    response::encoded(200, enveloped_body(&FingerprintView::new(fingerprint, progress)))
+    unpack(fingerprint);
+    let view = FingerprintView::new(fingerprint, progress, first.as_ref(), &links(app, request));
+    response::encoded(200, enveloped_body(&view))
+}
+
+/// What a running job told, if it did. A courtesy: without a cache there is none.
+async fn told<T: DeserializeOwned>(app: &App, key: &str) -> Option<T> {
+    let text = app.cache.get(key).await.ok().flatten()?;
+    serde_json::from_str(&text).ok()
+}
+
+/// The raw form of a Chromaprint is not stored, because the compressed one says the same in a quarter of the room.
+fn unpack(fingerprint: &mut Fingerprint) {
+    let Some(sound) = &mut fingerprint.content.chromaprint else { return };
+    let compressed = sound.get("fingerprint").and_then(Value::as_str).unwrap_or_default();
+    if let Some(raw) = audio::decompress(compressed) {
+        sound.insert("raw".to_owned(), raw.into());
+    }
 }

@@ -6,6 +6,7 @@ use http::HeaderMap;
 use ipnet::IpNet;
 
 const FORWARDED_FOR: &str = "x-forwarded-for";
+const FORWARDED_PROTO: &str = "x-forwarded-proto";
 
 /// The networks whose word on where a request came from is taken.
 #[derive(Debug, Clone, Default)]
@@ -18,6 +19,14 @@ impl TrustedProxies {
 
     fn contains(&self, address: IpAddr) -> bool {
         self.0.iter().any(|network| network.contains(&address))
+    }
+
+    /// `https` only if a proxy of ours says that the client came that way: this node itself speaks plain HTTP.
+    pub fn scheme(&self, peer: IpAddr, headers: &HeaderMap) -> &'static str {
+        let said = headers.get(FORWARDED_PROTO).and_then(|value| value.to_str().ok()).unwrap_or_default();
+        let nearest = said.rsplit(',').next().unwrap_or_default().trim();
+        let trusted = self.contains(peer.to_canonical());
+        if trusted && nearest.eq_ignore_ascii_case("https") { "https" } else { "http" }
     }
 
     /// The address nearest to us that no proxy of ours has. Each proxy adds the address it was asked from at the end of
@@ -77,6 +86,19 @@ mod tests {
         assert_eq!(seen("172.28.0.5", &["203.0.113.9:4711"]), "203.0.113.9");
         assert_eq!(seen("172.28.0.5", &["[2001:db8::1]:4711"]), "2001:db8::1");
         assert_eq!(seen("::ffff:172.28.0.5", &["203.0.113.9"]), "203.0.113.9");
+    }
+
+    #[test]
+    fn only_a_proxy_of_ours_knows_of_https() {
+        let proxies = TrustedProxies::new(vec!["172.28.0.0/16".parse().unwrap()]);
+        let mut headers = HeaderMap::new();
+        let scheme = |peer: &str, headers: &HeaderMap| proxies.scheme(peer.parse().unwrap(), headers);
+        assert_eq!(scheme("172.28.0.5", &headers), "http");
+        headers.insert(FORWARDED_PROTO, "HTTPS".parse().unwrap());
+        assert_eq!(scheme("172.28.0.5", &headers), "https");
+        assert_eq!(scheme("203.0.113.9", &headers), "http");
+        headers.insert(FORWARDED_PROTO, "javascript".parse().unwrap());
+        assert_eq!(scheme("172.28.0.5", &headers), "http");
     }
 
     #[test]

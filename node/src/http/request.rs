@@ -17,11 +17,22 @@ pub struct Request {
     pub body: Body,
     /// The client, seen through the proxies that are trusted.
     pub peer: Option<IpAddr>,
+    /// How the client speaks to us, or to a trusted proxy in front: `http` or `https`.
+    pub scheme: &'static str,
 }
 
 impl Request {
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name)?.to_str().ok()
+    }
+
+    /// Scheme and host by which the client reached us, without a slash at the end; empty when it named no host.
+    pub fn origin(&self) -> String {
+        let named = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | ':' | '[' | ']' | '_');
+        match self.header("host").filter(|host| !host.is_empty() && host.chars().all(named)) {
+            Some(host) => format!("{}://{host}", self.scheme),
+            None => String::new(),
+        }
     }
 
     /// Media type without parameters, lower-case.

@@ -7,7 +7,7 @@ use http::Method;
 use super::error::{ApiError, Result};
 use super::request::Request;
 use super::response::Response;
-use super::{assets, auth, cluster, docs, fingerprints, system, upload};
+use super::{assets, auth, cluster, docs, fingerprints, pictures, system, upload};
 use crate::app::App;
 use metastamp_protocol::FileKind;
 
@@ -34,6 +34,8 @@ pub enum Route<'a> {
     FingerprintOfAsset(&'a str),
     Assets,
     Asset(&'a str),
+    /// An asset's id and the name of one of its pictures.
+    Picture(&'a str, &'a str),
     Cluster,
     Whereis(&'a str),
     ClusterDrain,
@@ -70,6 +72,7 @@ fn find_api<'a>(segments: &[&'a str]) -> Option<Route<'a>> {
         ["fingerprint", "asset", id] => Route::FingerprintOfAsset(id),
         ["assets"] => Route::Assets,
         ["assets", id] => Route::Asset(id),
+        ["assets", id, "pictures", name] => Route::Picture(id, name),
         ["cluster"] => Route::Cluster,
         ["cluster", "whereis", id] => Route::Whereis(id),
         ["cluster", "drain"] => Route::ClusterDrain,
@@ -103,6 +106,7 @@ impl Route<'_> {
             Route::FingerprintOfAsset(_) => "/api/v1/fingerprint/asset/{asset_id}",
             Route::Assets => "/api/v1/assets",
             Route::Asset(_) => "/api/v1/assets/{asset_id}",
+            Route::Picture(..) => "/api/v1/assets/{asset_id}/pictures/{name}",
             Route::Cluster => "/api/v1/cluster",
             Route::Whereis(_) => "/api/v1/cluster/whereis/{id}",
             Route::ClusterDrain => "/api/v1/cluster/drain",
@@ -154,6 +158,7 @@ pub async fn handle(app: &Arc<App>, route: Route<'_>, mut request: Request) -> R
         ("GET", Route::FingerprintOfAsset(id)) => fingerprints::by_asset(app, request, id).await,
         ("GET", Route::Assets) => assets::list(app, request).await,
         ("GET", Route::Asset(id)) => assets::detail(app, request, id).await,
+        ("GET", Route::Picture(id, name)) => pictures::show(app, request, id, name).await,
         ("DELETE", Route::Asset(id)) => assets::delete(app, request, id).await,
         ("GET", Route::Cluster) => cluster::members(app, request).await,
         ("GET", Route::Whereis(id)) => cluster::whereis(app, request, id).await,

@@ -5,18 +5,19 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use metastamp_actors::upload::{Stored, Ticket};
+use metastamp_fingerprint::digest::Digester;
 use metastamp_protocol::files::{self, Refusal, SNIFF_BYTES, sanitise};
-use metastamp_protocol::http::upload_result;
-use metastamp_protocol::{ErrorCode, FileKind, NewUpload, ObjectId, Received};
+use metastamp_protocol::http::{PictureLink, upload_result};
+use metastamp_protocol::{Digests, ErrorCode, FileKind, NewUpload, ObjectId, Received};
 use metastamp_store::StoreError;
 use metrics::counter;
 use multer::Field;
 use serde_json::json;
-use sha2::{Digest, Sha256};
 
 use super::auth::{Caller, caller};
 use super::error::{ApiError, Result};
 use super::multipart::{Form, OVERHEAD_BYTES_MAX};
+use super::pictures::links;
 use super::request::Request;
 use super::response::{self, Response};
 use crate::app::App;
@@ -39,7 +40,8 @@ pub async fn direct(app: &Arc<App>, kind: FileKind, request: &mut Request) -> Re
     let _slot = app.upload_slots.take(caller.user.id)?;
     // What is at or above the direct limit is refused while it is read, so nothing larger needs to pass.
     let form = Form::new(request, size_max.min(app.config.direct_bytes_below))?;
-    match tokio::time::timeout(app.upload_time_max, receive(app, caller, kind, form)).await {
+    let link = links(app, request);
+    match tokio::time::timeout(app.upload_time_max, receive(app, caller, kind, form, link)).await {
         Ok(result) => result,
         Err(_) => Err(ApiError::new(ErrorCode::UploadFailed, "The upload took too long").status(408)),
     }
@@ -51,7 +53,13 @@ struct StoredFile {
     received: Received,
 }
 
-async fn receive(app: &Arc<App>, caller: Caller, kind: FileKind, mut form: Form) -> Result<Response> {
+async fn receive(
+    app: &Arc<App>,
+    caller: Caller,
+    kind: FileKind,
+    mut form: Form,
+    link: impl Fn(ObjectId, &str) -> String + Sync,
+) -> Result<Response> {
     let (mut file, mut title, mut description) = (None, None, None);
     while let Some(field) = form.next_field().await? {
         match field.name() {
@@ -63,7 +71,7 @@ async fn receive(app: &Arc<App>, caller: Caller, kind: FileKind, mut form: Form)
         }
     }
     let StoredFile { session, received } = file.ok_or_else(|| ApiError::field("file", "is required"))?;
-    session.complete(Received { title, description, ..received }).await
+    session.complete(Received { title, description, ..received }, &link).await
 }
 
 /// Judges the first bytes, opens a session, streams the rest.
@@ -98,9 +106,11 @@ async fn store(
     }
     writer.finish().await.map_err(storage)?;
     counter!(UPLOAD_BYTES_TOTAL, "type" => kind.as_str()).increment(meter.size);
+    let found = meter.digester.finalize();
     let received = Received {
         size: meter.size,
-        sha256: hex::encode(meter.digest.finalize()),
+        sha256: found.sha256,
+        digests: Some(Digests { blake3: found.blake3, iscc_data: found.iscc_data, iscc_instance: found.iscc_instance }),
         mime_type: mime_type.to_owned(),
         title: None,
         description: None,
@@ -128,7 +138,7 @@ async fn read_head(form: &Form, field: &mut Field<'static>, meter: &mut Meter) -
 /// Counts and hashes what passes, and stops it at the limits.
 struct Meter {
     size: u64,
-    digest: Sha256,
+    digester: Digester,
     direct_below: u64,
     size_max: u64,
 }
@@ -137,7 +147,7 @@ impl Meter {
     fn new(app: &App) -> Self {
         Self {
             size: 0,
-            digest: Sha256::new(),
+            digester: Digester::new(),
             direct_below: app.config.direct_bytes_below,
             size_max: app.config.upload_bytes_max,
         }
@@ -153,7 +163,7 @@ impl Meter {
             let error = ApiError::new(ErrorCode::UsePresignedUpload, message);
             return Err(error.detail("direct_limit", self.direct_below));
         }
-        self.digest.update(chunk);
+        self.digester.update(chunk);
         Ok(())
     }
 }
@@ -178,17 +188,17 @@ async fn keep_alive(app: Arc<App>, id: ObjectId) {
 }
 
 impl OpenSession {
-    async fn complete(mut self, received: Received) -> Result<Response> {
+    async fn complete(mut self, received: Received, link: PictureLink<'_>) -> Result<Response> {
         let Stored { asset, repeat, owner } = self.app.actors.uploads.complete(self.id, received).await?;
         self.done = true;
         context::set_owner(&owner);
         if !repeat {
             self.app.actors.job_queued();
-            return Ok(response::json(201, &upload_result(&asset, "File uploaded successfully")));
+            return Ok(response::json(201, &upload_result(&asset, "File uploaded successfully", link)));
         }
         let (app, key) = (self.app.clone(), self.ticket.s3_key.clone());
         tokio::spawn(async move { app.remove_object(&key).await });
-        Ok(response::json(201, &upload_result(&asset, "File uploaded already")))
+        Ok(response::json(201, &upload_result(&asset, "File uploaded already", link)))
     }
 }
 

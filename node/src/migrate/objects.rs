@@ -2,9 +2,10 @@
 
 use futures_util::{StreamExt, TryStreamExt, stream};
 use metastamp_actors::SWEEPER_LEASE;
-use metastamp_protocol::Timestamp;
+use metastamp_protocol::files::picture_key;
+use metastamp_protocol::{Asset, Timestamp};
 use metastamp_store::objects::Objects;
-use metastamp_store::records::{Bson, Collection};
+use metastamp_store::records::{Bson, Collection, Document, decode};
 use metastamp_store::{Result, StoreError};
 
 use crate::bytes_of;
@@ -35,8 +36,12 @@ pub async fn copy_all(source: &Stores, target: &Stores, sweeper: &str, progress:
         let page = source.documents.snapshot().await?.page(Collection::Assets, after.take(), PAGE).await?;
         let Some(last) = page.last().and_then(|record| record.get("_id").cloned()) else { break };
         after = Some(last);
+        let pictures: Vec<String> = page.iter().cloned().flat_map(pictures_of).collect();
         let keys = page.iter().filter_map(|record| record.get_str("s3_key").ok().map(str::to_owned));
         let (from, to, dir) = (&source.objects, &target.objects, spool.path());
+        let work = stream::iter(pictures).map(|key| async move { one(from, to, &key, dir).await });
+        // one that is missing is no loss: what it shows is there
+        work.buffer_unordered(AT_ONCE).try_for_each(|_| async { Ok(()) }).await?;
         let work = stream::iter(keys).map(|key| async move { one(from, to, &key, dir).await });
         let outcomes: Vec<Outcome> = work.buffer_unordered(AT_ONCE).inspect_ok(|_| meter.add(1)).try_collect().await?;
         for outcome in outcomes {
@@ -55,6 +60,12 @@ pub async fn copy_all(source: &Stores, target: &Stores, sweeper: &str, progress:
         progress.warn(&format!("{lost} assets have no object in the source: see metastamp fsck"));
     }
     Ok(lost)
+}
+
+/// Keys of the pictures of a work.
+fn pictures_of(record: Document) -> Vec<String> {
+    let Ok(asset) = decode::<Asset>(Collection::Assets, record) else { return Vec::new() };
+    asset.pictures.iter().map(|picture| picture_key(&asset.s3_key, picture)).collect()
 }
 
 async fn one(from: &Objects, to: &Objects, key: &str, spool: &std::path::Path) -> Result<Outcome> {

@@ -80,6 +80,7 @@ fn describe() {
     describe_gauge!(a::FINGERPRINT_JOBS, "Unfinished fingerprint jobs, by state");
     describe_gauge!(a::FINGERPRINT_QUEUE_DEPTH, "Fingerprint jobs waiting for a worker");
     describe_gauge!(a::FINGERPRINT_WORKERS, "Fingerprint workers of this node");
+    describe_counter!(a::FINGERPRINT_WORKERS_LOST_TOTAL, "Processes that ended in the middle of a fingerprint");
     describe_gauge!(a::FINGERPRINT_WORKERS_BUSY, "Fingerprint workers of this node that are busy");
     describe_histogram!(a::FINGERPRINT_JOB_DURATION_SECONDS, "Time from claim to commit of a job, in seconds");
     describe_counter!(a::FENCED_WRITES_TOTAL, "Writes refused because someone else had moved on");

@@ -10,7 +10,7 @@
 use prost::Message;
 
 use super::{Answer, Command, Failure, Notice};
-use crate::upload::{NewUpload, Received};
+use crate::upload::{Digests, NewUpload, Received};
 use crate::{FileKind, NodeRef, ObjectId};
 
 /// The oldest version this build reads and writes.
@@ -108,6 +108,11 @@ impl Request {
                 let received = Received {
                     size: c.size,
                     sha256: c.sha256,
+                    digests: c.digests.map(|d| Digests {
+                        blake3: d.blake3,
+                        iscc_data: d.iscc_data,
+                        iscc_instance: d.iscc_instance,
+                    }),
                     mime_type: c.mime_type,
                     title: c.title,
                     description: c.description,
@@ -198,6 +203,11 @@ fn command_out(command: &Command) -> pb::Body {
             mime_type: received.mime_type.clone(),
             title: received.title.clone(),
             description: received.description.clone(),
+            digests: received.digests.as_ref().map(|d| pb::Digests {
+                blake3: d.blake3.clone(),
+                iscc_data: d.iscc_data.clone(),
+                iscc_instance: d.iscc_instance.clone(),
+            }),
         }),
         Command::AbortUpload(id) => pb::Body::Abort(id_out(*id)),
     }
@@ -353,6 +363,18 @@ mod pb {
         pub title: Option<String>,
         #[prost(string, optional, tag = "6")]
         pub description: Option<String>,
+        #[prost(message, optional, tag = "7")]
+        pub digests: Option<Digests>,
+    }
+
+    #[derive(Clone, PartialEq, prost::Message)]
+    pub struct Digests {
+        #[prost(string, tag = "1")]
+        pub blake3: String,
+        #[prost(string, tag = "2")]
+        pub iscc_data: String,
+        #[prost(string, tag = "3")]
+        pub iscc_instance: String,
     }
 
     #[derive(Clone, PartialEq, prost::Message)]

@@ -1,7 +1,7 @@
 //! File names: what a stranger sends, made safe to store, show and log.
 
 use super::extension;
-use crate::{ObjectId, Timestamp};
+use crate::{ObjectId, Picture, Timestamp};
 
 /// Longest stored name, in characters.
 const NAME_CHARS_MAX: usize = 255;
@@ -43,8 +43,27 @@ fn clean(text: &str) -> String {
 /// Where uploads go; other keys of a bucket are not ours.
 pub const UPLOADS: &str = "uploads/";
 
-/// Longest last part of a key, in bytes: servers that keep objects as files take no more.
-const KEY_NAME_BYTES_MAX: usize = 255;
+/// Longest last part of a key, in bytes: servers that keep objects as files take no more than 255, and the longest ending
+/// of a [`picture_key`] must fit besides.
+const KEY_NAME_BYTES_MAX: usize = 255 - "~contact_sheet.jpg".len();
+
+/// Stands between the key of a work and the name of a picture of it; no safe name contains it.
+const PICTURE_MARK: char = '~';
+
+/// Where a picture of the work under `s3_key` lives: beside it, `{s3_key}~{name}.{png|jpg}`.
+pub fn picture_key(s3_key: &str, picture: &Picture) -> String {
+    let ending = if picture.media_type == "image/png" { "png" } else { "jpg" };
+    format!("{s3_key}{PICTURE_MARK}{}.{ending}", picture.name)
+}
+
+/// The key of the work that the object under `key` belongs to: itself, or what it is a picture of.
+pub fn owner_key(key: &str) -> &str {
+    let picture = |ending: &str| ending.rsplit_once('.').is_some_and(|(name, _)| Picture::NAMES.contains(&name));
+    match key.rsplit_once(PICTURE_MARK) {
+        Some((owner, ending)) if picture(ending) => owner,
+        _ => key,
+    }
+}
 
 /// Where the bytes live: `uploads/{user_id}/{YYYY-MM-DD}/{unique}_{safe_name}`. A name too long for the last part of a key
 /// is shortened in it.
@@ -93,6 +112,26 @@ mod tests {
         let key = object_key(ObjectId::generate(), Timestamp(0), "u", &safe);
         let last = key.rsplit('/').next().unwrap_or_default();
         assert!(last.len() <= 255 && last.starts_with("u_") && last.ends_with(".png"), "{last}");
+    }
+
+    #[test]
+    fn pictures_lie_beside_their_work() {
+        let picture = |name: &str, media_type: &str| Picture {
+            name: name.to_owned(),
+            media_type: media_type.to_owned(),
+            width: 1,
+            height: 1,
+            size: 1,
+        };
+        for name in Picture::NAMES {
+            let key =
+                object_key(ObjectId::generate(), Timestamp(0), "u", &sanitise(&format!("{}.mp4", "x".repeat(400))));
+            let beside = picture_key(&key, &picture(name, "image/jpeg"));
+            assert_eq!(owner_key(&beside), key);
+            assert!(beside.rsplit('/').next().unwrap_or_default().len() <= 255, "{beside}");
+        }
+        assert_eq!(picture_key("uploads/a", &picture("waveform", "image/png")), "uploads/a~waveform.png");
+        assert_eq!(owner_key("uploads/old~name.png"), "uploads/old~name.png");
     }
 
     #[test]

@@ -1,12 +1,14 @@
 //! Assets as clients see them.
 
+use std::borrow::Cow;
+
 use serde::Serialize;
 use serde_json::value::{RawValue, to_raw_value};
 use serde_json::{Value, json};
 
-use super::{FingerprintView, object};
+use super::{FingerprintView, PictureLink, PictureView, object};
 use crate::files::extension;
-use crate::{Asset, FileKind, Fingerprint, Metadata, ObjectId, ProcessingStatus, Timestamp, UploadStatus};
+use crate::{Asset, FileKind, Fingerprint, Metadata, ObjectId, Picture, ProcessingStatus, Timestamp, UploadStatus};
 
 #[derive(Debug, Serialize)]
 pub struct AssetView<'a> {
@@ -36,15 +38,21 @@ pub struct AssetView<'a> {
     /// Left out when unknown: the web client draws a gauge at 0 for null.
     #[serde(skip_serializing_if = "Option::is_none")]
     ai_touch_score: Option<f64>,
-    metadata: &'a Metadata,
+    /// With `thumbnailUrl`, which clients show, when there is a picture.
+    metadata: Cow<'a, Metadata>,
+    pictures: Vec<PictureView<'a>>,
     is_ready: bool,
     has_fingerprint: bool,
     created_at: Timestamp,
     updated_at: Timestamp,
 }
 
-impl<'a> From<&'a Asset> for AssetView<'a> {
-    fn from(asset: &'a Asset) -> Self {
+impl<'a> AssetView<'a> {
+    pub fn new(asset: &'a Asset, link: PictureLink) -> Self {
+        let metadata = match Picture::face(&asset.pictures) {
+            Some(face) => Cow::Owned(asset.metadata.with("thumbnailUrl", &link(asset.id, &face.name))),
+            None => Cow::Borrowed(&asset.metadata),
+        };
         Self {
             id: asset.id,
             asset_id: asset.id,
@@ -68,7 +76,8 @@ impl<'a> From<&'a Asset> for AssetView<'a> {
             title: asset.title.as_deref(),
             description: asset.description.as_deref(),
             ai_touch_score: asset.ai_touch_score,
-            metadata: &asset.metadata,
+            metadata,
+            pictures: PictureView::all(&asset.pictures, asset.id, link),
             is_ready: asset.upload_status == UploadStatus::Ready,
             has_fingerprint: asset.fingerprint_id.is_some(),
             created_at: asset.created_at,
@@ -78,8 +87,8 @@ impl<'a> From<&'a Asset> for AssetView<'a> {
 }
 
 /// 201 of an upload: the asset flat, a message, and the asset under `data`.
-pub fn upload_result(asset: &Asset, message: &str) -> Value {
-    let flat = object(&AssetView::from(asset));
+pub fn upload_result(asset: &Asset, message: &str, link: PictureLink) -> Value {
+    let flat = object(&AssetView::new(asset, link));
     let mut body = flat.clone();
     body.insert("message".to_owned(), json!(message));
     body.insert("data".to_owned(), Value::Object(flat));
@@ -90,7 +99,13 @@ pub fn upload_result(asset: &Asset, message: &str) -> Value {
 ///
 /// # Errors
 /// When a row can't be rendered as JSON, which would be a defect.
-pub fn asset_list(items: &[Asset], total: u64, skip: u64, limit: u32) -> serde_json::Result<Vec<u8>> {
+pub fn asset_list(
+    items: &[Asset],
+    total: u64,
+    skip: u64,
+    limit: u32,
+    link: PictureLink,
+) -> serde_json::Result<Vec<u8>> {
     #[derive(Serialize)]
     #[serde(rename_all = "camelCase")]
     struct List<'a> {
@@ -114,7 +129,7 @@ pub fn asset_list(items: &[Asset], total: u64, skip: u64, limit: u32) -> serde_j
         has_more: bool,
         pagination: Value,
     }
-    let views: Vec<AssetView> = items.iter().map(AssetView::from).collect();
+    let views: Vec<AssetView> = items.iter().map(|asset| AssetView::new(asset, link)).collect();
     let rows = &*to_raw_value(&views)?;
     let size = u64::from(limit.max(1));
     let (page, has_more) = ((skip / size).saturating_add(1), skip.saturating_add(items.len() as u64) < total);
@@ -134,9 +149,10 @@ pub fn asset_list(items: &[Asset], total: u64, skip: u64, limit: u32) -> serde_j
 }
 
 /// One asset with its fingerprint: flat, under `asset` and `fingerprint`, and under `data`.
-pub fn asset_detail(asset: &Asset, fingerprint: Option<&Fingerprint>, now: Timestamp) -> Value {
-    let flat = object(&AssetView::from(asset));
-    let fingerprint = fingerprint.map_or(Value::Null, |f| Value::Object(object(&FingerprintView::new(f, None))));
+pub fn asset_detail(asset: &Asset, fingerprint: Option<&Fingerprint>, now: Timestamp, link: PictureLink) -> Value {
+    let flat = object(&AssetView::new(asset, link));
+    let view = |fingerprint| Value::Object(object(&FingerprintView::new(fingerprint, None, None, link)));
+    let fingerprint = fingerprint.map_or(Value::Null, view);
     let mut body = flat.clone();
     if let Some(Value::Object(metadata)) = body.get_mut("metadata") {
         let days = (now.millis() - asset.created_at.millis()).max(0) / 86_400_000;

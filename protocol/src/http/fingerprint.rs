@@ -1,9 +1,12 @@
 //! Fingerprints as clients see them.
 
+use std::borrow::Cow;
+
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::enveloped;
+use super::{PictureLink, PictureView, enveloped};
+use crate::fingerprint::FingerprintContent;
 use crate::{FileKind, Fingerprint, Object, ObjectId, ProcessingStatus, Timestamp};
 
 /// How far a running job is. Kept in the cache, never in the truth.
@@ -25,8 +28,15 @@ pub struct FingerprintView<'a> {
     status: ProcessingStatus,
     progress_percent: u8,
     message: String,
-    /// An empty object when the modality has none.
-    perceptual_hashes: &'a Object,
+    /// An empty object when the modality has none. Of a video its `frame_hashes`, once more.
+    perceptual_hashes: Cow<'a, Object>,
+    pdq: Option<&'a Object>,
+    chromaprint: Option<&'a Object>,
+    iscc: Option<&'a Object>,
+    digests: Option<&'a Object>,
+    text_features: Option<&'a Object>,
+    gps: Option<&'a Object>,
+    pictures: Vec<PictureView<'a>>,
     spectral_data: Option<&'a Object>,
     video_hashes: Option<&'a Object>,
     embeddings: Option<&'a Object>,
@@ -53,11 +63,18 @@ pub struct FingerprintView<'a> {
 }
 
 impl<'a> FingerprintView<'a> {
-    /// `progress` is the latest word of a running job, if there is one.
-    pub fn new(fingerprint: &'a Fingerprint, progress: Option<Progress>) -> Self {
-        static EMPTY: std::sync::LazyLock<Object> = std::sync::LazyLock::new(Object::new);
-        let content = &fingerprint.content;
+    /// `progress` is the latest word of a running job, and `first` its first answer, if there are any.
+    pub fn new(
+        fingerprint: &'a Fingerprint,
+        progress: Option<Progress>,
+        first: Option<&'a FingerprintContent>,
+        link: PictureLink,
+    ) -> Self {
         let status = fingerprint.processing_status;
+        let content = match (status, first) {
+            (ProcessingStatus::Processing, Some(first)) => first,
+            _ => &fingerprint.content,
+        };
         let (progress_percent, message) = match (status, progress) {
             (ProcessingStatus::Pending, _) => (0, "Waiting for a free worker".to_owned()),
             (ProcessingStatus::Processing, Some(progress)) => (progress.percent.min(99), progress.message),
@@ -76,7 +93,14 @@ impl<'a> FingerprintView<'a> {
             status,
             progress_percent,
             message,
-            perceptual_hashes: content.perceptual_hashes.as_ref().unwrap_or(&EMPTY),
+            perceptual_hashes: perceptual_hashes(content),
+            pdq: content.pdq.as_ref(),
+            chromaprint: content.chromaprint.as_ref(),
+            iscc: content.iscc.as_ref(),
+            digests: content.digests.as_ref(),
+            text_features: content.text_features.as_ref(),
+            gps: content.gps.as_ref(),
+            pictures: PictureView::all(&content.pictures, fingerprint.asset_id, link),
             spectral_data: content.spectral_data.as_ref(),
             video_hashes: content.video_hashes.as_ref(),
             embeddings: None,
@@ -100,6 +124,15 @@ impl<'a> FingerprintView<'a> {
             similarity_scores: None,
             legal_status: None,
         }
+    }
+}
+
+fn perceptual_hashes(content: &FingerprintContent) -> Cow<'_, Object> {
+    let frames = content.video_hashes.as_ref().and_then(|video| video.get("frame_hashes"));
+    match (&content.perceptual_hashes, frames) {
+        (Some(hashes), _) => Cow::Borrowed(hashes),
+        (None, Some(frames)) => Cow::Owned(Object::from_iter([("frame_hashes".to_owned(), frames.clone())])),
+        (None, None) => Cow::Owned(Object::new()),
     }
 }
 

@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 
 use flate2::write::GzEncoder;
 use flate2::{Compression, GzBuilder};
-use metastamp_protocol::Asset;
+use metastamp_protocol::files::picture_key;
+use metastamp_protocol::{Asset, Picture};
 use mongodb::bson::{Bson, Document};
 use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
@@ -33,7 +34,7 @@ pub struct Dumped {
     pub dump: DumpSum,
 }
 
-/// An asset of the snapshot, as far as its object is concerned: a line of the list that [`dump`] leaves.
+/// An object of an asset of the snapshot, its own or a picture of it: a line of the list that [`dump`] leaves.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct AssetLine {
     pub asset_id: String,
@@ -137,11 +138,25 @@ fn note(list: &mut impl std::io::Write, record: Document) -> Result<()> {
         _ => text("_id"),
     };
     let (key, sha256, content_type) = (text("s3_key"), text("sha256"), text("mime_type"));
-    let line = match decode::<Asset>(Collection::Assets, record) {
-        Ok(asset) => AssetLine { asset_id: id, key, sha256: asset.sha256, content_type: asset.mime_type },
+    let lines = match decode::<Asset>(Collection::Assets, record) {
+        Ok(asset) => {
+            // nobody keeps digests of pictures: the work they were made of has one
+            let picture = |picture: &Picture| AssetLine {
+                asset_id: id.clone(),
+                key: picture_key(&asset.s3_key, picture),
+                sha256: String::new(),
+                content_type: picture.media_type.clone(),
+            };
+            let mut lines: Vec<_> = asset.pictures.iter().map(picture).collect();
+            lines.insert(0, AssetLine { asset_id: id, key, sha256: asset.sha256, content_type: asset.mime_type });
+            lines
+        }
         Err(_) if key.is_empty() => return Ok(()),
-        Err(_) => AssetLine { asset_id: id, key, sha256, content_type },
+        Err(_) => vec![AssetLine { asset_id: id, key, sha256, content_type }],
     };
-    let line = serde_json::to_string(&line).map_err(|e| StoreError::Internal(e.to_string()))?;
-    writeln!(list, "{line}").map_err(io_failed)
+    for line in lines {
+        let line = serde_json::to_string(&line).map_err(|e| StoreError::Internal(e.to_string()))?;
+        writeln!(list, "{line}").map_err(io_failed)?;
+    }
+    Ok(())
 }

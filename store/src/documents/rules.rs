@@ -9,6 +9,7 @@ use super::JobResult;
 pub(super) fn apply(asset: &mut Asset, fingerprint: &mut Fingerprint, result: JobResult, now: Timestamp) {
     let duration = match result {
         JobResult::Completed { content, asset_metadata, duration_s } => {
+            asset.pictures.clone_from(&content.pictures);
             fingerprint.content = *content;
             fingerprint.processing_status = ProcessingStatus::Completed;
             fingerprint.error_message = None;

@@ -122,6 +122,7 @@ impl World {
                 size: 3,
                 // The first two sessions carry the same bytes: one is a repeat of the other.
                 sha256: format!("digest {}", which / 2),
+                digests: None,
                 mime_type: "text/plain".to_owned(),
                 title: None,
                 description: None,

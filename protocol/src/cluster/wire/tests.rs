@@ -20,6 +20,7 @@ fn asks() -> Vec<Ask> {
     let received = Received {
         size: 3,
         sha256: "ab".into(),
+        digests: Some(Digests { blake3: "cd".into(), iscc_data: "ISCC:GAA".into(), iscc_instance: "ISCC:IAA".into() }),
         mime_type: "text/plain".into(),
         title: Some(String::new()),
         description: None,

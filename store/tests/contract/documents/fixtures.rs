@@ -54,6 +54,8 @@ pub fn asset(user_id: ObjectId, file_name: &str) -> Asset {
         title: Some("Ünïcode \"title\"".to_owned()),
         description: None,
         sha256: digest(file_name),
+        digests: None,
+        pictures: Vec::new(),
         ai_touch_score: None,
         metadata: object(json!({ "kept": 1, "replaced": "old" })).into(),
         created_at: at(0),

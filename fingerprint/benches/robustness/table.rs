@@ -1,0 +1,127 @@
+//! Verdicts, counted and printed.
+
+use std::collections::BTreeMap;
+use std::io::Write;
+
+use metastamp_fingerprint::Report;
+use metastamp_fingerprint::compare::{Unit, Verdict, compare};
+
+use crate::{BoxError, on_all_cores};
+
+/// Verdicts of one line of a table.
+#[derive(Default)]
+struct Line {
+    /// Pairs that were compared.
+    pairs: usize,
+    /// By field, pairs that are the same.
+    same: BTreeMap<&'static str, usize>,
+    /// By field, the distances of all pairs.
+    distances: BTreeMap<&'static str, Vec<f64>>,
+}
+
+impl Line {
+    fn add(&mut self, a: &Report, b: &Report) {
+        self.pairs += 1;
+        for finding in compare(a, b) {
+            *self.same.entry(finding.field).or_default() += usize::from(finding.verdict == Verdict::Same);
+            if let Some(distance) = finding.distance {
+                // Shares grow with likeness, all others with distance.
+                let away = if distance.unit == Unit::Share { 1.0 - distance.value } else { distance.value };
+                self.distances.entry(finding.field).or_default().push(away);
+            }
+        }
+    }
+
+    fn join(mut self, other: Self) -> Self {
+        self.pairs += other.pairs;
+        for (field, count) in other.same {
+            *self.same.entry(field).or_default() += count;
+        }
+        for (field, distances) in other.distances {
+            self.distances.entry(field).or_default().extend(distances);
+        }
+        self
+    }
+}
+
+/// Recall of each field, attack by attack.
+pub(crate) struct Table {
+    title: String,
+    /// Field and heading, from left to right.
+    columns: Vec<(&'static str, &'static str)>,
+    lines: Vec<(String, Line)>,
+}
+
+impl Table {
+    pub(crate) fn new(title: String, columns: &[(&'static str, &'static str)]) -> Self {
+        Self { title, columns: columns.to_vec(), lines: Vec::new() }
+    }
+
+    /// All pairs of different works.
+    pub(crate) fn strangers(&mut self, works: &[Report]) -> Result<(), BoxError> {
+        let lines = on_all_cores(works, |index, work| {
+            let mut line = Line::default();
+            for other in &works[index + 1..] {
+                line.add(work, other);
+            }
+            Ok(line)
+        })?;
+        let line = lines.into_iter().fold(Line::default(), Line::join);
+        self.lines.push((format!("**different works** ({} pairs)", line.pairs), line));
+        Ok(())
+    }
+
+    /// Originals and what an attack made of them.
+    pub(crate) fn attack(&mut self, name: &str, pairs: &[(&Report, Report)]) {
+        let mut line = Line::default();
+        for (original, attacked) in pairs {
+            line.add(original, attacked);
+        }
+        self.lines.push((name.to_owned(), line));
+    }
+
+    /// The attacks, added last first, in their order.
+    pub(crate) fn turn(&mut self) {
+        if let Some(attacks) = self.lines.get_mut(1..) {
+            attacks.reverse();
+        }
+    }
+
+    /// In Markdown; with `METASTAMP_DISTANCES` the distances too, to choose thresholds by.
+    pub(crate) fn print(&self) -> Result<(), BoxError> {
+        let mut out = std::io::stdout().lock();
+        writeln!(out, "\n### {}\n", self.title)?;
+        let headings: Vec<_> = self.columns.iter().map(|column| column.1).collect();
+        writeln!(out, "| attack | {} |", headings.join(" | "))?;
+        writeln!(out, "| --- |{}", " ---: |".repeat(self.columns.len()))?;
+        for (name, line) in &self.lines {
+            write!(out, "| {name} |")?;
+            for (field, _) in &self.columns {
+                let share = *line.same.get(field).unwrap_or(&0) as f64 / line.pairs.max(1) as f64 * 100.0;
+                // The false positives are few: more digits.
+                let digits = if share > 0.0 && share < 1.0 { 3 } else { 0 };
+                write!(out, " {share:.digits$} |")?;
+            }
+            writeln!(out)?;
+        }
+        if std::env::var_os("METASTAMP_DISTANCES").is_some() {
+            self.print_distances(&mut out)?;
+        }
+        Ok(())
+    }
+
+    fn print_distances(&self, out: &mut impl Write) -> Result<(), BoxError> {
+        writeln!(out, "\ndistances: smallest, 1 %, median, 90 %, largest")?;
+        for (name, line) in &self.lines {
+            for (field, heading) in &self.columns {
+                let mut distances = line.distances.get(field).cloned().unwrap_or_default();
+                distances.sort_by(f64::total_cmp);
+                let at = |share: f64| distances.get((share * (distances.len().max(1) - 1) as f64) as usize).copied();
+                let points =
+                    [0.0, 0.01, 0.5, 0.9, 1.0].map(|share| at(share).map_or("-".into(), |at| format!("{at:.3}")));
+                writeln!(out, "{name:<34} {heading:<16} {}", points.join("  "))?;
+            }
+        }
+        Ok(())
+    }
+}

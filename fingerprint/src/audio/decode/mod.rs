@@ -1,0 +1,175 @@
+//! From files to blocks of samples, one after the other: never the whole sound in memory.
+
+mod convert;
+mod foreign;
+mod native;
+mod pcm;
+
+use std::path::Path;
+
+pub(super) use self::pcm::Pcm;
+
+use crate::{FingerprintError, Limits, Tools};
+
+/// Samples a second that are worth looking at. The reference can't fingerprint below either.
+const RATES: std::ops::RangeInclusive<u32> = 1_000..=1_000_000;
+/// More channels than any layout has.
+const CHANNELS_MAX: usize = 64;
+
+/// Channels and, when known, the speakers they belong to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Layout {
+    channels: usize,
+    mask: Option<u64>,
+}
+
+impl Layout {
+    /// `mask` as in WAVE files: one bit per speaker, channels in the order of the bits. Without one (or with
+    /// one that does not fit) the usual layout for so many channels is taken.
+    pub(super) fn new(channels: usize, mask: Option<u64>) -> Self {
+        let fits = |mask: &u64| mask.count_ones() as usize == channels;
+        Self { channels, mask: mask.filter(fits).or_else(|| usual(channels)) }
+    }
+
+    pub(super) fn channels(&self) -> usize {
+        self.channels
+    }
+
+    pub(super) fn mask(&self) -> Option<u64> {
+        self.mask
+    }
+}
+
+/// What FFmpeg takes when a file does not tell.
+fn usual(channels: usize) -> Option<u64> {
+    match channels {
+        // centre
+        1 => Some(0x4),
+        2 => Some(0x3),
+        // 2.1, 4.0, 5.0, 5.1, 6.1, 7.1
+        3 => Some(0xb),
+        4 => Some(0x107),
+        5 => Some(0x37),
+        6 => Some(0x3f),
+        7 => Some(0x70f),
+        8 => Some(0x63f),
+        _ => None,
+    }
+}
+
+/// What is known before the first sample.
+#[derive(Debug, Clone)]
+pub(super) struct Info {
+    /// Hz.
+    pub(super) rate: u32,
+    pub(super) layout: Layout,
+    /// As ffprobe spells it: `mp3`, `pcm_s16le`, ...
+    pub(super) codec: String,
+    /// As ffprobe spells it.
+    pub(super) container: String,
+    /// Bits of a sample, of codecs without loss.
+    pub(super) bit_depth: Option<u32>,
+    /// Samples per channel that the header announces; not to be believed.
+    pub(super) frames_announced: Option<u64>,
+    /// Name and text, as [`super::metadata`] spells the names.
+    pub(super) tags: Vec<(&'static str, String)>,
+}
+
+impl Info {
+    /// # Errors
+    /// [`FingerprintError::Unsupported`] for rates and channels that no sound has.
+    fn check(&self) -> Result<(), FingerprintError> {
+        if !RATES.contains(&self.rate) {
+            let message = format!("sound with {} samples a second is not supported", self.rate);
+            return Err(FingerprintError::unsupported(message));
+        }
+        match self.layout.channels() {
+            0 => Err(FingerprintError::malformed("the sound has no channels")),
+            1..=CHANNELS_MAX => Ok(()),
+            more => Err(FingerprintError::unsupported(format!("sound with {more} channels is not supported"))),
+        }
+    }
+}
+
+/// Some samples, in both forms that are needed. Reused from one to the next.
+#[derive(Debug, Default)]
+pub(super) struct Block {
+    /// 16-bit samples, one vector per channel, all equally long.
+    pub(super) planes: Vec<Vec<i16>>,
+    /// The mean of all channels, 1 is full scale; always finite.
+    pub(super) mono: Vec<f32>,
+}
+
+impl Block {
+    /// Fills the block from interleaved 16-bit samples; how many per channel. An incomplete last one is left out.
+    fn fill_from_s16le(&mut self, bytes: &[u8], channels: usize) -> usize {
+        self.planes.resize_with(channels, Vec::new);
+        self.planes.iter_mut().for_each(Vec::clear);
+        self.mono.clear();
+        let part = 1.0 / (32768.0 * channels as f32);
+        for samples in bytes.chunks_exact(channels * 2) {
+            let mut sum = 0_i32;
+            for (plane, bytes) in self.planes.iter_mut().zip(samples.chunks_exact(2)) {
+                let sample = i16::from_le_bytes([bytes[0], bytes[1]]);
+                plane.push(sample);
+                sum += i32::from(sample);
+            }
+            self.mono.push(sum as f32 * part);
+        }
+        self.mono.len()
+    }
+}
+
+/// Asked now and then whether to go on; an error ends the work.
+pub(super) type Watch<'a> = dyn FnMut() -> Result<(), FingerprintError> + 'a;
+
+/// Gives blocks.
+pub(super) trait Source {
+    fn info(&self) -> &Info;
+
+    /// Fills `block` with at least one sample per channel; `false` at the end.
+    ///
+    /// # Errors
+    /// [`FingerprintError::Malformed`] when nothing after this point can be made sense of and nothing came before.
+    fn next(&mut self, block: &mut Block, watch: &mut Watch<'_>) -> Result<bool, FingerprintError>;
+
+    /// Tags that only turned up on the way, such as those at the end of the file.
+    fn late_tags(&mut self) -> Vec<(&'static str, String)> {
+        Vec::new()
+    }
+}
+
+/// Opens the file at `path`: in this process when it can be decoded here, otherwise with ffmpeg.
+///
+/// # Errors
+/// See [`FingerprintError`].
+pub(super) fn open(
+    path: &Path,
+    tools: &Tools,
+    limits: &Limits,
+    watch: &mut Watch<'_>,
+) -> Result<Box<dyn Source>, FingerprintError> {
+    let (reason, known) = match native::open(path)? {
+        Opened::Here(source) => {
+            source.info().check()?;
+            return Ok(source);
+        }
+        Opened::Elsewhere(reason, known) => (reason, known),
+    };
+    match foreign::Foreign::open(path, known, tools, limits, watch) {
+        Ok(source) => {
+            source.info().check()?;
+            Ok(Box::new(source))
+        }
+        // What was found out here says more than that ffmpeg can't do it either.
+        Err(FingerprintError::Malformed(_) | FingerprintError::Unsupported(_)) => Err(reason),
+        Err(error) => Err(error),
+    }
+}
+
+/// What a look at a file has led to.
+enum Opened {
+    Here(Box<dyn Source>),
+    /// Why not here, and what is known nevertheless.
+    Elsewhere(FingerprintError, Option<Info>),
+}

@@ -1,0 +1,244 @@
+//! The spectral block: what librosa measures on a short-time Fourier transform.
+//!
+//! Mono at 22,050 Hz; frames of 2048 samples every 512, a periodic Hann window, silence before and behind. All is
+//! measured on one transform per frame. Definitions: librosa 0.11 (`melspectrogram`, `power_to_db`, `chroma_stft`,
+//! `spectral_centroid`, `spectral_bandwidth`).
+
+mod chroma;
+mod decibel;
+mod mel;
+mod spool;
+mod tuning;
+
+use std::sync::Arc;
+
+use realfft::num_complex::Complex;
+use realfft::{RealFftPlanner, RealToComplex};
+use sha2::{Digest as _, Sha256};
+
+use self::chroma::{CHROMA, Chroma};
+pub(super) use self::decibel::decibels;
+pub(super) use self::mel::MELS;
+use self::spool::Spool;
+use super::SpectralData;
+use super::resample::Resampler;
+use crate::FingerprintError;
+
+/// Hz.
+pub(super) const RATE: u32 = 22_050;
+/// Samples of a frame, and from one to the next.
+const FRAME: usize = 2048;
+pub(super) const HOP: usize = 512;
+/// Bins of a spectrum.
+const BINS: usize = FRAME / 2 + 1;
+/// Smallest power, and how far below the loudest band anything counts, in dB.
+const POWER_MIN: f32 = 1e-10;
+const RANGE: f32 = 80.0;
+
+/// Measures a sound block by block.
+pub(super) struct Spectral {
+    resampler: Option<Resampler>,
+    fft: Arc<dyn RealToComplex<f32>>,
+    window: Vec<f32>,
+    input: Vec<f32>,
+    spectrum: Vec<Complex<f32>>,
+    scratch: Vec<Complex<f32>>,
+    power: Vec<f32>,
+    magnitude: Vec<f32>,
+    pending: Vec<f32>,
+    samples: u64,
+    frames: u64,
+    mel: mel::Bank,
+    mel_max: f32,
+    mels: Spool<MELS>,
+    chroma: Chroma,
+    chroma_hash: Sha256,
+    centroid: Moments,
+    bandwidth: Moments,
+}
+
+impl Spectral {
+    /// `rate` of the samples that will come.
+    pub(super) fn new(rate: u32) -> Self {
+        let fft = RealFftPlanner::<f32>::new().plan_fft_forward(FRAME);
+        let hann = |i: usize| (0.5 - 0.5 * (2.0 * std::f64::consts::PI * i as f64 / FRAME as f64).cos()) as f32;
+        Self {
+            resampler: (rate != RATE).then(|| Resampler::new(rate, RATE)),
+            window: (0..FRAME).map(hann).collect(),
+            input: fft.make_input_vec(),
+            spectrum: fft.make_output_vec(),
+            scratch: fft.make_scratch_vec(),
+            fft,
+            power: vec![0.0; BINS],
+            magnitude: vec![0.0; BINS],
+            // The first frame is centred on the first sample.
+            pending: vec![0.0; FRAME / 2],
+            samples: 0,
+            frames: 0,
+            mel: mel::Bank::new(),
+            mel_max: 0.0,
+            mels: Spool::new(),
+            chroma: Chroma::new(),
+            chroma_hash: Sha256::new(),
+            centroid: Moments::default(),
+            bandwidth: Moments::default(),
+        }
+    }
+
+    /// Takes mono samples; `each` sees the mel bands (as power) of every frame.
+    ///
+    /// # Errors
+    /// [`FingerprintError::Io`] when the temporary file fails.
+    pub(super) fn push(&mut self, mono: &[f32], each: &mut dyn FnMut(&[f32; MELS])) -> Result<(), FingerprintError> {
+        let before = self.pending.len();
+        match &mut self.resampler {
+            Some(resampler) => resampler.push(mono, &mut self.pending),
+            None => self.pending.extend_from_slice(mono),
+        }
+        self.samples += (self.pending.len() - before) as u64;
+        self.run(each)
+    }
+
+    /// Ends the sound.
+    ///
+    /// # Errors
+    /// [`FingerprintError::Io`] when the temporary file fails.
+    pub(super) fn finish(mut self, each: &mut dyn FnMut(&[f32; MELS])) -> Result<SpectralData, FingerprintError> {
+        if let Some(resampler) = &mut self.resampler {
+            let before = self.pending.len();
+            resampler.finish(&mut self.pending);
+            self.samples += (self.pending.len() - before) as u64;
+        }
+        self.pending.resize(self.pending.len() + FRAME / 2, 0.0);
+        self.run(each)?;
+        self.chroma.finish(&mut |chroma| hash(&mut self.chroma_hash, chroma));
+        let mut mel_hash = Sha256::new();
+        let reference = decibels(self.mel_max.max(POWER_MIN));
+        self.mels
+            .drain(|row| {
+                for value in row.iter_mut() {
+                    *value = (decibels(value.max(POWER_MIN)) - reference).max(-RANGE);
+                }
+                hash(&mut mel_hash, row);
+                Ok::<(), std::io::Error>(())
+            })
+            .map_err(FingerprintError::Io)?;
+        let (centroid_mean, centroid_std) = self.centroid.mean_and_deviation();
+        Ok(SpectralData {
+            mel_spectrogram_hash: hex::encode(mel_hash.finalize()),
+            chromagram_hash: hex::encode(self.chroma_hash.finalize()),
+            mel_spectrogram_shape: [MELS as u64, self.frames],
+            chromagram_shape: [CHROMA as u64, self.frames],
+            spectral_centroid_mean: super::rounded(centroid_mean, 4),
+            spectral_centroid_std: super::rounded(centroid_std, 4),
+            spectral_bandwidth_mean: super::rounded(self.bandwidth.mean_and_deviation().0, 4),
+            duration: super::rounded(self.samples as f64 / f64::from(RATE), 3),
+            sample_rate: RATE,
+            n_mels: MELS as u32,
+            n_chroma: CHROMA as u32,
+        })
+    }
+
+    fn run(&mut self, each: &mut dyn FnMut(&[f32; MELS])) -> Result<(), FingerprintError> {
+        let mut start = 0;
+        while start + FRAME <= self.pending.len() {
+            self.frame(start, each)?;
+            start += HOP;
+        }
+        self.pending.drain(..start);
+        Ok(())
+    }
+
+    fn frame(&mut self, start: usize, each: &mut dyn FnMut(&[f32; MELS])) -> Result<(), FingerprintError> {
+        for ((out, sample), window) in self.input.iter_mut().zip(&self.pending[start..]).zip(&self.window) {
+            *out = sample * window;
+        }
+        // Only fails when a buffer has another length than the plan's own.
+        let _ = self.fft.process_with_scratch(&mut self.input, &mut self.spectrum, &mut self.scratch);
+        for ((power, magnitude), bin) in self.power.iter_mut().zip(&mut self.magnitude).zip(&self.spectrum) {
+            *power = bin.re * bin.re + bin.im * bin.im;
+            *magnitude = power.sqrt();
+        }
+        self.frames += 1;
+        let (centroid, bandwidth) = centre_and_width(&self.magnitude);
+        self.centroid.push(centroid);
+        self.bandwidth.push(bandwidth);
+        let mut mel = [0.0; MELS];
+        self.mel.apply(&self.power, &mut mel);
+        self.mel_max = mel.iter().copied().fold(self.mel_max, f32::max);
+        self.mels.push(&mel).map_err(FingerprintError::Io)?;
+        each(&mel);
+        self.chroma.push(&self.power, &mut |chroma| hash(&mut self.chroma_hash, chroma));
+        Ok(())
+    }
+}
+
+/// Frame after frame, the lowest band or note first, floats with their little end first.
+fn hash(digest: &mut Sha256, row: &[f32]) {
+    let mut bytes = [0; MELS * 4];
+    for (out, value) in bytes.chunks_exact_mut(4).zip(row) {
+        out.copy_from_slice(&value.to_le_bytes());
+    }
+    digest.update(&bytes[..row.len() * 4]);
+}
+
+/// Centroid and bandwidth of a magnitude spectrum, Hz; zero for silence.
+fn centre_and_width(magnitude: &[f32]) -> (f64, f64) {
+    const LANES: usize = 16;
+    let hz = f64::from(RATE) / FRAME as f64;
+    let (mut sums, mut firsts) = ([0.0_f32; LANES], [0.0_f32; LANES]);
+    // Positions within a chunk, so that sums stay small: the chunk's own position is added in f64.
+    let (mut total, mut first) = (0.0_f64, 0.0_f64);
+    for (index, chunk) in magnitude.chunks(LANES * 8).enumerate() {
+        sums.fill(0.0);
+        firsts.fill(0.0);
+        for (row, values) in chunk.chunks(LANES).enumerate() {
+            for (lane, value) in values.iter().enumerate() {
+                sums[lane] += value;
+                firsts[lane] += value * (row * LANES + lane) as f32;
+            }
+        }
+        let sum: f64 = sums.iter().map(|x| f64::from(*x)).sum();
+        total += sum;
+        first += firsts.iter().map(|x| f64::from(*x)).sum::<f64>() + sum * (index * LANES * 8) as f64;
+    }
+    if total < f64::from(f32::MIN_POSITIVE) {
+        return (first * hz, 0.0);
+    }
+    let centre = first / total;
+    // Around the centre: the difference of two large sums would lose what a narrow spectrum is about.
+    let mut second = 0.0_f64;
+    for (index, chunk) in magnitude.chunks(LANES * 8).enumerate() {
+        let offset = ((index * LANES * 8) as f64 - centre) as f32;
+        sums.fill(0.0);
+        for (row, values) in chunk.chunks(LANES).enumerate() {
+            for (lane, value) in values.iter().enumerate() {
+                let distance = offset + (row * LANES + lane) as f32;
+                sums[lane] += value * distance * distance;
+            }
+        }
+        second += sums.iter().map(|x| f64::from(*x)).sum::<f64>();
+    }
+    (centre * hz, (second / total).sqrt() * hz)
+}
+
+/// Mean and standard deviation of a stream (Welford).
+#[derive(Debug, Default)]
+struct Moments {
+    count: u64,
+    mean: f64,
+    squares: f64,
+}
+
+impl Moments {
+    fn push(&mut self, value: f64) {
+        self.count += 1;
+        let distance = value - self.mean;
+        self.mean += distance / self.count as f64;
+        self.squares += distance * (value - self.mean);
+    }
+
+    fn mean_and_deviation(&self) -> (f64, f64) {
+        (self.mean, (self.squares / self.count.max(1) as f64).sqrt())
+    }
+}

@@ -1,0 +1,67 @@
+//! The videos of `golden/` against what imagehash, pdqhash, ffprobe and iscc-sdk say of them.
+#![allow(clippy::unwrap_used)]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use metastamp_fingerprint::video::{self, VideoFingerprint};
+use metastamp_fingerprint::{FingerprintError, Limits, Metadata, NoProgress, Progress, Tools};
+use serde::Deserialize;
+
+#[derive(Deserialize)]
+struct Vector {
+    file: String,
+    frame_hashes: Vec<String>,
+    frame_pdq: Vec<(String, u8)>,
+    frame_timestamps: Vec<f64>,
+    average_hash: String,
+    /// None where the reference fails.
+    iscc: Option<String>,
+    metadata: Metadata,
+}
+
+fn golden() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("golden")
+}
+
+fn run(path: &Path, progress: &mut dyn Progress) -> Result<VideoFingerprint, FingerprintError> {
+    video::fingerprint(path, &Tools::default(), &Limits::default(), progress)
+}
+
+/// What differs from the reference, in words.
+fn differences(vector: &Vector, found: &VideoFingerprint) -> Vec<String> {
+    let mut different = Vec::new();
+    let mut check = |what: &str, equal: bool| {
+        if !equal {
+            different.push(format!("{}: {what}", vector.file));
+        }
+    };
+    let hashes = &found.video_hashes;
+    check("frame hashes", hashes.frame_hashes == vector.frame_hashes);
+    let pdq = hashes.frame_pdq.iter().cloned().zip(hashes.frame_pdq_quality.iter().copied());
+    check("pdq", pdq.collect::<Vec<_>>() == vector.frame_pdq);
+    check("timestamps", hashes.frame_timestamps == vector.frame_timestamps);
+    check("average", hashes.average_hash == vector.average_hash);
+    check("iscc", vector.iscc.as_ref().is_none_or(|iscc| *iscc == found.iscc_content));
+    for (key, value) in vector.metadata.iter().filter(|(_, value)| !value.is_null()) {
+        check(&format!("{key} {:?} {value}", found.metadata.get(key)), found.metadata.get(key) == Some(value));
+    }
+    check("count", hashes.total_frames_analyzed == vector.frame_hashes.len() as u64);
+    check("sampling", hashes.sampling == "complete" && found.iscc_content.starts_with("ISCC:E"));
+    let names: Vec<&str> = found.pictures.iter().map(|picture| picture.name).collect();
+    check("pictures", names == ["thumbnail", "contact_sheet"]);
+    different
+}
+
+#[test]
+fn everything_equals_the_references() {
+    let vectors: Vec<Vector> = serde_json::from_slice(&fs::read(golden().join("video.json")).unwrap()).unwrap();
+    assert!(vectors.len() > 20);
+    let mut different = Vec::new();
+    for vector in vectors {
+        let found = run(&golden().join("video").join(&vector.file), &mut NoProgress)
+            .unwrap_or_else(|error| panic!("{}: {error}", vector.file));
+        different.extend(differences(&vector, &found));
+    }
+    assert!(different.is_empty(), "{different:#?}");
+}

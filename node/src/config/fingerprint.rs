@@ -1,0 +1,37 @@
+//! What fingerprinting may take, and the programs it calls.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use metastamp_fingerprint::Tools;
+
+use super::reader::Reader;
+
+/// Jobs run in processes of their own, so that a decoder that goes wrong takes nothing else with it.
+#[derive(Debug, Clone)]
+pub struct FingerprintConfig {
+    ffmpeg: PathBuf,
+    ffprobe: PathBuf,
+    /// Address space of the process of one job.
+    pub memory_bytes_max: u64,
+    /// How long the job of a sound or a video may take; others have five minutes.
+    pub long_time_max: Duration,
+}
+
+impl FingerprintConfig {
+    /// What jobs call.
+    pub fn programs(&self) -> Tools {
+        Tools { ffmpeg: self.ffmpeg.clone(), ffprobe: self.ffprobe.clone() }
+    }
+
+    pub fn read(r: &mut Reader) -> Self {
+        let memory = r.parse(&["FINGERPRINT_MEMORY_MB"], 4_096_u64, "512 to 65536", |n| (512..=65_536).contains(n));
+        let time = r.parse(&["FINGERPRINT_TIME_MAX_SECONDS"], 7_200_u64, "60 to 86400", |n| (60..=86_400).contains(n));
+        Self {
+            ffmpeg: r.text_or(&["FFMPEG_PATH"], "ffmpeg").into(),
+            ffprobe: r.text_or(&["FFPROBE_PATH"], "ffprobe").into(),
+            memory_bytes_max: memory << 20,
+            long_time_max: Duration::from_secs(time),
+        }
+    }
+}
