@@ -9,6 +9,7 @@ mod bits;
 mod codes;
 mod finding;
 mod moving;
+mod passages;
 mod pictures;
 mod sound;
 
@@ -25,6 +26,7 @@ pub fn compare(a: &Report, b: &Report) -> Vec<Finding> {
     pictures::compare(a, b, &mut findings);
     sound::compare(a, b, &mut findings);
     moving::compare(a, b, &mut findings);
+    passages::compare(a, b, &mut findings);
     codes::iscc(a, b, &mut findings);
     findings
 }
