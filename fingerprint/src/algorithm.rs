@@ -25,7 +25,7 @@ pub(crate) const AHASH_SCALED: &str = "ahash/imagehash-16-scaled@1";
 pub(crate) const DHASH_SCALED: &str = "dhash/imagehash-16-scaled@1";
 pub(crate) const PDQ_SCALED: &str = "pdq/pdqhash-scaled@1";
 /// ISCC Image-Code, version 0, 64 bits, after the normalisation of iscc-sdk 0.9.7.
-pub(crate) const ISCC_IMAGE: &str = "iscc-image/v0-64-sdk-0.9.7@1";
+pub(crate) const ISCC_IMAGE: &str = "iscc/image-v0-64@1";
 /// SHA-256 over the trimmed text in UTF-8, malformed input replaced.
 pub(crate) const TEXT_HASH: &str = "text/sha256-utf8-trimmed@1";
 /// SHA-256 over the trimmed text of all pages of a PDF.
@@ -37,7 +37,7 @@ pub(crate) const VIDEO_PDQ: &str = "pdq/pdqhash-full@1";
 /// Mean of the frame hashes as 256-bit integers, rounded down.
 pub(crate) const VIDEO_AVERAGE: &str = "video/phash-integer-mean@1";
 /// ISCC Video-Code, 64 bits, of ffmpeg's MPEG-7 signature at five frames a second.
-pub(crate) const ISCC_VIDEO: &str = "iscc-video/v0-64-sdk-0.9.7@1";
+pub(crate) const ISCC_VIDEO: &str = "iscc/video-v0-64@1";
 /// SHA-256 of the file's bytes.
 pub(crate) const SHA256: &str = "sha256@1";
 /// BLAKE3 of the file's bytes, 256 bits.
