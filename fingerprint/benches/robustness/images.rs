@@ -9,7 +9,7 @@ use image::{ImageFormat, Rgb, RgbImage};
 use metastamp_fingerprint::Report;
 use metastamp_fingerprint::compare::{Verdict, compare};
 
-use crate::table::Table;
+use crate::table::{TOGETHER, Table};
 use crate::{BoxError, files, fingerprint, on_all_cores};
 
 /// Pixels of the longer side of an original.
@@ -63,6 +63,7 @@ pub(crate) fn run(media: &Path) -> Result<(), BoxError> {
     let (originals, mut attacked) = distinct(&paths, done);
     let title = format!("Pictures: {} photos and paintings, {SIDE_PX} pixels wide", originals.len());
     let columns = [
+        (TOGETHER, "**together**"),
         ("pdq", "PDQ"),
         ("phash", "pHash"),
         ("dhash", "dHash"),

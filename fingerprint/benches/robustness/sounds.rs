@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use metastamp_fingerprint::Report;
 
-use crate::table::Table;
+use crate::table::{TOGETHER, Table};
 use crate::{BoxError, Random, ffmpeg, files, fingerprint, on_all_cores};
 
 /// Length of an original, seconds, and where it begins in its track.
@@ -63,6 +63,7 @@ pub(crate) fn run(media: &Path) -> Result<(), BoxError> {
     let (originals, mut attacked): (Vec<Report>, Vec<Vec<Report>>) = done.into_iter().flatten().unzip();
     let title = format!("Sound: {SECONDS} s of {} pieces of music", originals.len());
     let columns = [
+        (TOGETHER, "**together**"),
         ("chromaprint", "Chromaprint"),
         ("iscc_content", "ISCC-Audio"),
         ("iscc_data", "ISCC-Data"),

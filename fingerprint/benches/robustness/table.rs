@@ -4,9 +4,12 @@ use std::collections::BTreeMap;
 use std::io::Write;
 
 use metastamp_fingerprint::Report;
-use metastamp_fingerprint::compare::{Unit, Verdict, compare};
+use metastamp_fingerprint::compare::{Unit, Verdict, compare, conclusion};
 
 use crate::{BoxError, on_all_cores};
+
+/// Column of the conclusion from all findings.
+pub(crate) const TOGETHER: &str = "together";
 
 /// Verdicts of one line of a table.
 #[derive(Default)]
@@ -22,7 +25,12 @@ struct Line {
 impl Line {
     fn add(&mut self, a: &Report, b: &Report) {
         self.pairs += 1;
-        for finding in compare(a, b) {
+        let findings = compare(a, b);
+        let all = conclusion(&findings);
+        let [same, similar] = self.same.entry(TOGETHER).or_default();
+        *same += usize::from(all == Verdict::Same);
+        *similar += usize::from(matches!(all, Verdict::Same | Verdict::Similar));
+        for finding in findings {
             let [same, similar] = self.same.entry(finding.field).or_default();
             *same += usize::from(finding.verdict == Verdict::Same);
             *similar += usize::from(matches!(finding.verdict, Verdict::Same | Verdict::Similar));

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use metastamp_fingerprint::Report;
 
-use crate::table::Table;
+use crate::table::{TOGETHER, Table};
 use crate::{BoxError, Random, files, fingerprint, on_all_cores};
 
 /// Words of a work: documents are cut into works of so many.
@@ -15,7 +15,7 @@ type Attack = fn(&str, &mut Random) -> String;
 
 const ATTACKS: &[(&str, Attack)] = &[
     ("white space and line ends", |text, _| text.split_whitespace().collect::<Vec<_>>().join(" ")),
-    ("case and punctuation", |text, _| text.to_uppercase().replace([',', '.', ';', ':'], "")),
+    ("case and punctuation", |text, _| text.to_uppercase().replace([',', '.', ';', ':'], " ")),
     ("1 % of the words", |text, random| edited(text, 0.01, random)),
     ("5 % of the words", |text, random| edited(text, 0.05, random)),
     ("15 % of the words", |text, random| edited(text, 0.15, random)),
@@ -47,6 +47,7 @@ pub(crate) fn run(media: &Path) -> Result<(), BoxError> {
     let (originals, mut attacked): (Vec<Report>, Vec<Vec<Report>>) = done.into_iter().unzip();
     let title = format!("Texts: {} pieces of {WORDS} words of manuals", originals.len());
     let columns = [
+        (TOGETHER, "**together**"),
         ("shingles", "shingles"),
         ("iscc_content", "ISCC-Text"),
         ("iscc_data", "ISCC-Data"),

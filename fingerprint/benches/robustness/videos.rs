@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use metastamp_fingerprint::Report;
 
-use crate::table::Table;
+use crate::table::{TOGETHER, Table};
 use crate::{BoxError, ffmpeg, fingerprint, on_all_cores};
 
 /// Pieces of the film are works of their own: so many seconds long, a new one every so many.
@@ -62,6 +62,7 @@ pub(crate) fn run(media: &Path) -> Result<(), BoxError> {
     let (originals, mut attacked): (Vec<Report>, Vec<Vec<Report>>) = done.into_iter().unzip();
     let title = format!("Video: {} works, most of them {PIECE_SECONDS} s of one film", originals.len());
     let columns = [
+        (TOGETHER, "**together**"),
         ("frame_pdq", "PDQ of frames"),
         ("frame_hashes", "pHash of frames"),
         ("iscc_content", "ISCC-Video"),

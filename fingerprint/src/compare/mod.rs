@@ -33,10 +33,15 @@ pub fn compare(a: &Report, b: &Report) -> Vec<Finding> {
 
 /// The strongest verdict of all findings: one algorithm that recognises a copy is enough, since others are not made
 /// for every change. [`Verdict::NotComparable`] when nothing could be compared. The Meta-Code speaks of titles, not of
-/// works, and does not count.
+/// works, and does not count; aHash and dHash, which take some strangers for the same, say similar at most.
 #[must_use]
 pub fn conclusion(findings: &[Finding]) -> Verdict {
-    let says = |verdict| findings.iter().any(|finding| finding.verdict == verdict && finding.field != "iscc_meta");
+    let counts = |finding: &&Finding| finding.field != "iscc_meta";
+    let verdict = |finding: &Finding| match (finding.field, finding.verdict) {
+        ("ahash" | "dhash", Verdict::Same) => Verdict::Similar,
+        (_, verdict) => verdict,
+    };
+    let says = |wanted| findings.iter().filter(counts).any(|finding| verdict(finding) == wanted);
     [Verdict::Same, Verdict::Similar, Verdict::Different]
         .into_iter()
         .find(|&verdict| says(verdict))
