@@ -67,11 +67,15 @@ chaos MINUTES="1" *ARGS:
 doc:
     cargo doc --workspace --no-deps --document-private-items --open
 
-# hold the golden image hashes against the reference implementation (needs Python)
+# hold the golden vectors against the reference implementations (needs Python, fpcalc and ffmpeg)
 golden:
     python3 -m venv target/golden-venv
-    target/golden-venv/bin/pip install --quiet 'pillow==12.*' 'imagehash==4.3.2'
-    target/golden-venv/bin/python fingerprint/golden/make.py --check
+    target/golden-venv/bin/pip install --quiet 'pillow==12.*' 'imagehash==4.3.2' 'pdqhash==0.2.8' 'iscc-core==1.5.0' 'iscc-sdk==0.9.7' 'librosa==0.11.0' blake3 xxhash
+    for script in make make_image make_audio make_video make_text; do target/golden-venv/bin/python fingerprint/golden/$script.py --check || exit 1; done
+
+# look for inputs that break a parser of fingerprints, so many seconds for each
+fuzz SECONDS="60":
+    fingerprint/fuzz/fuzz.sh {{SECONDS}}
 
 # remove the data directory of the default configuration: all accounts and works in it are gone
 [confirm("Remove ./data with all accounts and works in it?")]

@@ -87,5 +87,7 @@ step cargo build --workspace --bins
 # (the whole workspace is named so that dependencies keep their features and are not built twice)
 step cargo build --workspace --features metastamp-node/unfenced --bin metastamp-unfenced
 step cargo test --workspace --no-fail-fast
+# a short look for inputs that break a parser; a long one: fingerprint/fuzz/fuzz.sh 3600
+step fingerprint/fuzz/fuzz.sh 2
 # the same nodes and clusters once more, on the servers instead of the embedded stores
 step env METASTAMP_TEST_STORES=servers cargo test --workspace --test main -- --skip stores_

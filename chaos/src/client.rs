@@ -12,7 +12,7 @@ use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Method, RequestBuilder};
 use serde_json::{Value, json};
 
-pub use self::answer::{Answer, AssetInfo, FingerprintInfo};
+pub use self::answer::{Answer, AssetInfo, FingerprintInfo, PictureInfo};
 use crate::{UploadFile, multipart};
 
 /// What the web client waits for an answer.

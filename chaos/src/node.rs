@@ -11,8 +11,8 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, anyhow, bail, ensure};
-pub use rustix::process::Signal;
-use rustix::process::{Pid, Resource, getrlimit, kill_process, setrlimit};
+pub use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Resource, getrlimit, setrlimit};
 use tempfile::TempDir;
 
 pub use self::log::{LogBook, Stream};
@@ -214,6 +214,10 @@ impl NodeProcess {
     /// Where clients find the node; follows it over restarts.
     pub fn address(&self) -> Address {
         self.address.clone()
+    }
+
+    pub fn pid(&self) -> Result<Pid> {
+        self.running.as_ref().context("the node is not running")?.pid()
     }
 
     /// The socket of the running node.

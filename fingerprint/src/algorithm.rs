@@ -19,8 +19,13 @@ pub(crate) const DHASH: &str = "dhash/imagehash-16@2";
 pub(crate) const PDQ: &str = "pdq/pdqhash-full@1";
 /// The same of the picture without its uniform border (tolerance 16).
 pub(crate) const PDQ_TRIMMED: &str = "pdq/pdqhash-trimmed-16@1";
+/// The same hashes of a JPEG decoded at a fraction of its size (PNG and WebP: at full size), for lookups only.
+pub(crate) const PHASH_SCALED: &str = "phash/imagehash-16-scaled@1";
+pub(crate) const AHASH_SCALED: &str = "ahash/imagehash-16-scaled@1";
+pub(crate) const DHASH_SCALED: &str = "dhash/imagehash-16-scaled@1";
+pub(crate) const PDQ_SCALED: &str = "pdq/pdqhash-scaled@1";
 /// ISCC Image-Code, version 0, 64 bits, after the normalisation of iscc-sdk 0.9.7.
-pub(crate) const ISCC_IMAGE: &str = "iscc-image/v0-64-sdk-0.9.7@1";
+pub(crate) const ISCC_IMAGE: &str = "iscc/image-v0-64@1";
 /// SHA-256 over the trimmed text in UTF-8, malformed input replaced.
 pub(crate) const TEXT_HASH: &str = "text/sha256-utf8-trimmed@1";
 /// SHA-256 over the trimmed text of all pages of a PDF.
@@ -32,17 +37,24 @@ pub(crate) const VIDEO_PDQ: &str = "pdq/pdqhash-full@1";
 /// Mean of the frame hashes as 256-bit integers, rounded down.
 pub(crate) const VIDEO_AVERAGE: &str = "video/phash-integer-mean@1";
 /// ISCC Video-Code, 64 bits, of ffmpeg's MPEG-7 signature at five frames a second.
-pub(crate) const ISCC_VIDEO: &str = "iscc-video/v0-64-sdk-0.9.7@1";
+pub(crate) const ISCC_VIDEO: &str = "iscc/video-v0-64@1";
 /// SHA-256 of the file's bytes.
 pub(crate) const SHA256: &str = "sha256@1";
 /// BLAKE3 of the file's bytes, 256 bits.
 pub(crate) const BLAKE3: &str = "blake3@1";
 /// ISCC Meta-Code of ISO 24138:2024 over the title that iscc-sdk 0.9.7 takes.
-pub(crate) const ISCC_META: &str = "iscc-meta/v0-64@1";
+pub(crate) const ISCC_META: &str = "iscc/meta-v0-64@1";
 /// ISCC Data-Code of ISO 24138:2024.
-pub(crate) const ISCC_DATA: &str = "iscc-data/v0-64@1";
+pub(crate) const ISCC_DATA: &str = "iscc/data-v0-64@1";
 /// ISCC Instance-Code of ISO 24138:2024.
-pub(crate) const ISCC_INSTANCE: &str = "iscc-instance/v0-64@1";
+pub(crate) const ISCC_INSTANCE: &str = "iscc/instance-v0-64@1";
+/// SHA-256 of the words in normal form, joined by single spaces.
+pub(crate) const TEXT_NORMALIZED_HASH: &str = "text/sha256-words@1";
+/// Shingles of five words in normal form, XXH3, one of four winnowed.
+pub(crate) const TEXT_SHINGLES: &str = "text/winnow-5-4-xxh3@1";
+/// ISCC Text-Code of ISO 24138:2024, over the text that iscc-sdk 0.9.7 extracts of plain texts, and over that of the pages
+/// of PDF documents as it is extracted here. Made to be compared across formats.
+pub(crate) const ISCC_TEXT: &str = "iscc/text-v0-64@1";
 /// Chromaprint's algorithm 2, resampled as fpcalc 1.5.1 does it, over the whole length.
 pub(crate) const CHROMAPRINT: &str = "chromaprint/2-whole@1";
 /// SHA-256 over the mel spectrogram in dB, frame after frame. Of this implementation only.
@@ -53,11 +65,3 @@ pub(crate) const CHROMAGRAM_HASH: &str = "chroma/sha256-f32-frames@1";
 pub(crate) const SPECTRAL_DATA: &str = "spectral/librosa-22050@1";
 /// ISCC Audio-Code of the Chromaprint of the whole length.
 pub(crate) const ISCC_AUDIO: &str = "iscc/audio-v0-64@1";
-/// SHA-256 of the words in normal form, joined by single spaces.
-pub(crate) const TEXT_NORMALIZED_HASH: &str = "text/sha256-words@1";
-/// Shingles of five words in normal form, XXH3, one of four winnowed.
-pub(crate) const TEXT_SHINGLES: &str = "text/winnow-5-4-xxh3@1";
-/// ISCC Text-Code of ISO 24138:2024 over the text that iscc-sdk 0.9.7 extracts.
-pub(crate) const ISCC_TEXT: &str = "iscc-text/v0-64-sdk@1";
-/// ISCC Text-Code of ISO 24138:2024 over the text of the pages, as it is extracted here.
-pub(crate) const ISCC_PDF: &str = "iscc-text/v0-64-pdf@1";

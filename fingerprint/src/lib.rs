@@ -3,7 +3,7 @@
 //! Every function here is pure and blocking: no clock, no network, no threads of its own beyond the
 //! one that gives the PDF parser a deep stack. Callers run it on a bounded pool.
 //!
-//! * [`image::fingerprint`]: PNG, JPEG and WebP to pHash, aHash and dHash (256 bits each).
+//! * [`image::fingerprint`]: PNG, JPEG and WebP to pHash, aHash, dHash and PDQ (256 bits each), ISCC Image-Code, thumbnail.
 //! * [`text::fingerprint`]: a stream of bytes to a SHA-256 of its trimmed text, in constant memory.
 //! * [`pdf::fingerprint`]: a PDF document to a SHA-256 of its text, and its information dictionary.
 //!

@@ -108,12 +108,11 @@ impl Contract {
                 Some(_) => {}
             }
         }
-        if let Some((media_type, content)) = response["content"].as_object().and_then(|content| content.iter().next()) {
+        if let Some(contents) = response["content"].as_object() {
             let sent = answer.header("content-type").unwrap_or_default();
-            if !sent.starts_with(media_type.as_str()) {
-                complaints.push(format!("content type {sent:?}, not {media_type}"));
-            } else {
-                complaints.extend(self.against(&content["schema"], answer));
+            match contents.iter().find(|(media_type, _)| sent.starts_with(media_type.as_str())) {
+                Some((_, content)) => complaints.extend(self.against(&content["schema"], answer)),
+                None => complaints.push(format!("content type {sent:?}, not one of {:?}", contents.keys())),
             }
         }
         complaints

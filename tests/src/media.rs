@@ -93,12 +93,21 @@ pub fn text(name: &str, content: &str) -> UploadFile {
 
 /// A second of silence.
 pub fn wav(name: &str) -> UploadFile {
-    let samples = vec![0u8; 16_000];
+    pcm(name, 8_000, &[0; 16_000])
+}
+
+/// A sound of no length.
+pub fn mute_wav(name: &str) -> UploadFile {
+    pcm(name, 8_000, &[])
+}
+
+/// A WAVE file of signed 16-bit samples, mono.
+fn pcm(name: &str, rate: u32, samples: &[u8]) -> UploadFile {
     let mut bytes = b"RIFF".to_vec();
     bytes.extend((36 + samples.len() as u32).to_le_bytes());
     bytes.extend(b"WAVEfmt \x10\0\0\0\x01\0\x01\0");
-    bytes.extend(8_000u32.to_le_bytes());
-    bytes.extend(16_000u32.to_le_bytes());
+    bytes.extend(rate.to_le_bytes());
+    bytes.extend((2 * rate).to_le_bytes());
     bytes.extend(b"\x02\0\x10\0data");
     bytes.extend((samples.len() as u32).to_le_bytes());
     bytes.extend(samples);
@@ -115,20 +124,12 @@ pub fn tune(name: &str, seconds: u32) -> UploadFile {
         ((phase.sin() + (2.0 * phase).sin() / 3.0) * 12_000.0) as i16
     };
     let samples: Vec<u8> = (0..RATE * seconds).flat_map(|at| sample(at).to_le_bytes()).collect();
-    let mut bytes = b"RIFF".to_vec();
-    bytes.extend((36 + samples.len() as u32).to_le_bytes());
-    bytes.extend(b"WAVEfmt \x10\0\0\0\x01\0\x01\0");
-    bytes.extend(RATE.to_le_bytes());
-    bytes.extend((2 * RATE).to_le_bytes());
-    bytes.extend(b"\x02\0\x10\0data");
-    bytes.extend((samples.len() as u32).to_le_bytes());
-    bytes.extend(samples);
-    UploadFile::new("audio", name, "audio/wav", bytes)
+    pcm(name, RATE, &samples)
 }
 
 /// A short film with sound.
 pub fn film(name: &str) -> UploadFile {
-    let bytes: &[u8] = include_bytes!("../../fingerprint/golden/video/two_tracks.mp4");
+    let bytes: &[u8] = include_bytes!("../../fingerprint/golden/video/h264.mp4");
     UploadFile::new("video", name, "video/mp4", bytes)
 }
 

@@ -25,7 +25,7 @@ async fn five(client: &Client) -> Vec<AssetInfo> {
         media::text("b.txt", "22"),
         media::text("a.md", "4444"),
         media::png("d.png", 1),
-        media::wav("e.wav"),
+        media::mute_wav("e.wav"),
         media::text("c.txt", "1"),
     ];
     let mut assets = Vec::new();

@@ -1,19 +1,20 @@
 //! kill -9 at the moments that matter. Afterwards nothing acknowledged is lost and nothing is left over.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use metastamp_chaos::check;
 use metastamp_chaos::client::Retries;
-use metastamp_chaos::node::Signal;
+use metastamp_chaos::node::{Pid, Signal, kill_process};
 use metastamp_chaos::scenario::kill;
 use metastamp_protocol::{ProcessingStatus, UploadStatus};
 use metastamp_store::objects::PART_BYTES;
+use metastamp_tests::cluster::{metric, turn};
 use metastamp_tests::objects::ObjectStore;
 use metastamp_tests::raw::{self, Connection};
 use metastamp_tests::{
     AssetInfo, Client, DONE_WITHIN, NodeOptions, NodeProcess, UploadFile, accepted, eventually, media, member, start,
 };
+use parking_lot::Mutex;
 
 /// By then the sweeper has passed.
 const SWEPT_WITHIN: Duration = Duration::from_secs(45);
@@ -33,22 +34,28 @@ async fn rows_and_objects_agree(node: &NodeProcess, clients: &[&Client]) {
 /// Holds rows against objects. Gives how many files of bytes the rows call for, and how many there are if that can be
 /// seen.
 async fn rows_and_files(node: &NodeProcess, clients: &[&Client]) -> (u64, Option<u64>) {
-    let mut rows = BTreeMap::new();
-    for client in clients {
-        rows.extend(client.all_assets().await.unwrap().into_iter().map(|asset| (asset.s3_key.clone(), asset)));
-    }
     let bucket = node.setting("S3_BUCKET_NAME").unwrap_or_else(|| BUCKET.to_owned());
     let store = ObjectStore::open(node, &bucket).await;
-    for (key, asset) in &rows {
-        assert_eq!(store.sha256(key).await, asset.sha256, "the object of {}", asset.file_name);
+    let rows = Mutex::new(Vec::new());
+    let agreed = || async {
+        let mut found = Vec::new();
+        for client in clients {
+            found.extend(client.all_assets().await?);
+        }
+        let mut wanted: Vec<_> = found.iter().flat_map(AssetInfo::keys).collect();
+        wanted.sort();
+        *rows.lock() = found;
+        Ok((store.keys().await == wanted).then_some(()))
+    };
+    if let Err(error) = eventually("no orphan objects", SWEPT_WITHIN, agreed).await {
+        panic!("{error}: {:?} instead of {:?}", store.keys().await, rows.into_inner());
+    }
+    let rows = rows.into_inner();
+    for asset in &rows {
+        assert_eq!(store.sha256(&asset.s3_key).await, asset.sha256, "the object of {}", asset.file_name);
     }
     // what is larger than a part lies in several files
-    let blobs: u64 = rows.values().map(|asset| asset.file_size.div_ceil(PART_BYTES)).sum();
-    let wanted: Vec<_> = rows.into_keys().collect();
-    let agreed = || async { Ok((store.keys().await == wanted).then_some(())) };
-    if let Err(error) = eventually("no orphan objects", SWEPT_WITHIN, agreed).await {
-        panic!("{error}: {:?} instead of {wanted:?}", store.keys().await);
-    }
+    let blobs: u64 = rows.iter().map(|asset| asset.file_size.div_ceil(PART_BYTES) + asset.pictures.len() as u64).sum();
     (blobs, store.blobs_after_sweep().await.map(|files| files as u64))
 }
 
@@ -282,4 +289,66 @@ async fn random_kills_under_load_break_no_promise() {
 #[tokio::test(flavor = "multi_thread")]
 async fn random_kills_of_two_nodes_on_one_directory_break_no_promise() {
     no_promise_is_broken(kill::Plan { seed: 20_260_102, nodes: 2, ..PLAN }).await;
+}
+
+/// The fingerprint processes of a node.
+fn fingerprint_processes(node: &NodeProcess) -> Vec<Pid> {
+    let node = node.pid().unwrap();
+    let is_one = |pid: &i32| {
+        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+        let parent = stat.rsplit(')').next().and_then(|rest| rest.split_whitespace().nth(1)?.parse::<i32>().ok());
+        let command = std::fs::read_to_string(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+        parent == Some(node.as_raw_nonzero().get()) && command.contains("fingerprint-worker")
+    };
+    let all = std::fs::read_dir("/proc").unwrap().filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
+    all.filter(is_one).filter_map(Pid::from_raw).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_decoder_that_dies_each_time_fails_its_job_and_nothing_else() {
+    let _turn = turn().await;
+    let node = start(NodeOptions::new());
+    let client = member(&node).await;
+    let asset = accepted(&client, &media::film("deadly.mp4")).await;
+    let failed = || async {
+        for process in fingerprint_processes(&node) {
+            // it may have ended by itself
+            let _ = kill_process(process, Signal::KILL);
+        }
+        let found = client.get(&format!("/api/v1/fingerprint/asset/{}", asset.id)).send().await?.json()?;
+        Ok((found["status"] == "failed").then(|| found["error_message"].as_str().unwrap_or_default().to_owned()))
+    };
+    let reason = eventually("the job is given up", DONE_WITHIN, failed).await.unwrap();
+    assert_eq!(reason, "gave up after 3 attempts: the decoder was ended by signal 9");
+    let lost = metric(&client, "fingerprint_workers_lost_total", &[]).await;
+    assert!(lost >= 3.0, "{lost}");
+    // the node is as it was, and does the same work when it is asked again
+    client.post(&format!("/api/v1/fingerprint/{}", asset.id)).send().await.unwrap().expect(202).unwrap();
+    let again = client.fingerprint_when_done(&asset.id, DONE_WITHIN).await.unwrap();
+    assert_eq!(again.status, ProcessingStatus::Completed, "{:?}", again.error_message);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_process_is_left_behind_by_a_killed_node_or_a_deleted_work() {
+    let _turn = turn().await;
+    let mut node = start(NodeOptions::new());
+    let client = member(&node).await;
+    let asset = accepted(&client, &media::film("first.mp4")).await;
+    let at_work = || async { Ok((!fingerprint_processes(&node).is_empty()).then_some(())) };
+    eventually("a process is at work", DONE_WITHIN, at_work).await.unwrap();
+    let processes = fingerprint_processes(&node);
+    client.delete(&format!("/api/v1/assets/{}", asset.id)).send().await.unwrap().expect(200).unwrap();
+    accepted(&client, &media::film("second.mp4")).await;
+    eventually("a process is at work again", DONE_WITHIN, at_work).await.unwrap();
+    let processes: Vec<_> = processes.into_iter().chain(fingerprint_processes(&node)).collect();
+    node.kill();
+    let gone = || async {
+        let there = |pid: &&Pid| {
+            // what waits to be reaped has no command line any more
+            let path = format!("/proc/{}/cmdline", pid.as_raw_nonzero());
+            std::fs::read_to_string(path).is_ok_and(|command| command.contains("fingerprint-worker"))
+        };
+        Ok(processes.iter().find(there).is_none().then_some(()))
+    };
+    eventually("all processes are gone", DONE_WITHIN, gone).await.unwrap();
 }

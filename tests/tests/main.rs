@@ -17,6 +17,7 @@ mod fingerprints;
 mod fsck;
 mod logs;
 mod migrate;
+mod mixed_media;
 mod openapi;
 mod proxies;
 mod security;

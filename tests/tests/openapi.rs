@@ -134,11 +134,23 @@ async fn fingerprints(anyone: &Client, client: &Client) {
     let good = client.upload(&media::jpeg("f.jpg", 2)).await.unwrap().as_asset().unwrap();
     let fingerprint = client.fingerprint_when_done(&good.id, DONE_WITHIN).await.unwrap();
     client.get(&format!("/api/v1/fingerprint/{}", fingerprint.id)).send().await.unwrap().expect(200).unwrap();
+    let picture = |id: &str, name: &str| format!("/api/v1/assets/{id}/pictures/{name}");
+    for (id, name, status) in [
+        (good.id.as_str(), "thumbnail", 200),
+        (&good.id, "waveform", 404),
+        (UNKNOWN, "thumbnail", 404),
+        ("zz", "thumbnail", 400),
+    ] {
+        client.get(&picture(id, name)).send().await.unwrap().expect(status).unwrap();
+    }
+    anyone.get(&picture(&good.id, "thumbnail")).send().await.unwrap().expect(401).unwrap();
+    let forged = picture(&good.id, "thumbnail") + "?expires=9999999999&signature=" + &"0".repeat(64);
+    anyone.get(&forged).send().await.unwrap().expect(403).unwrap();
     client.post(&format!("/api/v1/fingerprint/{}", good.id)).send().await.unwrap().expect(409).unwrap();
     let by_body = |id: &str| client.post("/api/v1/fingerprint").json(&json!({ "asset_id": id })).send();
     by_body(&good.id).await.unwrap().expect(409).unwrap();
     by_body(UNKNOWN).await.unwrap().expect(404).unwrap();
-    let bad = client.upload(&media::wav("f.wav")).await.unwrap().as_asset().unwrap();
+    let bad = client.upload(&media::mp4("f.mp4")).await.unwrap().as_asset().unwrap();
     client.fingerprint_when_done(&bad.id, DONE_WITHIN).await.unwrap();
     by_body(&bad.id).await.unwrap().expect(202).unwrap();
     client.fingerprint_when_done(&bad.id, DONE_WITHIN).await.unwrap();

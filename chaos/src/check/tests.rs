@@ -22,6 +22,7 @@ fn asset(id: &str, upload: &Upload) -> AssetInfo {
         fingerprint_status: ProcessingStatus::Completed,
         fingerprint_id: Some(format!("f{id}")),
         error_message: None,
+        pictures: Vec::new(),
     }
 }
 

@@ -2,7 +2,8 @@
 
 use anyhow::{Context as _, Result, ensure};
 use bytes::Bytes;
-use metastamp_protocol::{FileKind, ProcessingStatus, UploadStatus};
+use metastamp_protocol::files::picture_key;
+use metastamp_protocol::{FileKind, Picture, ProcessingStatus, UploadStatus};
 use reqwest::header::HeaderMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -72,9 +73,29 @@ pub struct AssetInfo {
     pub fingerprint_status: ProcessingStatus,
     pub fingerprint_id: Option<String>,
     pub error_message: Option<String>,
+    #[serde(default)]
+    pub pictures: Vec<PictureInfo>,
+}
+
+/// A picture that was made of a work.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PictureInfo {
+    pub name: String,
+    pub media_type: String,
+    pub width: u32,
+    pub height: u32,
 }
 
 impl AssetInfo {
+    /// The keys of all objects that belong to it, its own first.
+    pub fn keys(&self) -> Vec<String> {
+        let picture = |info: &PictureInfo| {
+            let PictureInfo { name, media_type, width, height } = info.clone();
+            picture_key(&self.s3_key, &Picture { name, media_type, width, height, size: 0 })
+        };
+        std::iter::once(self.s3_key.clone()).chain(self.pictures.iter().map(picture)).collect()
+    }
+
     /// Nothing will change it any more by itself.
     pub fn is_settled(&self) -> bool {
         matches!(self.upload_status, UploadStatus::Ready | UploadStatus::Failed)

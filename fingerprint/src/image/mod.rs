@@ -6,17 +6,21 @@
 //! departure: 16-bit greyscale is scaled (`>> 8`) where Pillow clips at 255, because clipped
 //! images are white and would all match each other.
 
+mod boxes;
 mod decode;
 mod encode;
 mod exif;
+mod fast;
 mod hash;
 mod iscc;
 mod jpeg;
+mod matching;
 mod orientation;
 mod pdq;
 mod pixels;
 mod probe;
 mod resample;
+mod rows;
 mod thumbnail;
 mod trim;
 mod turbo;
@@ -28,6 +32,7 @@ use serde_json::json;
 use turbojpeg::ScalingFactor;
 
 pub use encode::{encode_jpeg, encode_png};
+pub use matching::{MatchingHashes, exact_hashes, matching_hashes};
 
 use decode::Decoded;
 use orientation::Orientation;

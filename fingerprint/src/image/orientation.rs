@@ -31,6 +31,9 @@ impl Orientation {
 
     /// Turns stored pixels of `N` channels upright; gives the size they then have.
     pub(super) fn apply<const N: usize>(self, width: usize, height: usize, stored: &[u8]) -> (usize, usize, Vec<u8>) {
+        if self.is_upright() {
+            return (width, height, stored.to_vec());
+        }
         let (pixels, _) = stored.as_chunks::<N>();
         let mut upright = vec![0; stored.len()];
         let (out, _) = upright.as_chunks_mut::<N>();

@@ -9,14 +9,15 @@
 
 use std::sync::LazyLock;
 
+use super::boxes::{ColumnFilter, LANES, box_filter, box_sums, interleave, separate, within_window};
+use super::fast::fast;
+
 /// Side of the image that is transformed.
 const SAMPLES: usize = 64;
 /// Side of the hash.
 const SIDE: usize = 16;
 /// Smaller images have no hash: all bits zero, quality 0.
 pub(super) const SIDE_PX_MIN: usize = 5;
-/// Rows filtered at once.
-const LANES: usize = 8;
 
 type Samples = [[f32; SAMPLES]; SAMPLES];
 type Coefficients = [[f32; SIDE]; SIDE];
@@ -60,7 +61,7 @@ impl Hasher {
             rows_filled: 0,
             interleaved: vec![[0.0; LANES]; width],
             filtered: vec![[0.0; LANES]; width],
-            columns: ColumnFilter::new(width, height),
+            columns: ColumnFilter::new(width, window(height)),
             second: vec![0.0; width * LANES],
             second_filled: 0,
             sampled: Vec::with_capacity(height),
@@ -75,9 +76,9 @@ impl Hasher {
         }
         let out = &mut self.rows[self.rows_filled * self.width..][..self.width];
         if channels == 3 {
-            luma(row, out)
+            fast!(luma(row, out));
         } else {
-            grey(row, out)
+            grey(row, out);
         }
         if (self.width, self.height) == (SAMPLES, SAMPLES) {
             self.unfiltered.extend_from_slice(out);
@@ -99,7 +100,7 @@ impl Hasher {
         }
         self.sample();
         let mut columns = vec![[0.0; SAMPLES]; self.height];
-        box_filter(&self.sampled, &mut columns, window(self.height));
+        fast!(box_filter(&self.sampled, &mut columns, window(self.height)));
         let mut samples = [[0.0; SAMPLES]; SAMPLES];
         for (y, row) in samples.iter_mut().enumerate() {
             *row = columns[sampled_at(y, self.height)];
@@ -121,13 +122,11 @@ impl Hasher {
     /// First pass over the rows that are there.
     fn filter_rows(&mut self) {
         let width = self.width;
-        interleave(&self.rows, width, &mut self.interleaved);
-        box_filter(&self.interleaved, &mut self.filtered, window(width));
-        for (lane, row) in self.rows.chunks_exact_mut(width).enumerate() {
-            for (value, lanes) in row.iter_mut().zip(&self.filtered) {
-                *value = lanes[lane];
-            }
-        }
+        fast!({
+            interleave(&self.rows, width, &mut self.interleaved);
+            box_filter(&self.interleaved, &mut self.filtered, window(width));
+            separate(&self.filtered, &mut self.rows);
+        });
         for lane in 0..self.rows_filled {
             let row = &self.rows[lane * width..][..width];
             if self.columns.push(row, &mut self.second[self.second_filled * width..][..width]) {
@@ -146,10 +145,16 @@ impl Hasher {
 
     /// Second horizontal pass over the rows that are there, kept at the sampled columns.
     fn sample(&mut self) {
-        interleave(&self.second, self.width, &mut self.interleaved);
-        box_filter(&self.interleaved, &mut self.filtered, window(self.width));
+        fast!({
+            interleave(&self.second, self.width, &mut self.interleaved);
+            // Only what is sampled is divided.
+            box_sums::<LANES, false>(&self.interleaved, &mut self.filtered, window(self.width));
+        });
         for lane in 0..self.second_filled {
-            self.sampled.push(std::array::from_fn(|x| self.filtered[sampled_at(x, self.width)][lane]));
+            self.sampled.push(std::array::from_fn(|sample| {
+                let x = sampled_at(sample, self.width);
+                self.filtered[x][lane] / within_window(x, self.width, window(self.width))
+            }));
         }
         self.second_filled = 0;
     }
@@ -161,7 +166,8 @@ impl Hasher {
 fn luma(row: &[u8], out: &mut [f32]) {
     let (pixels, _) = row.as_chunks::<3>();
     for (&[r, g, b], out) in pixels.iter().zip(out) {
-        let thousandths = 299 * i32::from(r) + 587 * i32::from(g) + 114 * i32::from(b);
+        let weighted = |value: u8, weight: i32| i32::from(value).wrapping_mul(weight);
+        let thousandths = weighted(r, 299).wrapping_add(weighted(g, 587)).wrapping_add(weighted(b, 114));
         *out = thousandths as f32 / 1000.0;
     }
 }
@@ -169,15 +175,6 @@ fn luma(row: &[u8], out: &mut [f32]) {
 fn grey(row: &[u8], out: &mut [f32]) {
     for (&value, out) in row.iter().zip(out) {
         *out = f32::from(value);
-    }
-}
-
-#[inline(always)]
-fn interleave(rows: &[f32], width: usize, out: &mut [[f32; LANES]]) {
-    for (lane, row) in rows.chunks_exact(width).enumerate() {
-        for (lanes, &value) in out.iter_mut().zip(row) {
-            lanes[lane] = value;
-        }
     }
 }
 
@@ -189,138 +186,6 @@ fn window(length: usize) -> usize {
 /// Position of a sample: the middle of its block.
 fn sampled_at(sample: usize, length: usize) -> usize {
     (((sample as f64 + 0.5) * length as f64) / SAMPLES as f64) as usize
-}
-
-/// Mean over a sliding window along `input`, for `N` independent sequences; the window is cut at both ends.
-#[inline(always)]
-fn box_filter<const N: usize>(input: &[[f32; N]], out: &mut [[f32; N]], window: usize) {
-    let ahead = window / 2;
-    let mut sums = [0.0_f32; N];
-    for row in &input[..ahead] {
-        add(&mut sums, row);
-    }
-    let growing = window - ahead;
-    let mut count = ahead as f32;
-    let (start, out) = out.split_at_mut(growing);
-    for (row, out) in input[ahead..window].iter().zip(start) {
-        add(&mut sums, row);
-        count += 1.0;
-        divide(&sums, count, out);
-    }
-    let sliding = input.len() - window;
-    let (middle, end) = out.split_at_mut(sliding);
-    for ((row, gone), out) in input[window..].iter().zip(input).zip(middle) {
-        add(&mut sums, row);
-        subtract(&mut sums, gone);
-        divide(&sums, count, out);
-    }
-    for (gone, out) in input[sliding..].iter().zip(end) {
-        subtract(&mut sums, gone);
-        count -= 1.0;
-        divide(&sums, count, out);
-    }
-}
-
-#[inline(always)]
-fn add<const N: usize>(sums: &mut [f32; N], row: &[f32; N]) {
-    for lane in 0..N {
-        sums[lane] += row[lane];
-    }
-}
-
-#[inline(always)]
-fn subtract<const N: usize>(sums: &mut [f32; N], row: &[f32; N]) {
-    for lane in 0..N {
-        sums[lane] -= row[lane];
-    }
-}
-
-#[inline(always)]
-fn divide<const N: usize>(sums: &[f32; N], count: f32, out: &mut [f32; N]) {
-    for lane in 0..N {
-        out[lane] = sums[lane] / count;
-    }
-}
-
-/// The vertical box filter of the first pass: as [`box_filter`], one row at a time.
-struct ColumnFilter {
-    width: usize,
-    window: usize,
-    sums: Vec<f32>,
-    count: f32,
-    /// The last `window` rows, row `y` at `y % window`.
-    ring: Vec<f32>,
-    taken: usize,
-    /// Rows that still leave the window behind the last one.
-    draining: usize,
-}
-
-impl ColumnFilter {
-    fn new(width: usize, height: usize) -> Self {
-        let window = window(height);
-        Self {
-            width,
-            window,
-            sums: vec![0.0; width],
-            count: 0.0,
-            ring: vec![0.0; window * width],
-            taken: 0,
-            draining: window / 2,
-        }
-    }
-
-    /// Takes a row; true when `out` has one.
-    fn push(&mut self, row: &[f32], out: &mut [f32]) -> bool {
-        let oldest = &mut self.ring[self.taken % self.window * self.width..][..self.width];
-        let has_out = self.taken >= self.window / 2;
-        if self.taken < self.window {
-            self.count += 1.0;
-            for ((sum, &value), old) in self.sums.iter_mut().zip(row).zip(oldest) {
-                *sum += value;
-                *old = value;
-            }
-            if has_out {
-                self.divide(out);
-            }
-        } else {
-            slide(&mut self.sums, row, oldest, self.count, out);
-        }
-        self.taken += 1;
-        has_out
-    }
-
-    /// After the last row: true while `out` has another one.
-    fn drain(&mut self, out: &mut [f32]) -> bool {
-        if self.draining == 0 {
-            return false;
-        }
-        self.draining -= 1;
-        self.count -= 1.0;
-        // The rows taken number at least one window, so the oldest row lies where the next would go.
-        let oldest = &self.ring[self.taken % self.window * self.width..][..self.width];
-        for (sum, &old) in self.sums.iter_mut().zip(oldest) {
-            *sum -= old;
-        }
-        self.taken += 1;
-        self.divide(out);
-        true
-    }
-
-    fn divide(&self, out: &mut [f32]) {
-        for (out, &sum) in out.iter_mut().zip(&self.sums) {
-            *out = sum / self.count;
-        }
-    }
-}
-
-#[inline(always)]
-fn slide(sums: &mut [f32], row: &[f32], oldest: &mut [f32], count: f32, out: &mut [f32]) {
-    for (((sum, &value), old), out) in sums.iter_mut().zip(row).zip(oldest).zip(out) {
-        *sum += value;
-        *sum -= *old;
-        *old = value;
-        *out = *sum / count;
-    }
 }
 
 /// How much structure the samples have: the sum of all significant steps between neighbours.
@@ -402,4 +267,26 @@ fn form(coefficients: Option<&Coefficients>, transposed: bool, negated: impl Fn(
     // The last coefficient is the highest bit.
     let byte = |bits: &[f32]| bits.iter().rev().fold(0_u8, |byte, &value| byte << 1 | u8::from(value > median));
     hex::encode(turned.chunks(8).rev().map(byte).collect::<Vec<u8>>())
+}
+
+#[cfg(test)]
+mod tests {
+    /// The reference takes the sum in `f64` and then rounds.
+    #[test]
+    fn luma_is_the_reference_for_all_colours() {
+        let mut row = vec![0_u8; 256 * 3];
+        let mut found = vec![0.0; 256];
+        for r in 0..=255_u8 {
+            for g in 0..=255_u8 {
+                for (b, pixel) in row.as_chunks_mut::<3>().0.iter_mut().enumerate() {
+                    *pixel = [r, g, b as u8];
+                }
+                super::luma(&row, &mut found);
+                for (&[r, g, b], &found) in row.as_chunks::<3>().0.iter().zip(&found) {
+                    let wanted = f64::from(r) * 0.299 + f64::from(g) * 0.587 + f64::from(b) * 0.114;
+                    assert_eq!(found, wanted as f32, "{r} {g} {b}");
+                }
+            }
+        }
+    }
 }

@@ -7,8 +7,13 @@
 
 use std::f64::consts::PI;
 
+use super::fast::fast;
+use super::rows::RowFilter;
+
 /// Fractional bits of a coefficient: 32, less 8 of the pixel, less 2 for overshoot and sign.
 const PRECISION_BITS: u32 = 22;
+/// One half, in the fixed point of the sums.
+pub(super) const ROUNDING: i32 = 1 << (PRECISION_BITS - 1);
 /// Lanczos with a = 3.
 const LANCZOS_SUPPORT: f64 = 3.0;
 /// Cubic convolution with this slope at one pixel's distance.
@@ -50,12 +55,6 @@ pub(super) struct Raster {
 /// Images this many times as tall as wide are shrunk vertically first.
 const TALL_RATIO: usize = 100;
 
-/// What one output position takes: `weights[i]` times the input at `first + i`.
-struct Taps {
-    first: usize,
-    weights: Vec<i32>,
-}
-
 /// Resizes an image to a square, row by row: only the rows shrunk horizontally are kept.
 pub(super) struct ToSquare {
     side: usize,
@@ -63,7 +62,7 @@ pub(super) struct ToSquare {
     /// What came in so far, already `side` wide unless vertical comes first.
     raster: Raster,
     /// `None` when the rows are kept as they come.
-    taps: Option<Vec<Taps>>,
+    row: Option<RowFilter>,
     vertical_first: bool,
 }
 
@@ -76,7 +75,7 @@ impl ToSquare {
             side,
             filter,
             raster: Raster { width: kept_width, height, channels, values },
-            taps: (width != side && !vertical_first).then(|| taps(width, side, filter)),
+            row: (width != side && !vertical_first).then(|| RowFilter::new(width, side, channels, filter)),
             vertical_first,
         }
     }
@@ -84,11 +83,11 @@ impl ToSquare {
     /// Takes the next row, `width * channels` values.
     pub(super) fn row(&mut self, row: &[u8]) {
         let values = &mut self.raster.values;
-        match &self.taps {
-            Some(taps) => {
+        match &mut self.row {
+            Some(filter) => {
                 let start = values.len();
                 values.resize(start + self.raster.width * self.raster.channels, 0);
-                resample_row(row, self.raster.channels, taps, &mut values[start..]);
+                filter.run(row, &mut values[start..]);
             }
             None => values.extend_from_slice(row),
         }
@@ -111,11 +110,11 @@ fn horizontal(raster: &Raster, width: usize, filter: Filter) -> Raster {
         return raster.clone();
     }
     let channels = raster.channels;
-    let taps = taps(raster.width, width, filter);
+    let mut row_filter = RowFilter::new(raster.width, width, channels, filter);
     let mut values = vec![0; width * raster.height * channels];
     let rows = raster.values.chunks_exact(raster.width * channels);
     for (row, out) in rows.zip(values.chunks_exact_mut(width * channels)) {
-        resample_row(row, channels, &taps, out);
+        row_filter.run(row, out);
     }
     Raster { width, height: raster.height, channels, values }
 }
@@ -125,49 +124,40 @@ fn vertical(raster: Raster, height: usize, filter: Filter) -> Raster {
         return raster;
     }
     let stride = raster.width * raster.channels;
-    let mut values = Vec::with_capacity(stride * height);
+    let mut values = vec![0; stride * height];
     let mut sums = vec![0_i32; stride];
-    for taps in taps(raster.height, height, filter) {
-        sums.fill(1 << (PRECISION_BITS - 1));
-        let rows = raster.values[taps.first * stride..].chunks_exact(stride);
-        for (row, &weight) in rows.zip(&taps.weights) {
-            for (sum, &value) in sums.iter_mut().zip(row) {
-                *sum += i32::from(value) * weight;
-            }
-        }
-        values.extend(sums.iter().map(|&sum| to_8_bits(sum)));
+    for (taps, out) in taps(raster.height, height, filter).iter().zip(values.chunks_exact_mut(stride)) {
+        fast!(vertical_row(&raster.values[taps.first * stride..], taps, &mut sums, out));
     }
     Raster { width: raster.width, height, channels: raster.channels, values }
 }
 
-fn resample_row(row: &[u8], channels: usize, taps: &[Taps], out: &mut [u8]) {
-    match channels {
-        1 => resample_row_of::<1>(row, taps, out),
-        3 => resample_row_of::<3>(row, taps, out),
-        _ => resample_row_of::<4>(row, taps, out),
-    }
-}
-
-fn resample_row_of<const CHANNELS: usize>(row: &[u8], taps: &[Taps], out: &mut [u8]) {
-    let (pixels, _) = row.as_chunks::<CHANNELS>();
-    let (out, _) = out.as_chunks_mut::<CHANNELS>();
-    for (taps, out) in taps.iter().zip(out) {
-        let mut sums = [1_i32 << (PRECISION_BITS - 1); CHANNELS];
-        for (pixel, &weight) in pixels[taps.first..].iter().zip(&taps.weights) {
-            for channel in 0..CHANNELS {
-                sums[channel] += i32::from(pixel[channel]) * weight;
-            }
+#[inline(always)]
+fn vertical_row(rows: &[u8], taps: &Taps, sums: &mut [i32], out: &mut [u8]) {
+    sums.fill(ROUNDING);
+    for (row, &weight) in rows.chunks_exact(sums.len()).zip(&taps.weights) {
+        for (sum, &value) in sums.iter_mut().zip(row) {
+            *sum = sum.wrapping_add(i32::from(value).wrapping_mul(weight));
         }
-        *out = sums.map(to_8_bits);
+    }
+    for (out, &sum) in out.iter_mut().zip(&*sums) {
+        *out = to_8_bits(sum);
     }
 }
 
-fn to_8_bits(sum: i32) -> u8 {
+#[inline(always)]
+pub(super) fn to_8_bits(sum: i32) -> u8 {
     (sum >> PRECISION_BITS).clamp(0, 255) as u8
 }
 
+/// What one output position takes: `weights[i]` times the input at `first + i`.
+pub(super) struct Taps {
+    pub(super) first: usize,
+    pub(super) weights: Vec<i32>,
+}
+
 /// Coefficients of every output position; when the image shrinks, the filter widens with it.
-fn taps(input: usize, output: usize, filter: Filter) -> Vec<Taps> {
+pub(super) fn taps(input: usize, output: usize, filter: Filter) -> Vec<Taps> {
     let scale = input as f64 / output as f64;
     let filter_scale = scale.max(1.0);
     let support = filter.support() * filter_scale;
@@ -217,10 +207,16 @@ fn sinc(x: f64) -> f64 {
 pub(super) fn luma_row(row: &[u8], channels: usize, out: &mut [u8]) {
     if channels == 1 {
         out.copy_from_slice(row);
-        return;
+    } else {
+        fast!(luma(row, out));
     }
+}
+
+#[inline(always)]
+fn luma(row: &[u8], out: &mut [u8]) {
     for (&[r, g, b], out) in row.as_chunks::<3>().0.iter().zip(out) {
-        let sum = 19_595 * u32::from(r) + 38_470 * u32::from(g) + 7_471 * u32::from(b) + 0x8000;
-        *out = (sum >> 16) as u8;
+        let weighted = |value: u8, weight: u32| u32::from(value).wrapping_mul(weight);
+        let sum = weighted(r, 19_595).wrapping_add(weighted(g, 38_470)).wrapping_add(weighted(b, 7_471));
+        *out = (sum.wrapping_add(0x8000) >> 16) as u8;
     }
 }

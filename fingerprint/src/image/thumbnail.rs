@@ -1,6 +1,7 @@
 //! The small picture that people see in lists.
 
 use super::encode::{encode_jpeg, encode_png};
+use super::fast::fast;
 use super::orientation::Orientation;
 use super::pixels::Pixels;
 use super::resample::{Filter, Raster, resize};
@@ -53,13 +54,23 @@ impl Shrinker {
 
     /// Takes the next row and its alpha.
     pub(super) fn row(&mut self, row: &[u8], alpha: Option<&[u8]>) {
+        if self.factor == (1, 1) {
+            match alpha {
+                Some(alpha) => {
+                    blend(row, alpha, &mut self.blended);
+                    self.values.extend_from_slice(&self.blended);
+                }
+                None => self.values.extend_from_slice(row),
+            }
+            return;
+        }
         if self.rows_summed < ROWS_SUMMED_MAX {
             match alpha {
                 Some(alpha) => {
                     blend(row, alpha, &mut self.blended);
-                    sum_up(&mut self.sums, &self.blended);
+                    fast!(sum_up(&mut self.sums, &self.blended));
                 }
-                None => sum_up(&mut self.sums, row),
+                None => fast!(sum_up(&mut self.sums, row)),
             }
             self.rows_summed += 1;
         }
@@ -75,9 +86,10 @@ impl Shrinker {
         }
         for block in self.sums.chunks(self.factor.0 * self.channels) {
             let count = (block.len() / self.channels * self.rows_summed) as u32;
-            for channel in 0..self.channels {
-                let sum: u32 = block[channel..].iter().step_by(self.channels).map(|&sum| u32::from(sum)).sum();
-                self.values.push(((sum + count / 2) / count) as u8);
+            match self.channels {
+                1 => self.values.extend(means::<1>(block, count)),
+                3 => self.values.extend(means::<3>(block, count)),
+                _ => self.values.extend(means::<4>(block, count)),
             }
         }
         self.sums.fill(0);
@@ -113,9 +125,20 @@ impl Shrinker {
     }
 }
 
+fn means<const N: usize>(block: &[u16], count: u32) -> [u8; N] {
+    let mut sums = [0_u32; N];
+    for pixel in block.as_chunks::<N>().0 {
+        for channel in 0..N {
+            sums[channel] += u32::from(pixel[channel]);
+        }
+    }
+    sums.map(|sum| ((sum + count / 2) / count) as u8)
+}
+
+#[inline(always)]
 fn sum_up(sums: &mut [u16], row: &[u8]) {
     for (sum, &value) in sums.iter_mut().zip(row) {
-        *sum += u16::from(value);
+        *sum = sum.wrapping_add(u16::from(value));
     }
 }
 

@@ -155,7 +155,7 @@ fn assemble(bytes: &[u8], parsed: Parsed) -> PdfFingerprint {
         ("normalized_hash", algorithm::TEXT_NORMALIZED_HASH),
         ("shingles", algorithm::TEXT_SHINGLES),
     ]);
-    algorithms.extend(code.as_ref().map(|_| ("iscc_content", algorithm::ISCC_PDF)));
+    algorithms.extend(code.as_ref().map(|_| ("iscc_content", algorithm::ISCC_TEXT)));
     PdfFingerprint {
         text_hash: totals.sha256_hex,
         text_length: totals.chars,

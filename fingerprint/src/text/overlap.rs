@@ -115,3 +115,87 @@ impl Overlap {
         passages
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::text::FeatureStream;
+
+    fn shingles(text: &str) -> Shingles {
+        let mut stream = FeatureStream::default();
+        stream.feed(text);
+        stream.finish().shingles.load().unwrap()
+    }
+
+    /// Words that do not repeat.
+    fn words(from: usize, to: usize) -> String {
+        (from..to).map(|n| format!("word{} ", n.wrapping_mul(2_654_435_761) % 1_000_003)).collect()
+    }
+
+    #[test]
+    fn an_excerpt_is_found_with_its_place() {
+        let (before, excerpt, after) = (words(0, 500), words(500, 600), words(600, 1_000));
+        let whole = shingles(&format!("{before}{excerpt}{after}"));
+        // In other clothes, and within other words.
+        let quoted = format!("Someone said: «{}» And went away.", excerpt.to_uppercase().replace(' ', ",\n"));
+        let part = shingles(&quoted);
+        let overlap = overlap(&part, &whole);
+        assert!(overlap.a_in_b > 0.9 && overlap.b_in_a < 0.2 && overlap.jaccard < 0.2, "{overlap:?}");
+        let passage = overlap.passages()[0];
+        assert!(passage.shingles > 20);
+        assert!(passage.b.0 as usize >= before.len() && passage.b.0 as usize <= before.len() + 40, "{passage:?}");
+        assert!((passage.b.1 as usize) < before.len() + excerpt.len(), "{passage:?}");
+    }
+
+    #[test]
+    fn strangers_share_nothing_and_nothing_shares_nothing() {
+        let found = overlap(&shingles(&words(0, 500)), &shingles(&words(5_000, 6_000)));
+        assert_eq!((found.shared, found.jaccard), (0, 0.0));
+        let nothing = overlap(&shingles(""), &shingles("..."));
+        assert_eq!((nothing.of_a, nothing.jaccard, nothing.a_in_b), (0, 0.0, 0.0));
+        assert!(nothing.passages().is_empty());
+    }
+
+    #[test]
+    fn long_texts_are_thinned_out_and_stay_comparable() {
+        let long = words(0, 400_000);
+        let (whole, half) = (shingles(&long), shingles(&words(0, 200_000)));
+        assert!(whole.zero_bits > half.zero_bits);
+        assert!(whole.len() <= 65_536 && half.len() <= 65_536);
+        let overlap = overlap(&half, &whole);
+        assert!(
+            overlap.a_in_b > 0.99 && (0.45..0.55).contains(&overlap.b_in_a),
+            "{} {}",
+            overlap.a_in_b,
+            overlap.b_in_a
+        );
+    }
+
+    #[test]
+    fn damaged_shingles_are_refused() {
+        let good = {
+            let mut stream = FeatureStream::default();
+            stream.feed(&words(0, 100));
+            stream.finish().shingles
+        };
+        assert_eq!(Shingles::decode(&good.data, 0).unwrap().len(), good.count as usize);
+        assert_eq!(Shingles::decode(&good.data[4..], 0), None);
+        assert_eq!(Shingles::decode("no base64!", 0), None);
+        assert_eq!(Shingles::decode(&good.data, 30), None);
+        assert_eq!(Shingles::decode(&(good.data.clone() + &good.data), 0), None);
+        assert!(Shingles::decode("", 0).unwrap().is_empty());
+    }
+
+    proptest! {
+        /// Any run of eight words that two texts share is found (Schleimer, Wilkerson, Aiken 2003).
+        #[test]
+        fn eight_shared_words_are_found(at in 0_usize..300, before in 0_usize..20, after in 0_usize..20) {
+            let text = shingles(&words(0, 400));
+            let other = words(1_000, 1_000 + before) + &words(at, at + 8) + &words(2_000, 2_000 + after);
+            prop_assert!(overlap(&shingles(&other), &text).shared > 0);
+        }
+    }
+}

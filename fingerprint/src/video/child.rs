@@ -125,7 +125,7 @@ impl Child {
     /// Sets the limits of the process; they can't be raised again by it.
     #[cfg(target_os = "linux")]
     fn limit(&self) -> Result<(), FingerprintError> {
-        use rustix::process::{Resource, Rlimit, prlimit};
+        use rustix::process::{Resource, Rlimit, getrlimit, prlimit};
         let limits = [
             (Resource::As, self.budget.memory_bytes),
             (Resource::Fsize, FILE_BYTES_MAX),
@@ -136,7 +136,9 @@ impl Child {
         for (resource, value) in limits {
             // One second from the signal that says why to the one that can't be caught.
             let grace = u64::from(resource == Resource::Cpu);
-            let limit = Rlimit { current: Some(value), maximum: Some(value.saturating_add(grace)) };
+            // What this process may not take either, nobody may give to the child.
+            let own = getrlimit(resource).maximum.unwrap_or(u64::MAX);
+            let limit = Rlimit { current: Some(value.min(own)), maximum: Some(value.saturating_add(grace).min(own)) };
             match prlimit(Some(Pid::from_child(&self.process)), resource, limit) {
                 // A child that has ended already needs no limit.
                 Ok(_) | Err(rustix::io::Errno::SRCH) => {}
@@ -210,11 +212,6 @@ impl Child {
                 count => all.extend_from_slice(&buffer[..count]),
             }
         }
-    }
-
-    /// Standard output as a reader. An error of `watch` ends the stream with an [`io::Error`] that holds it.
-    pub(crate) fn reader<'a>(&'a mut self, watch: &'a mut Watch<'a>) -> Reader<'a> {
-        Reader { child: self, watch, failure: None }
     }
 
     /// Discards what is left of standard output and waits for the end.
@@ -331,29 +328,6 @@ impl Ending {
             return Err(FingerprintError::unsupported(format!("{what} is of a kind that is not supported")));
         }
         Err(FingerprintError::malformed(format!("{what} could not be decoded")))
-    }
-}
-
-/// Standard output of a child as a [`Read`]er.
-pub(crate) struct Reader<'a> {
-    child: &'a mut Child,
-    watch: &'a mut Watch<'a>,
-    failure: Option<FingerprintError>,
-}
-
-impl Reader<'_> {
-    /// What ended the stream before its end: the [`io::Error`] that went through the decoder is only a stand-in.
-    pub(crate) fn into_failure(self) -> Option<FingerprintError> {
-        self.failure
-    }
-}
-
-impl Read for Reader<'_> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        self.child.read(buffer, self.watch).map_err(|failure| {
-            self.failure = Some(failure);
-            io::Error::other("the child process was stopped")
-        })
     }
 }
 

@@ -94,19 +94,6 @@ fn the_environment_is_almost_empty_and_output_is_bounded() {
 }
 
 #[test]
-fn a_reader_hands_out_why_it_was_stopped() {
-    let mut child = shell("yes", BUDGET);
-    let mut questions = 0;
-    let mut watch = || {
-        questions += 1;
-        if questions > 3 { Err(FingerprintError::Cancelled) } else { Ok(()) }
-    };
-    let mut reader = child.reader(&mut watch);
-    assert!(io::copy(&mut reader, &mut io::sink()).is_err());
-    assert!(matches!(reader.into_failure(), Some(FingerprintError::Cancelled)));
-}
-
-#[test]
 fn budgets_grow_with_length_up_to_the_limits() {
     let limits = Limits::default();
     assert_eq!(Budget::new(&limits, 10.0).cpu_seconds, 140);

@@ -8,7 +8,6 @@
 //! Memory does not grow with the length beyond the hashes themselves: one frame, a few small pictures.
 
 mod average;
-#[allow(dead_code)] // Readers of samples come with the audio part.
 pub(crate) mod child;
 mod children;
 mod decode;

@@ -1,5 +1,7 @@
 //! The sounds of `golden/make_audio.py`, from the same formulas on integers.
 
+#![allow(dead_code)] // each of those who include it uses its part
+
 const NOTES: [u64; 12] = [220, 277, 330, 440, 523, 392, 349, 294, 587, 698, 247, 660];
 const SECONDS: usize = 8;
 const FULL: i64 = 1 << 23;

@@ -178,10 +178,19 @@ impl Resampler {
     }
 }
 
-/// Sum of products with half a unit for rounding, in 32 bits that wrap as the reference's do.
+/// Sum of products with half a unit for rounding, in 32 bits that wrap as the reference's do. Pairs of products first:
+/// processors have an instruction for that, which the compiler does not find in a plain sum.
 fn dot(samples: &[i16], taps: &[i16]) -> i32 {
-    samples
-        .iter()
-        .zip(taps)
-        .fold(1 << (SHIFT - 1), |sum: i32, (&sample, &tap)| sum.wrapping_add(i32::from(sample) * i32::from(tap)))
+    let product = |a: i16, b: i16| i32::from(a) * i32::from(b);
+    let mut lanes = [0_i32; 4];
+    let (eights, tap_eights) = (samples.chunks_exact(8), taps.chunks_exact(8));
+    let (rest, tap_rest) = (eights.remainder(), &taps[samples.len() / 8 * 8..]);
+    for (x, t) in eights.zip(tap_eights) {
+        for (i, lane) in lanes.iter_mut().enumerate() {
+            let pair = product(x[2 * i], t[2 * i]).wrapping_add(product(x[2 * i + 1], t[2 * i + 1]));
+            *lane = lane.wrapping_add(pair);
+        }
+    }
+    let sum = lanes.into_iter().fold(1 << (SHIFT - 1), i32::wrapping_add);
+    rest.iter().zip(tap_rest).fold(sum, |sum, (x, t)| sum.wrapping_add(product(*x, *t)))
 }

@@ -12,7 +12,7 @@ pub(super) use self::pcm::Pcm;
 use crate::{FingerprintError, Limits, Tools};
 
 /// Samples a second that are worth looking at. The reference can't fingerprint below either.
-const RATES: std::ops::RangeInclusive<u32> = 1_000..=1_000_000;
+const RATES: std::ops::RangeInclusive<u32> = 1_000..=768_000;
 /// More channels than any layout has.
 const CHANNELS_MAX: usize = 64;
 

@@ -11,7 +11,7 @@ use super::{BINS, FRAME, RATE};
 pub(super) const CHROMA: usize = 12;
 /// Seconds of sound the tuning is estimated on, and whose spectra are kept for that (53 MB).
 const TUNING_SECONDS: usize = 300;
-const KEPT_MAX: usize = TUNING_SECONDS * RATE as usize / super::HOP * BINS;
+const KEPT_MAX: usize = TUNING_SECONDS * RATE as usize / super::HOP;
 
 /// Centre and width of the weight of octaves.
 const OCTAVE_CENTRE: f64 = 5.0;
@@ -21,7 +21,7 @@ const OCTAVE_WIDTH: f64 = 2.0;
 pub(super) struct Chroma {
     tuning: Tuning,
     /// Spectra that wait for the tuning.
-    kept: Vec<f32>,
+    kept: Vec<Box<[f32]>>,
     bank: Option<Vec<[f32; CHROMA]>>,
 }
 
@@ -37,7 +37,7 @@ impl Chroma {
             return;
         }
         self.tuning.push(power);
-        self.kept.extend_from_slice(power);
+        self.kept.push(power.into());
         if self.kept.len() >= KEPT_MAX {
             self.finish(each);
         }
@@ -47,7 +47,7 @@ impl Chroma {
     pub(super) fn finish(&mut self, each: &mut dyn FnMut(&[f32; CHROMA])) {
         let kept = std::mem::take(&mut self.kept);
         let bank = self.bank.get_or_insert_with(|| bank(self.tuning.estimate()));
-        kept.chunks_exact(BINS).for_each(|power| each(&filter(bank, power)));
+        kept.iter().for_each(|power| each(&filter(bank, power)));
     }
 }
 
@@ -189,5 +189,21 @@ mod tests {
             1024,
             [0.0, 0.0, 1.998439e-07, 0.001024628, 0.09621959, 0.1654942, 0.00521344, 3.00807e-06, 0.0, 0.0, 0.0, 0.0],
         );
+    }
+
+    #[test]
+    fn tuning_and_notes_are_librosas() {
+        let (mono, wanted) = super::super::tests::golden();
+        let mut spectral = super::super::Spectral::new(super::RATE);
+        spectral.push(&mono, &mut |_| ()).unwrap();
+        let mut rows = Vec::new();
+        spectral.chroma.finish(&mut |chroma| rows.push(*chroma));
+        assert!((spectral.chroma.tuning.estimate() - wanted["tuning"].as_f64().unwrap()).abs() < 1e-9);
+        for (i, frame) in wanted["chroma"].as_array().unwrap().iter().enumerate() {
+            for (note, wanted) in frame.as_array().unwrap().iter().enumerate() {
+                let (ours, wanted) = (f64::from(rows[67 * i][note]), wanted.as_f64().unwrap());
+                assert!((ours - wanted).abs() < 1e-3, "frame {}, note {note}: {ours} for {wanted}", 67 * i);
+            }
+        }
     }
 }

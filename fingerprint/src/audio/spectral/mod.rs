@@ -242,3 +242,44 @@ impl Moments {
         (self.mean, (self.squares / self.count.max(1) as f64).sqrt())
     }
 }
+
+#[cfg(test)]
+#[path = "../../../tests/audio/synth.rs"]
+mod synth;
+
+#[cfg(test)]
+pub(super) mod tests {
+    use serde_json::Value;
+
+    use super::{RANGE, RATE, Spectral, decibels, synth};
+
+    /// Mono samples at 22,050 Hz and what librosa measures on them.
+    pub(crate) fn golden() -> (Vec<f32>, Value) {
+        let golden: Value = serde_json::from_str(include_str!("../../../golden/audio.json")).unwrap();
+        let plain =
+            |case: &&Value| (&case["rate"], &case["channels"], &case["bits"]) == (&RATE.into(), &1.into(), &16.into());
+        let case = golden["lossless"].as_array().unwrap().iter().find(plain).unwrap();
+        let samples = synth::samples(RATE, 1).iter().map(|x| (x >> 8) as f32 / 32768.0).collect();
+        (samples, case["spectral"].clone())
+    }
+
+    #[test]
+    fn mel_bands_are_librosas() {
+        let (mono, wanted) = golden();
+        let mut rows = Vec::new();
+        let mut spectral = Spectral::new(RATE);
+        // Blocks of odd length, as decoders give them.
+        for block in mono.chunks(1153) {
+            spectral.push(block, &mut |mel| rows.push(*mel)).unwrap();
+        }
+        spectral.finish(&mut |mel| rows.push(*mel)).unwrap();
+        let reference = decibels(rows.iter().flatten().copied().fold(0.0, f32::max));
+        for (i, frame) in wanted["mel"].as_array().unwrap().iter().enumerate() {
+            for (band, wanted) in frame.as_array().unwrap().iter().enumerate() {
+                let ours = (decibels(rows[67 * i][band].max(1e-10)) - reference).max(-RANGE);
+                let wanted = wanted.as_f64().unwrap();
+                assert!((f64::from(ours) - wanted).abs() < 1e-3, "frame {}, band {band}: {ours} for {wanted}", 67 * i);
+            }
+        }
+    }
+}
