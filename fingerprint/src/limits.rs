@@ -64,7 +64,7 @@ impl Default for Limits {
             pdf_operations_max: 100_000_000,
             video_seconds_max: 12 * 3_600,
             video_pixels_max: 8_192 * 8_192,
-            video_frames_max: 100_000,
+            video_frames_max: 50_000,
             ffmpeg_memory_bytes_max: 3 << 30,
             ffmpeg_cpu_seconds_max: 24 * 3_600,
             ffmpeg_wall_seconds_max: 24 * 3_600,

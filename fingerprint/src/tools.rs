@@ -11,11 +11,13 @@ pub struct Tools {
     pub ffmpeg: PathBuf,
     /// Tells what is in a file.
     pub ffprobe: PathBuf,
+    /// Where they put what they hand over.
+    pub temp_dir: PathBuf,
 }
 
 impl Default for Tools {
     /// As the search path has them.
     fn default() -> Self {
-        Self { ffmpeg: "ffmpeg".into(), ffprobe: "ffprobe".into() }
+        Self { ffmpeg: "ffmpeg".into(), ffprobe: "ffprobe".into(), temp_dir: std::env::temp_dir() }
     }
 }

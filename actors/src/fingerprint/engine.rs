@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use metastamp_fingerprint::digest::Digests;
 use metastamp_fingerprint::file::{Kind, fingerprint_file};
 use metastamp_fingerprint::worker::{Message, PictureFile, Request};
-use metastamp_fingerprint::{FingerprintError, Limits};
+use metastamp_fingerprint::{FingerprintError, Limits, Tools as Programs};
 use metastamp_protocol::files::{extension, picture_key};
 use metastamp_protocol::fingerprint::FingerprintContent;
 use metastamp_protocol::{FileKind, Job, Object, Picture, Timestamp};
@@ -50,7 +50,8 @@ pub(crate) async fn run(tools: Tools, job: Job, gauge: Arc<Gauge>, worker: pool:
         kind: kind(&job),
         name: job.file_name.clone(),
         digests: digests(&job),
-        tools: tools.settings.programs.clone(),
+        // what a process that has to be ended leaves behind goes with the job
+        tools: Programs { temp_dir: dir.path().to_owned(), ..tools.settings.programs.clone() },
         pictures_dir: dir.path().to_owned(),
     };
     let limit = limit.saturating_sub(started.elapsed());
@@ -70,7 +71,10 @@ pub(crate) async fn run(tools: Tools, job: Job, gauge: Arc<Gauge>, worker: pool:
             let reason = format!("fingerprinting took longer than the limit of {seconds} s");
             return Outcome::Final(failed(&job, &reason, started));
         }
-        Err(Broken::NotStarted(error)) => return Outcome::Retry(format!("no process for the work: {error}")),
+        Err(Broken::NotStarted(error)) => {
+            tracing::error!(job = %job.id, error, "no process for a fingerprint can be started");
+            return Outcome::NotNow;
+        }
         Err(Broken::Died(how)) => return Outcome::Retry(how),
     };
     let content = match serde_json::from_value::<FingerprintContent>(report) {
@@ -82,7 +86,7 @@ pub(crate) async fn run(tools: Tools, job: Job, gauge: Arc<Gauge>, worker: pool:
         Err(error) => return Outcome::Retry(format!("the result makes no sense: {error}")),
     };
     gauge.tell(99, "Keeping its pictures");
-    match keep(&tools, &job, &dir, pictures).await {
+    match keep(&tools, &job, &dir, pictures, &gauge).await {
         Ok(pictures) => Outcome::Final(completed(&job, FingerprintContent { pictures, ..content }, started)),
         Err(error) => Outcome::Retry(format!("the pictures could not be stored: {error}")),
     }
@@ -170,7 +174,13 @@ async fn in_this_process(request: Request, limit: Duration, gauge: Arc<Gauge>) -
 }
 
 /// Puts the pictures beside the work. The same work always gives the same, so that repeating it does no harm.
-async fn keep(tools: &Tools, job: &Job, dir: &JobDir, files: Vec<PictureFile>) -> Result<Vec<Picture>, StoreError> {
+async fn keep(
+    tools: &Tools,
+    job: &Job,
+    dir: &JobDir,
+    files: Vec<PictureFile>,
+    gauge: &Gauge,
+) -> Result<Vec<Picture>, StoreError> {
     let mut kept = Vec::new();
     for PictureFile { name, media_type, width, height } in files {
         let known = Picture::NAMES.contains(&name.as_str()).then(|| dir.path().join(&name));
@@ -178,23 +188,14 @@ async fn keep(tools: &Tools, job: &Job, dir: &JobDir, files: Vec<PictureFile>) -
         let bytes = tokio::fs::read(path).await.map_err(|error| StoreError::Internal(error.to_string()))?;
         let picture = Picture { name, media_type, width, height, size: bytes.len() as u64 };
         let key = picture_key(&job.s3_key, &picture);
-        let put = tools.objects.put(&key, &picture.media_type, bytes.into());
-        put.await?;
+        // what is put after a deletion is garbage that the sweeper's last look removes
+        if gauge.is_cancelled() {
+            break;
+        }
+        tools.objects.put(&key, &picture.media_type, bytes.into()).await?;
         kept.push(picture);
     }
     Ok(kept)
-}
-
-/// Takes the pictures of a result away that was not wanted, if the work is gone as well.
-pub(crate) async fn discard_pictures(tools: &Tools, job: &Job, content: &FingerprintContent) {
-    if content.pictures.is_empty() || !matches!(tools.documents.asset(job.asset_id).await, Ok(None)) {
-        return;
-    }
-    for picture in &content.pictures {
-        if let Err(error) = tools.objects.delete(&picture_key(&job.s3_key, picture)).await {
-            tracing::warn!(job = %job.id, %error, "a picture of a deleted work stays behind");
-        }
-    }
 }
 
 fn completed(job: &Job, content: FingerprintContent, started: Instant) -> JobResult {

@@ -13,7 +13,7 @@ use parking_lot::Mutex;
 use ractor::{Actor, ActorProcessingErr, ActorRef};
 
 use super::pool::Worker;
-use super::state::{Effect, Event, Outcome, Phase};
+use super::state::{Effect, Event, Outcome, Phase, given_up};
 use super::{Tools, engine, first_answer_key, progress_key};
 use crate::metrics::{FENCED_WRITES_TOTAL, FINGERPRINT_JOB_DURATION_SECONDS};
 use crate::registry::Entity;
@@ -22,8 +22,6 @@ use crate::registry::Entity;
 const BEAT: Duration = Duration::from_millis(500);
 /// How long a progress note stays readable.
 const PROGRESS_TTL: Duration = Duration::from_secs(60);
-/// How long a first answer stays readable; the whole one is there before, mostly.
-const FIRST_ANSWER_TTL: Duration = Duration::from_secs(3_600);
 
 #[derive(Clone)]
 pub(crate) struct JobActor {
@@ -77,6 +75,7 @@ pub(crate) struct State {
     started: Instant,
     renewed: Instant,
     told: Option<Progress>,
+    told_at: Instant,
     beat: tokio::task::JoinHandle<()>,
 }
 
@@ -101,7 +100,17 @@ impl Actor for JobActor {
         });
         let beat = myself.send_interval(BEAT, || Message::Beat);
         let now = Instant::now();
-        Ok(State { job, token, phase: Phase::Working, gauge, started: now, renewed: now, told: None, beat })
+        Ok(State {
+            job,
+            token,
+            phase: Phase::Working,
+            gauge,
+            started: now,
+            renewed: now,
+            told: None,
+            told_at: now,
+            beat,
+        })
     }
 
     async fn handle(
@@ -149,13 +158,16 @@ impl JobActor {
     async fn tell_progress(&self, state: &mut State) {
         let first = state.gauge.first.lock().take();
         if let Some(first) = first {
-            let key = first_answer_key(state.job.id);
-            let _ = self.tools.cache.set(&key, &first.to_string(), FIRST_ANSWER_TTL).await;
+            // for as long as the whole one may take
+            let (key, ttl) = (first_answer_key(state.job.id), self.tools.settings.long_job_time_max + PROGRESS_TTL);
+            let _ = self.tools.cache.set(&key, &first.to_string(), ttl).await;
         }
         let progress = state.gauge.progress.lock().clone();
-        if progress == state.told {
+        // told again now and then, so that it outlives the note
+        if progress == state.told && state.told_at.elapsed() < PROGRESS_TTL / 2 {
             return;
         }
+        state.told_at = Instant::now();
         if let Some(Ok(text)) = progress.as_ref().map(serde_json::to_string) {
             // Only a courtesy: a cache that is away must not disturb the work.
             let _ = self.tools.cache.set(&progress_key(state.job.id), &text, PROGRESS_TTL).await;
@@ -218,10 +230,13 @@ impl JobActor {
             }
             Err(StoreError::Fenced { .. }) => {
                 counter!(FENCED_WRITES_TOTAL, "what" => "job").increment(1);
-                if let JobResult::Completed { content, .. } = &result {
-                    engine::discard_pictures(&self.tools, job, content).await;
-                }
                 Event::ClaimLost
+            }
+            // Too large for the store, or the like: the same would come of every further attempt.
+            Err(error) if !error.is_transient() && matches!(result, JobResult::Completed { .. }) => {
+                tracing::error!(job = %job.id, %error, "the result can't be stored");
+                let failed = given_up(job.attempts, "its fingerprint can't be stored");
+                Box::pin(self.commit(state, failed)).await
             }
             Err(error) => {
                 tracing::warn!(job = %job.id, %error, "result not written yet");

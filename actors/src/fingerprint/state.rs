@@ -15,6 +15,8 @@ use metastamp_store::documents::JobResult;
 
 /// Claims of one job, the first included, before it is given up.
 pub const ATTEMPTS_MAX: u32 = 3;
+/// Pause when a node can't work at all: others may.
+const NOT_NOW_PAUSE: Duration = Duration::from_secs(5);
 /// Pause after the first failed attempt; doubles with each.
 const RETRY_PAUSE: Duration = Duration::from_secs(2);
 
@@ -33,6 +35,8 @@ pub enum Outcome {
     Final(JobResult),
     /// It could not be done now (a store did not answer); another attempt may work.
     Retry(String),
+    /// This node can't do any work at present, whatever it is.
+    NotNow,
 }
 
 #[derive(Debug, Clone)]
@@ -79,6 +83,9 @@ impl Phase {
             (Phase::Working, Event::Worked(Outcome::Retry(error))) => {
                 let result = given_up(attempts, &error);
                 (Phase::Committing(result.clone()), Effect::Commit(result))
+            }
+            (Phase::Working, Event::Worked(Outcome::NotNow)) => {
+                (Phase::Ended, Effect::Release { not_before: now.plus(NOT_NOW_PAUSE), error: None })
             }
             (Phase::Working, Event::Cancelled) => (Phase::Ended, Effect::Release { not_before: now, error: None }),
             (phase @ (Phase::Working | Phase::Committing(_)), Event::LeaseDue) => (phase, Effect::RenewClaim),

@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use metastamp_fingerprint::worker::{LINE_BYTES_MAX, Message, Request};
 use metrics::counter;
 use parking_lot::Mutex;
+use rustix::process::{Pid, Signal, kill_process};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 use tokio::time::timeout;
@@ -90,6 +91,7 @@ impl Workers {
             }
             Err(broken) => {
                 let died = worker.end().await;
+                end_strays(&request.pictures_dir).await;
                 match broken {
                     Some(broken) => Err(broken),
                     None => {
@@ -236,6 +238,26 @@ impl Worker {
             Err(error) => error.to_string(),
         }
     }
+}
+
+/// Ends what a process that died had started for the files in `dir`: their names are on its command line.
+async fn end_strays(dir: &Path) {
+    let dir = dir.as_os_str().as_encoded_bytes().to_owned();
+    let end = move || {
+        for entry in std::fs::read_dir("/proc").into_iter().flatten().flatten() {
+            let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse().ok()).and_then(Pid::from_raw)
+            else {
+                continue;
+            };
+            let command = std::fs::read(entry.path().join("cmdline")).unwrap_or_default();
+            if command.windows(dir.len()).any(|part| part == dir) {
+                // fails only when it has just ended
+                let _ = kill_process(pid, Signal::KILL);
+            }
+        }
+    };
+    // a panic in there would be a defect, and no harm
+    let _ = tokio::task::spawn_blocking(end).await;
 }
 
 fn how(status: ExitStatus) -> String {

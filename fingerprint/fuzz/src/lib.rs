@@ -113,7 +113,7 @@ fn digests(data: &[u8]) {
 
 /// Containers and codecs of sound. No other program is run for what can't be read here.
 fn sound(data: &[u8]) {
-    let nowhere = Tools { ffmpeg: "/nonexistent".into(), ffprobe: "/nonexistent".into() };
+    let nowhere = Tools { ffmpeg: "/nonexistent".into(), ffprobe: "/nonexistent".into(), ..Tools::default() };
     let Ok(mut file) = tempfile::NamedTempFile::new() else { return };
     if file.write_all(data).is_ok() {
         check(audio::fingerprint(file.path(), &nowhere, &limits(), &mut Steps(10_000)));

@@ -110,13 +110,12 @@ impl Child {
         // Each malloc arena reserves 64 MiB of address space, and every thread would get one.
         command.env("MALLOC_ARENA_MAX", "2").env("LC_ALL", "C");
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let process = command.spawn().map_err(|error| match error.kind() {
+        let process = children::start(command).map_err(|error| match error.kind() {
             io::ErrorKind::NotFound | io::ErrorKind::PermissionDenied => {
                 FingerprintError::unsupported(format!("this file needs {name}, which is not installed here"))
             }
             _ => FingerprintError::Io(error),
         })?;
-        children::note(Pid::from_child(&process));
         let child = Self { process, name, budget, started: Instant::now(), stderr: Vec::new(), reaped: false };
         child.limit()?;
         Ok(child)

@@ -119,7 +119,7 @@ impl Frames {
         limits: &Limits,
     ) -> Result<Self, FingerprintError> {
         let (width, height) = probe.frame_size();
-        let directory = tempfile::Builder::new().prefix("metastamp-video-").tempdir()?;
+        let directory = tempfile::Builder::new().prefix("metastamp-video-").tempdir_in(&tools.temp_dir)?;
         let graph = graph(&escaped(directory.path())?);
         let pixels_max = limits.video_pixels_max.min(i32::MAX as u64).to_string();
         let decoder_threads = decoder_threads(probe).to_string();

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use futures_util::{StreamExt, stream};
 use metastamp_protocol::ObjectId;
+use metastamp_protocol::files::owner_key;
 use metastamp_store::archive::{AssetLine, BundleWriter, Kept, ObjectLine, ObjectsSum};
 use metastamp_store::objects::Objects;
 use metastamp_store::{Result, StoreError};
@@ -43,6 +44,11 @@ pub async fn add_all(
     let mut number = 0_u64;
     while let Some(next) = fetched.next().await {
         let Fetched { asset, state, bytes } = next?;
+        let is_picture = owner_key(&asset.key) != asset.key;
+        if is_picture && bytes.is_none() {
+            // no loss: the work it was made of is there, or gone with it
+            continue;
+        }
         let mut line = ObjectLine {
             key: asset.key,
             asset_id: asset.asset_id,
@@ -71,7 +77,7 @@ pub async fn add_all(
         }
         let text = serde_json::to_string(&line).map_err(|e| StoreError::Internal(e.to_string()))?;
         writeln!(list, "{text}").map_err(local)?;
-        meter.add(1);
+        meter.add(u64::from(!is_picture));
     }
     list.flush().map_err(local)?;
     drop(list);

@@ -185,6 +185,10 @@ impl Api {
             if Some(&news) != last_news.1.as_ref() {
                 last_news = (Instant::now(), Some(news));
             }
+            // While jobs are waiting or at work the node decides how long that may take.
+            if found.as_ref().is_some_and(|f| !f.is_completed() && !f.is_failed()) {
+                last_news.0 = Instant::now();
+            }
             match found {
                 Some(done) if done.is_completed() || done.is_failed() => return Ok(Some(done)),
                 Some(running) => {

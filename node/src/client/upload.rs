@@ -1,9 +1,11 @@
 //! `metastamp upload`.
 
+use std::cell::Cell;
 use std::path::Path;
 
 use anyhow::Context;
 use futures_util::{StreamExt, stream};
+use metastamp_protocol::files::{extension, kind_of_extension};
 use serde_json::{Value, json};
 use tokio::sync::Semaphore;
 
@@ -55,41 +57,38 @@ impl Tally {
 
 /// Files on their way at once; nodes take five of one user.
 const SENT_AT_ONCE: usize = 4;
-/// Files that wait for their fingerprints at once: a long one must not hold up those behind it.
+/// Files that are sent or wait for their fingerprints at once.
 const AT_ONCE: usize = 64;
 
-/// Uploads all files, a few at once, and tells what became of them in their order. Of directories, what they hold.
+/// Uploads all files, a few at once, and tells what became of each when it is known. Of directories, what they hold.
 ///
 /// # Errors
 /// When not logged in, or with a summary when a file was refused or got no fingerprint. The other files were uploaded.
 pub async fn upload(args: UploadArgs) -> anyhow::Result<()> {
     let api = Api::open(args.url.as_deref(), Screen::stderr())?;
-    let files = expand(&args.files).context("files can't be listed")?;
+    let files = expand(&args.files, &is_accepted).context("files can't be listed")?;
     let mut tally = Tally::default();
     let sending = Semaphore::new(SENT_AT_ONCE);
+    // set when the token is refused: it will not do better with the next file
+    let refused = Cell::new(false);
     let work = files.iter().map(|path| {
-        let (api, args, sending) = (&api, &args, &sending);
-        async move { (path, one(api, args, path, sending).await) }
+        let (api, args, sending, refused) = (&api, &args, &sending, &refused);
+        async move { (path, one(api, args, path, sending, refused).await) }
     });
-    let mut work = stream::iter(work).buffered(AT_ONCE);
+    let mut work = stream::iter(work).buffer_unordered(AT_ONCE);
     while let Some((path, done)) = work.next().await {
         match done {
-            Ok(done) => {
+            Ok(None) => tally.skipped += 1,
+            Ok(Some(done)) => {
                 let fine = show(&api, &args, path, &done, files.len() > 1);
                 if fine { tally.uploaded += 1 } else { tally.without_fingerprint += 1 }
             }
             Err(error) => {
                 report_failure(&api, &args, path, &error);
                 tally.refused += 1;
-                // The same token will not do better with the next file.
-                if error.needs_login() {
-                    break;
-                }
             }
         }
     }
-    drop(work);
-    tally.skipped = files.len() - tally.total();
     if !tally.is_success() {
         return Err(tally.into());
     }
@@ -99,6 +98,11 @@ pub async fn upload(args: UploadArgs) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Whether nodes take files of this name.
+fn is_accepted(name: &str) -> bool {
+    extension(name).and_then(|extension| kind_of_extension(&extension)).is_some()
+}
+
 /// A file that was uploaded.
 struct Done {
     stored: Stored,
@@ -106,20 +110,31 @@ struct Done {
     waited: Option<Result<Option<Fingerprint>, CallError>>,
 }
 
-async fn one(api: &Api, args: &UploadArgs, path: &Path, sending: &Semaphore) -> Result<Done, CallError> {
+/// `None` when it was not tried.
+async fn one(
+    api: &Api,
+    args: &UploadArgs,
+    path: &Path,
+    sending: &Semaphore,
+    refused: &Cell<bool>,
+) -> Result<Option<Done>, CallError> {
     let mut parcel = Parcel::of_file(path);
     parcel.title.clone_from(&args.title);
     parcel.description.clone_from(&args.description);
     let stored = {
         // never closed
         let _turn = sending.acquire().await.ok();
-        api.send(&parcel).await?
+        if refused.get() {
+            return Ok(None);
+        }
+        let sent = api.send(&parcel).await;
+        sent.inspect_err(|error| refused.set(refused.get() || error.needs_login()))?
     };
     let waited = match args.no_wait {
         true => None,
         false => Some(api.wait_for_fingerprint(&stored.asset).await),
     };
-    Ok(Done { stored, waited })
+    Ok(Some(Done { stored, waited }))
 }
 
 /// Prints what became of an uploaded file; false when it should have a fingerprint and has none.

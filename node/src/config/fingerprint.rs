@@ -22,7 +22,7 @@ pub struct FingerprintConfig {
 impl FingerprintConfig {
     /// What jobs call.
     pub fn programs(&self) -> Tools {
-        Tools { ffmpeg: self.ffmpeg.clone(), ffprobe: self.ffprobe.clone() }
+        Tools { ffmpeg: self.ffmpeg.clone(), ffprobe: self.ffprobe.clone(), ..Tools::default() }
     }
 
     /// Programs that can't be started.

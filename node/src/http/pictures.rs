@@ -49,7 +49,7 @@ pub async fn show(app: &Arc<App>, request: &mut Request, id: &str, name: &str) -
     let found = asset.pictures.iter().find(|picture| picture.name == name);
     let picture = found.ok_or_else(|| ApiError::not_found("Picture"))?;
     let key = picture_key(&asset.s3_key, picture);
-    let bytes = app.objects.get_range(&key, 0..picture.size.min(BYTES_MAX)).await.map_err(|error| match error {
+    let bytes = app.objects.get_range(&key, 0..BYTES_MAX).await.map_err(|error| match error {
         StoreError::NotFound { .. } => ApiError::not_found("Picture"),
         error => error.into(),
     })?;

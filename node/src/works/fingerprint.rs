@@ -4,6 +4,7 @@ use std::path::Path;
 
 use anyhow::Context;
 use metastamp_fingerprint::Report;
+use metastamp_fingerprint::file::Kind;
 use serde_json::{Value, json};
 
 use super::FingerprintArgs;
@@ -15,7 +16,7 @@ use crate::progress::Progress;
 /// # Errors
 /// When one of the files has no fingerprint: the others have been printed all the same.
 pub fn fingerprint(args: &FingerprintArgs) -> anyhow::Result<()> {
-    let files = run::expand(&args.files).context("files can't be listed")?;
+    let files = run::expand(&args.files, &|name| Kind::of(name).is_some()).context("files can't be listed")?;
     anyhow::ensure!(!files.is_empty(), "there is no file with a known ending");
     if let Some(dir) = &args.pictures {
         std::fs::create_dir_all(dir).with_context(|| format!("{} can't be made", dir.display()))?;

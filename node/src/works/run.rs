@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc;
@@ -10,8 +11,12 @@ use std::time::{Duration, Instant};
 use metastamp_fingerprint::file::{Kind, fingerprint_file};
 use metastamp_fingerprint::{FingerprintError, Limits, Report, Tools};
 
+use parking_lot::{Condvar, Mutex};
+
 use crate::progress::{Meter, Progress, Unit};
 
+/// How far any file may be ahead of the one whose turn it is, for each job: what waits is in memory.
+const AHEAD_MAX: usize = 16;
 /// Deepest directory below one that was named.
 const DEPTH_MAX: usize = 64;
 
@@ -28,13 +33,17 @@ pub fn all(files: Vec<PathBuf>, jobs: usize, progress: &Progress, mut each: impl
     let meter = progress.step("fingerprints", files.len() as u64 * 100, Unit::Percents);
     let next = AtomicUsize::new(0);
     let (done, outcomes) = mpsc::channel();
+    let order = (Mutex::new(0_usize), Condvar::new());
+    let ahead_max = jobs * AHEAD_MAX;
     std::thread::scope(|scope| {
         for _ in 0..jobs.min(files.len()).max(1) {
-            let (next, files, done, meter) = (&next, &files, done.clone(), meter.clone());
+            let (next, files, done, meter, order) = (&next, &files, done.clone(), meter.clone(), &order);
             scope.spawn(move || {
                 loop {
                     let at = next.fetch_add(1, Ordering::Relaxed);
                     let Some(path) = files.get(at) else { return };
+                    let (due, moved) = order;
+                    moved.wait_while(&mut due.lock(), |due| at > *due + ahead_max);
                     if done.send((at, one(path, &meter))).is_err() {
                         return;
                     }
@@ -49,6 +58,8 @@ pub fn all(files: Vec<PathBuf>, jobs: usize, progress: &Progress, mut each: impl
             while let Some(outcome) = early.remove(&due) {
                 each(outcome);
                 due += 1;
+                *order.0.lock() = due;
+                order.1.notify_all();
             }
         }
     });
@@ -65,7 +76,12 @@ fn one(path: &Path, meter: &Meter) -> Outcome {
         ControlFlow::Continue(())
     };
     let found = match kind {
-        Some(kind) => fingerprint_file(path, kind, &name, None, &Tools::default(), &Limits::default(), &mut progress),
+        Some(kind) => {
+            let work =
+                || fingerprint_file(path, kind, &name, None, &Tools::default(), &Limits::default(), &mut progress);
+            let crashed = |_| Err(FingerprintError::Malformed("the decoder crashed on this file".to_owned()));
+            catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(crashed)
+        }
         None => Err(FingerprintError::Unsupported("the ending of the name is none that is known".to_owned())),
     };
     meter.add(100_u64.saturating_sub(told.into()));
@@ -73,15 +89,15 @@ fn one(path: &Path, meter: &Meter) -> Outcome {
 }
 
 /// What was named, with directories replaced by the known files in them.
-pub fn expand(named: &[PathBuf]) -> std::io::Result<Vec<PathBuf>> {
+pub fn expand(named: &[PathBuf], is_known: &dyn Fn(&str) -> bool) -> std::io::Result<Vec<PathBuf>> {
     let mut files = Vec::new();
     for path in named {
-        if path.is_dir() { walk(path, DEPTH_MAX, &mut files)? } else { files.push(path.clone()) }
+        if path.is_dir() { walk(path, DEPTH_MAX, is_known, &mut files)? } else { files.push(path.clone()) }
     }
     Ok(files)
 }
 
-fn walk(dir: &Path, depth: usize, files: &mut Vec<PathBuf>) -> std::io::Result<()> {
+fn walk(dir: &Path, depth: usize, is_known: &dyn Fn(&str) -> bool, files: &mut Vec<PathBuf>) -> std::io::Result<()> {
     if depth == 0 {
         return Ok(());
     }
@@ -90,8 +106,8 @@ fn walk(dir: &Path, depth: usize, files: &mut Vec<PathBuf>) -> std::io::Result<(
     for entry in entries {
         let (path, kind) = (entry.path(), entry.file_type()?);
         if kind.is_dir() {
-            walk(&path, depth - 1, files)?;
-        } else if kind.is_file() && Kind::of(entry.path()).is_some() {
+            walk(&path, depth - 1, is_known, files)?;
+        } else if kind.is_file() && is_known(&entry.file_name().to_string_lossy()) {
             files.push(path);
         }
     }

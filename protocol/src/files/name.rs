@@ -1,7 +1,7 @@
 //! File names: what a stranger sends, made safe to store, show and log.
 
 use super::extension;
-use crate::{ObjectId, Picture, Timestamp};
+use crate::{FileKind, ObjectId, Picture, Timestamp};
 
 /// Longest stored name, in characters.
 const NAME_CHARS_MAX: usize = 255;
@@ -54,6 +54,17 @@ const PICTURE_MARK: char = '~';
 pub fn picture_key(s3_key: &str, picture: &Picture) -> String {
     let ending = if picture.media_type == "image/png" { "png" } else { "jpg" };
     format!("{s3_key}{PICTURE_MARK}{}.{ending}", picture.name)
+}
+
+/// The keys of all pictures that a work of this kind may have: those of an unfinished fingerprint are in no record.
+pub fn possible_picture_keys(s3_key: &str, kind: FileKind) -> Vec<String> {
+    let endings: &[&str] = match kind {
+        FileKind::Image => &["thumbnail.jpg", "thumbnail.png"],
+        FileKind::Audio => &["waveform.png", "spectrogram.png"],
+        FileKind::Video => &["thumbnail.jpg", "contact_sheet.jpg", "waveform.png", "spectrogram.png"],
+        FileKind::Text | FileKind::Url => &[],
+    };
+    endings.iter().map(|ending| format!("{s3_key}{PICTURE_MARK}{ending}")).collect()
 }
 
 /// The key of the work that the object under `key` belongs to: itself, or what it is a picture of.

@@ -1,6 +1,6 @@
 //! Assets and fingerprints.
 
-use metastamp_protocol::files::picture_key;
+use metastamp_protocol::files::possible_picture_keys;
 use metastamp_protocol::fingerprint::bounded_message;
 use metastamp_protocol::{
     Asset, AssetQuery, AssetSort, Fingerprint, ObjectId, ProcessingStatus, SortDirection, Timestamp,
@@ -85,8 +85,8 @@ pub(super) fn delete(c: &Connection, id: ObjectId, now: Timestamp) -> Result<Opt
     execute(c, "DELETE FROM jobs WHERE asset_id=?1", [id.to_hex()])?;
     execute(c, "DELETE FROM assets WHERE id=?1", [id.to_hex()])?;
     uploads::add_garbage(c, &asset.s3_key, now)?;
-    for picture in &asset.pictures {
-        uploads::add_garbage(c, &picture_key(&asset.s3_key, picture), now)?;
+    for key in possible_picture_keys(&asset.s3_key, asset.file_type) {
+        uploads::add_garbage(c, &key, now)?;
     }
     Ok(Some(DeletedAsset { asset, fingerprint_removed: removed > 0 }))
 }

@@ -1,6 +1,6 @@
 //! Assets and fingerprints.
 
-use metastamp_protocol::files::picture_key;
+use metastamp_protocol::files::possible_picture_keys;
 use metastamp_protocol::fingerprint::bounded_message;
 use metastamp_protocol::{
     Asset, AssetQuery, AssetSort, Fingerprint, ObjectId, ProcessingStatus, SortDirection, Timestamp, UploadStatus,
@@ -60,8 +60,8 @@ pub(super) async fn delete(on: On, id: ObjectId, now: Timestamp) -> Attempt<Opti
     let removed = on.remove(Fingerprints.name(), doc! { "asset_id": any_form(id) }).await?;
     on.remove(Jobs.name(), doc! { "asset_id": any_form(id) }).await?;
     uploads::add_garbage(&on, &asset.s3_key, now).await?;
-    for picture in &asset.pictures {
-        uploads::add_garbage(&on, &picture_key(&asset.s3_key, picture), now).await?;
+    for key in possible_picture_keys(&asset.s3_key, asset.file_type) {
+        uploads::add_garbage(&on, &key, now).await?;
     }
     Ok(Some(DeletedAsset { asset, fingerprint_removed: removed > 0 }))
 }
