@@ -28,8 +28,8 @@ struct Case {
 }
 
 const CASES: &[Case] = &[
-    Case { name: "12 MP JPEG", file: "12mp.jpg", option: None, reference: "image.py", target: "3" },
-    Case { name: "1 MP PNG", file: "1mp.png", option: None, reference: "image.py", target: "3" },
+    Case { name: "12 MP JPEG, whole", file: "12mp.jpg", option: None, reference: "image.py", target: "3" },
+    Case { name: "1 MP PNG, whole", file: "1mp.png", option: None, reference: "image.py", target: "3" },
     Case { name: "3 min mp3", file: "3min.mp3", option: None, reference: "audio.py", target: "10" },
     Case { name: "3 min wav", file: "3min.wav", option: None, reference: "audio.py", target: "10" },
     Case {
@@ -69,6 +69,28 @@ const CASES: &[Case] = &[
         reference: "digests.py all",
         target: "",
     },
+    Case {
+        name: "12 MP JPEG, hashes only",
+        file: "12mp.jpg",
+        option: Some("--exact"),
+        reference: "image.py",
+        target: "3",
+    },
+    Case {
+        name: "12 MP JPEG, look-up",
+        file: "12mp.jpg",
+        option: Some("--matching"),
+        reference: "image.py",
+        target: "6",
+    },
+    Case {
+        name: "1 MP PNG, hashes only",
+        file: "1mp.png",
+        option: Some("--exact"),
+        reference: "image.py",
+        target: "3",
+    },
+    Case { name: "1 MP PNG, look-up", file: "1mp.png", option: Some("--matching"), reference: "image.py", target: "6" },
 ];
 
 /// CPU seconds and peak KiB.

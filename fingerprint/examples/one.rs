@@ -2,16 +2,19 @@
 //!
 //! * no option: what a job does; the digests come with the upload and are given
 //! * `--first`: a video up to its first answer
+//! * `--exact`: the hashes of a picture and nothing else
+//! * `--matching`: a picture on the path for look-ups
 //! * `--digests`: the streaming pass over a file
 //! * `--empty`: nothing at all, what the process itself costs
 
 use std::fs::File;
-use std::io::Write;
+use std::io::{BufReader, Write};
 use std::ops::ControlFlow;
 use std::path::Path;
 
 use metastamp_fingerprint::digest::{Digests, of_reader};
 use metastamp_fingerprint::file::{Kind, fingerprint_file};
+use metastamp_fingerprint::image::{exact_hashes, matching_hashes};
 use metastamp_fingerprint::video::VideoHashes;
 use metastamp_fingerprint::{FingerprintError, Limits, NoProgress, Progress, Tools};
 
@@ -21,12 +24,20 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         [option] if option == "--empty" => return Ok(()),
         [file] => ("", Path::new(file)),
         [option, file] => (option.as_str(), Path::new(file)),
-        _ => return Err("one [--first | --digests | --empty] FILE".into()),
+        _ => return Err("one [--first | --exact | --matching | --digests | --empty] FILE".into()),
     };
     let limits = Limits::default();
     let mut out = std::io::stdout();
     match option {
         "--digests" => writeln!(out, "{}", serde_json::to_string(&of_reader(File::open(file)?, &mut NoProgress)?)?)?,
+        "--exact" => {
+            let hashes = exact_hashes(BufReader::new(File::open(file)?), &limits)?;
+            writeln!(out, "{}", serde_json::to_string(&hashes)?)?;
+        }
+        "--matching" => {
+            let hashes = matching_hashes(BufReader::new(File::open(file)?), &limits)?;
+            writeln!(out, "{}", serde_json::to_string(&hashes)?)?;
+        }
         _ => {
             let kind = Kind::of(file).ok_or("unknown kind of file")?;
             let mut watch = Watch { first_only: option == "--first", frames: None };
