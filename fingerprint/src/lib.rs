@@ -1,11 +1,16 @@
 //! Fingerprints and metadata of what creators upload: bytes in, hashes out.
 //!
-//! Every function here is pure and blocking: no clock, no network, no threads of its own beyond the
-//! one that gives the PDF parser a deep stack. Callers run it on a bounded pool.
+//! Every function here is blocking: no network, no async, and no threads beyond one that gives the PDF parser a deep
+//! stack and one for the sound of a video. What decodes videos, `ffmpeg`, runs as a child process within bounds. Callers
+//! run it on a bounded pool, best in a process of its own: see [`worker`].
 //!
-//! * [`image::fingerprint`]: PNG, JPEG and WebP to pHash, aHash, dHash and PDQ (256 bits each), ISCC Image-Code, thumbnail.
-//! * [`text::fingerprint`]: a stream of bytes to a SHA-256 of its trimmed text, in constant memory.
-//! * [`pdf::fingerprint`]: a PDF document to a SHA-256 of its text, and its information dictionary.
+//! * [`file::fingerprint_file`]: any file, everything there is to know of it: a [`Report`].
+//! * [`image`]: PNG, JPEG and WebP to pHash, aHash, dHash and PDQ (256 bits each), ISCC Image-Code, thumbnail.
+//! * [`audio`]: sounds to Chromaprint, the spectral block, ISCC Audio-Code, waveform and spectrogram.
+//! * [`video`]: pHash and PDQ of a frame a second, ISCC Video-Code, the sound, contact sheet.
+//! * [`text`] and [`pdf`]: digests, winnowed shingles, language, ISCC Text-Code.
+//! * [`digest`]: SHA-256, BLAKE3, ISCC Data- and Instance-Code of a stream of bytes, in one pass.
+//! * [`compare`]: how alike two works are, algorithm by algorithm.
 //!
 //! Inputs are hostile until proven otherwise: each function takes [`Limits`], refuses what passes
 //! them with a reason the creator can read ([`FingerprintError`]), and turns a panic of a decoder
@@ -16,7 +21,6 @@ pub mod audio;
 pub mod compare;
 pub mod digest;
 mod error;
-
 pub mod file;
 mod guard;
 pub mod image;
