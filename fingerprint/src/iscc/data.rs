@@ -1,7 +1,7 @@
 //! Data-Code of ISO 24138:2024: similar for similar bytes.
 //!
-//! The same as the library in use gives, faster and in constant memory: bytes are cut into chunks where a rolling hash of what
-//! stands before has its lowest bits zero (`cdc.py` of iscc-core), each chunk is hashed, the hashes go into a
+//! The same as the library in use gives, faster and in constant memory: bytes are cut into chunks where a rolling hash of
+//! what stands before has its lowest bits zero (`cdc.py` of iscc-core), each chunk is hashed, and the hashes go into a
 //! [`MinHash`].
 
 use iscc_lib::codec::{MainType, SubType, Version, encode_component};
