@@ -1,19 +1,19 @@
 //! Digests of the bytes of any file, all in one streaming pass.
 //!
-//! The ISCC units are those of ISO 24138:2024 through `iscc-lib`; the BLAKE3 digest is the one the Instance-Code is made
-//! of, so the bytes go through BLAKE3 once.
+//! The ISCC units are those of ISO 24138:2024; the BLAKE3 digest is the one the Instance-Code is made of, so the bytes go
+//! through BLAKE3 once.
 
 use std::io::{self, Read};
 
-use iscc_lib::{DataHasher, InstanceHasher};
+use iscc_lib::InstanceHasher;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use crate::iscc::BITS as ISCC_BITS;
+use crate::iscc::data::DataCode;
 use crate::progress::step;
 use crate::{FingerprintError, Progress};
 
-/// Bits of the ISCC units, as iscc-sdk makes them.
-const ISCC_BITS: u32 = 64;
 /// Bytes that go through all digests before the next ones do: fits the second-level cache, and is enough for BLAKE3's
 /// widest instructions.
 const PIECE_BYTES: usize = 128 << 10;
@@ -35,11 +35,11 @@ pub struct Digests {
 
 /// All digests of a stream of bytes that arrives in pieces of any size.
 ///
-/// Memory: about 400 KiB, and 4 bytes for each chunk of the Data-Code (about 1 KiB of the stream), so 2 MiB for 500 MiB.
+/// Memory: about 400 KiB, however long the stream is.
 pub struct Digester {
     sha256: Sha256,
     instance: InstanceHasher,
-    data: DataHasher,
+    data: DataCode,
     /// Bytes that don't make up a piece yet: the Data-Code searches its last chunk again with each piece, which small
     /// ones would turn into quadratic work.
     pending: Vec<u8>,
@@ -61,7 +61,7 @@ impl Digester {
     /// Nothing fed yet.
     #[must_use]
     pub fn new() -> Self {
-        Self { sha256: Sha256::new(), instance: InstanceHasher::new(), data: DataHasher::new(), pending: Vec::new() }
+        Self { sha256: Sha256::new(), instance: InstanceHasher::new(), data: DataCode::new(), pending: Vec::new() }
     }
 
     /// Adds `bytes`, which follow what was fed before.
@@ -96,17 +96,13 @@ impl Digester {
     pub fn finalize(mut self) -> Digests {
         let rest = std::mem::take(&mut self.pending);
         self.piece(&rest);
-        let units =
-            self.instance.finalize(ISCC_BITS).and_then(|instance| Ok((instance, self.data.finalize(ISCC_BITS)?)));
-        let (instance, data) = match units {
-            Ok(units) => units,
-            // The only error is a number of bits that the standard does not have.
-            Err(error) => unreachable!("{ISCC_BITS} bits: {error}"),
+        let (Ok(instance), Some(iscc_data)) = (self.instance.finalize(ISCC_BITS), self.data.finish(ISCC_BITS)) else {
+            unreachable!("the standard has codes of {ISCC_BITS} bits");
         };
         Digests {
             sha256: hex::encode(self.sha256.finalize()),
             blake3: instance.datahash.strip_prefix(MULTIHASH_PREFIX).unwrap_or(&instance.datahash).to_owned(),
-            iscc_data: data.iscc,
+            iscc_data,
             iscc_instance: instance.iscc,
         }
     }

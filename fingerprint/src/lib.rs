@@ -32,6 +32,7 @@ mod progress;
 mod report;
 pub mod text;
 mod tools;
+mod vector;
 pub mod video;
 pub mod worker;
 

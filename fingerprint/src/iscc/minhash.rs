@@ -1,7 +1,10 @@
-//! MinHash of ISO 24138:2024, as far as a Text-Code needs it, in constant memory.
+//! MinHash of ISO 24138:2024, as Text-Codes and Data-Codes need it, in constant memory.
 //!
-//! The library in use takes all features at once, which for a text are one for each character; this takes them as they
-//! come and keeps 64 numbers. The permutations are those of the standard (`minhash.py` of iscc-core).
+//! The library in use takes all features at once, which for a text are one for each character, and divides for each of
+//! them and each permutation; this takes them as they come and keeps 64 numbers. The permutations are those of the
+//! standard (`minhash.py` of iscc-core).
+
+use crate::vector::vectorized;
 
 /// Permutations.
 const PERMUTATIONS: usize = 64;
@@ -9,6 +12,10 @@ const PERMUTATIONS: usize = 64;
 const PRIME: u64 = (1 << 61) - 1;
 /// Lowest bits of each minimum that make up the digest.
 const DIGEST_BITS: usize = 4;
+/// What [`permute`] may add to the lowest 32 bits of its sum: the highest 3 bits, and 1 for the prime.
+const CARRY_MAX: u32 = 8;
+/// Features looked at together: they stay in the nearest cache, and few such blocks hold a new minimum.
+const BLOCK: usize = 512;
 
 /// Smallest value of each permutation so far.
 #[derive(Debug, Clone)]
@@ -23,8 +30,18 @@ impl MinHash {
 
     /// Adds features; order and repetition do not matter.
     pub(crate) fn update(&mut self, features: &[u32]) {
-        for ((smallest, a), b) in self.smallest.iter_mut().zip(MULTIPLIERS).zip(ADDENDS) {
-            *smallest = features.iter().fold(*smallest, |least, &feature| least.min(permute(feature, a, b)));
+        for block in features.chunks(BLOCK) {
+            let bounds = vectorized(
+                #[inline(always)]
+                || lower_bounds(block),
+            );
+            let permutations = self.smallest.iter_mut().zip(bounds).zip(MULTIPLIERS).zip(ADDENDS);
+            for (((smallest, bound), a), b) in permutations {
+                // Rare, but for the first blocks.
+                if bound <= smallest.saturating_add(CARRY_MAX) {
+                    *smallest = block.iter().fold(*smallest, |least, &feature| least.min(permute(feature, a, b)));
+                }
+            }
         }
     }
 
@@ -49,6 +66,42 @@ fn permute(feature: u32, a: u64, b: u64) -> u32 {
     let folded = (value & PRIME) + (value >> 61);
     let reduced = if folded >= PRIME { folded - PRIME } else { folded };
     reduced as u32
+}
+
+/// For each permutation a number that is at most [`CARRY_MAX`] above its smallest value in `block`.
+///
+/// The lowest 32 bits of `a * feature + b` need the lowest 32 bits of `a` and `b` only, and [`permute`] adds 0 to
+/// [`CARRY_MAX`] to them, modulo 2^32. With [`CARRY_MAX`] added here, sums that such a carry would take past 2^32 are small
+/// here, too.
+#[inline(always)]
+fn lower_bounds(block: &[u32]) -> [u32; PERMUTATIONS] {
+    /// Permutations that share the loads of features.
+    const TOGETHER: usize = 4;
+    /// Features side by side.
+    const LANES: usize = 8;
+    let (vectors, rest) = block.as_chunks::<LANES>();
+    let mut bounds = [u32::MAX; PERMUTATIONS];
+    for (group, bounds) in bounds.as_chunks_mut::<TOGETHER>().0.iter_mut().enumerate() {
+        let a: [u32; TOGETHER] = std::array::from_fn(|index| MULTIPLIERS[group * TOGETHER + index] as u32);
+        let b: [u32; TOGETHER] =
+            std::array::from_fn(|index| (ADDENDS[group * TOGETHER + index] as u32).wrapping_add(CARRY_MAX));
+        let mut least = [[u32::MAX; LANES]; TOGETHER];
+        for features in vectors {
+            for index in 0..TOGETHER {
+                for lane in 0..LANES {
+                    let sum = a[index].wrapping_mul(features[lane]).wrapping_add(b[index]);
+                    least[index][lane] = least[index][lane].min(sum);
+                }
+            }
+        }
+        for index in 0..TOGETHER {
+            bounds[index] = least[index].iter().copied().fold(u32::MAX, u32::min);
+            for feature in rest {
+                bounds[index] = bounds[index].min(a[index].wrapping_mul(*feature).wrapping_add(b[index]));
+            }
+        }
+    }
+    bounds
 }
 
 #[rustfmt::skip]
@@ -97,14 +150,37 @@ mod tests {
 
     use super::*;
 
+    /// Of an odd number, modulo 2^32.
+    fn inverse(odd: u32) -> u32 {
+        (0..5).fold(odd, |inverse, _| inverse.wrapping_mul(2_u32.wrapping_sub(odd.wrapping_mul(inverse))))
+    }
+
     proptest! {
         #[test]
-        fn equals_the_library(features in proptest::collection::vec(any::<u32>(), 0..200), cut in 0_usize..200) {
+        fn equals_the_library(features in proptest::collection::vec(any::<u32>(), 0..2000), cut in 0_usize..2000) {
             let (first, second) = features.split_at(cut.min(features.len()));
             let mut minhash = MinHash::new();
             minhash.update(first);
             minhash.update(second);
             prop_assert_eq!(minhash.digest().to_vec(), iscc_lib::alg_minhash_256(&features));
+        }
+
+        /// Values so near to 0 and 2^32 that carries matter.
+        #[test]
+        fn bounds_hold(seeds in proptest::collection::vec((0_usize..PERMUTATIONS, 0_u32..32), 1..40)) {
+            let features: Vec<u32> = seeds
+                .iter()
+                .map(|&(index, near)| {
+                    let wanted = near.wrapping_sub(16).wrapping_sub(ADDENDS[index] as u32);
+                    wanted.wrapping_mul(inverse(MULTIPLIERS[index] as u32))
+                })
+                .collect();
+            let mut minhash = MinHash::new();
+            features.iter().for_each(|feature| minhash.update(&[*feature]));
+            for index in 0..PERMUTATIONS {
+                let values = features.iter().map(|&feature| permute(feature, MULTIPLIERS[index], ADDENDS[index]));
+                prop_assert_eq!(Some(minhash.smallest[index]), values.min());
+            }
         }
 
         #[test]

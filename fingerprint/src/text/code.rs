@@ -6,22 +6,19 @@
 //! but made for the purpose) may get another code.
 
 use iscc_lib::codec::{MainType, SubType, Version, encode_component};
-use unicode_general_category::{GeneralCategory, get_general_category};
 use unicode_normalization::UnicodeNormalization;
-use xxhash_rust::xxh32::xxh32;
 
+use super::collapse::{Fate, Fates, collapse_ascii, is_control, is_dropped, is_newline};
+use super::ngrams::{Ngrams, ascii_length};
 use super::normal::starts_cluster;
 use crate::iscc::BITS;
-use crate::iscc::minhash::MinHash;
 
-/// Characters of a feature.
-const FEATURE_CHARS: usize = iscc_lib::TEXT_NGRAM_SIZE;
 /// Bytes of text worked on at once.
 const BLOCK_BYTES: usize = 16 << 10;
 /// Bytes of text that wait for a place to cut; more are cut anywhere.
 const BLOCK_BYTES_MAX: usize = 128 << 10;
-/// Features that go into the MinHash at once.
-const FEATURES: usize = 4 << 10;
+/// Bytes of a part of a block that is worked on at once when it can be cut.
+const PART_BYTES: usize = 2 << 10;
 
 /// A Text-Code in the making.
 #[derive(Debug)]
@@ -30,14 +27,24 @@ pub(crate) struct TextCode {
     block: String,
     /// Letters and digits whose normal form may depend on what follows.
     collapsed: String,
-    windows: Windows,
+    ngrams: Ngrams,
+    fates: Fates,
+    /// What was kept of a part.
+    kept: Vec<u8>,
     /// Something else than white space was there.
     any: bool,
 }
 
 impl TextCode {
     pub(crate) fn new() -> Self {
-        Self { block: String::new(), collapsed: String::new(), windows: Windows::new(), any: false }
+        Self {
+            block: String::new(),
+            collapsed: String::new(),
+            ngrams: Ngrams::new(),
+            fates: Fates::default(),
+            kept: Vec::new(),
+            any: false,
+        }
     }
 
     /// Adds `text`, which follows what was fed before.
@@ -62,31 +69,69 @@ impl TextCode {
     pub(crate) fn finish(mut self) -> Option<String> {
         self.work(self.block.len());
         self.normalize(self.collapsed.len());
-        let digest = self.windows.finish();
+        let digest = self.ngrams.finish();
         let code = encode_component(MainType::Content, SubType::TEXT, Version::V0, BITS, &digest).ok()?;
         self.any.then(|| format!("ISCC:{code}"))
     }
 
     /// Works on the first `length` bytes of the block.
     fn work(&mut self, length: usize) {
-        let block = &self.block[..length];
-        self.any = self.any || !block.trim_ascii().is_empty() && !block.trim().is_empty();
-        if block.is_ascii() && self.collapsed.is_empty() {
-            self.windows.feed_ascii(block.bytes().filter_map(collapse_ascii));
-        } else {
-            let clean: String = block.nfkc().filter(|&c| is_newline(c) || !is_control(c)).collect();
-            let lower = clean.nfd().collect::<String>().to_lowercase();
-            self.collapsed.extend(lower.chars().filter(|&c| !is_dropped(c)));
-            let last = self.collapsed.char_indices().rev().find(|&(_, c)| starts_cluster(c)).map_or(0, |(at, _)| at);
-            // A block that ended in an ASCII character could not be told from one that ended in a part of Hangul.
-            self.normalize(if self.collapsed.len() - last > BLOCK_BYTES_MAX { self.collapsed.len() } else { last });
+        let mut block = std::mem::take(&mut self.block);
+        let now = &block[..length];
+        self.any = self.any || !now.trim_ascii().is_empty() && !now.trim().is_empty();
+        let mut rest = now;
+        while !rest.is_empty() {
+            let (part, after) = rest.split_at(part_length(rest));
+            rest = after;
+            if !self.simple(part) {
+                self.any_text(part);
+            }
         }
-        self.block.drain(..length);
+        block.drain(..length);
+        self.block = block;
+    }
+
+    /// Works on a part of a block unless it has characters whose neighbours make a difference; `false` then.
+    fn simple(&mut self, part: &str) -> bool {
+        self.kept.clear();
+        let mut rest = part;
+        loop {
+            let (ascii, other) = rest.split_at(ascii_length(rest.as_bytes()));
+            collapse_ascii(ascii.as_bytes(), &mut self.kept);
+            let mut chars = other.chars();
+            let Some(c) = chars.next() else { break };
+            match self.fates.of(c) {
+                Fate::Kept(kept) => self.kept.extend_from_slice(kept.encode_utf8(&mut [0; 4]).as_bytes()),
+                Fate::Dropped => {}
+                Fate::Other => return false,
+            }
+            rest = chars.as_str();
+        }
+        if self.kept.is_empty() {
+            return true;
+        }
+        self.normalize(self.collapsed.len());
+        // What follows may combine with the last one, unless that is ASCII.
+        let last = self.kept.iter().rposition(|byte| byte & 0xc0 != 0x80).unwrap_or(0);
+        let last = if self.kept[last].is_ascii() { self.kept.len() } else { last };
+        self.ngrams.feed_utf8(&self.kept[..last]);
+        self.collapsed.push_str(str::from_utf8(&self.kept[last..]).unwrap_or_default());
+        true
+    }
+
+    /// Works on a part of a block, all steps one after the other.
+    fn any_text(&mut self, part: &str) {
+        let clean: String = part.nfkc().filter(|&c| is_newline(c) || !is_control(c)).collect();
+        let lower = clean.nfd().collect::<String>().to_lowercase();
+        self.collapsed.extend(lower.chars().filter(|&c| !is_dropped(c)));
+        let last = self.collapsed.char_indices().rev().find(|&(_, c)| starts_cluster(c)).map_or(0, |(at, _)| at);
+        // A block that ended in an ASCII character could not be told from one that ended in a part of Hangul.
+        self.normalize(if self.collapsed.len() - last > BLOCK_BYTES_MAX { self.collapsed.len() } else { last });
     }
 
     /// Passes on the first `length` bytes of what is collapsed.
     fn normalize(&mut self, length: usize) {
-        self.windows.feed(self.collapsed[..length].nfkc());
+        self.ngrams.feed(self.collapsed[..length].nfkc());
         self.collapsed.drain(..length);
     }
 }
@@ -99,6 +144,12 @@ fn char_boundary(text: &str, at: usize) -> usize {
     at
 }
 
+/// Bytes of `block` that are worked on at once: up to a place where it may be cut, or all of it.
+fn part_length(block: &str) -> usize {
+    let end = char_boundary(block, PART_BYTES);
+    if end == block.len() { end } else { last_cut(&block[..end]).unwrap_or(block.len()) }
+}
+
 /// The last place where `block` may be cut: before a space or line feed, or a letter that no script gives a case and that
 /// combines with nothing before it.
 fn last_cut(block: &str) -> Option<usize> {
@@ -107,119 +158,6 @@ fn last_cut(block: &str) -> Option<usize> {
             | '\u{30a1}'..='\u{30fa}' | '\u{ac00}'..='\u{d7a3}' | '\u{e01}'..='\u{e2e}')
     });
     cuts.map(|(at, _)| at).filter(|&at| at > 0)
-}
-
-/// What cleaning keeps of the control characters, as line ends.
-fn is_newline(c: char) -> bool {
-    matches!(c, '\n' | '\u{b}' | '\u{c}' | '\r' | '\u{85}' | '\u{2028}' | '\u{2029}')
-}
-
-fn is_control(c: char) -> bool {
-    !c.is_ascii_graphic()
-        && matches!(
-            get_general_category(c),
-            GeneralCategory::Control
-                | GeneralCategory::Format
-                | GeneralCategory::Unassigned
-                | GeneralCategory::PrivateUse
-                | GeneralCategory::Surrogate
-        )
-}
-
-/// White space, control characters, marks, punctuation.
-fn is_dropped(c: char) -> bool {
-    use GeneralCategory as Category;
-    if c.is_ascii() {
-        return collapse_ascii(c as u8).is_none();
-    }
-    c.is_whitespace()
-        || is_control(c)
-        || matches!(
-            get_general_category(c),
-            Category::NonspacingMark
-                | Category::SpacingMark
-                | Category::EnclosingMark
-                | Category::ConnectorPunctuation
-                | Category::DashPunctuation
-                | Category::OpenPunctuation
-                | Category::ClosePunctuation
-                | Category::InitialPunctuation
-                | Category::FinalPunctuation
-                | Category::OtherPunctuation
-        )
-}
-
-/// All steps for one ASCII character: letters in lower case, digits, and the symbols, which Unicode does not count as
-/// punctuation.
-fn collapse_ascii(byte: u8) -> Option<u8> {
-    match byte {
-        b'a'..=b'z' | b'0'..=b'9' | b'$' | b'+' | b'<' | b'=' | b'>' | b'^' | b'`' | b'|' | b'~' => Some(byte),
-        b'A'..=b'Z' => Some(byte.to_ascii_lowercase()),
-        _ => None,
-    }
-}
-
-/// Runs of characters and their MinHash.
-#[derive(Debug)]
-struct Windows {
-    /// The last characters, at most one fewer than a feature has before more are added.
-    text: Vec<u8>,
-    /// Where the characters of `text` start.
-    starts: Vec<usize>,
-    features: Vec<u32>,
-    minhash: MinHash,
-    any: bool,
-}
-
-impl Windows {
-    fn new() -> Self {
-        Self { text: Vec::new(), starts: Vec::new(), features: Vec::new(), minhash: MinHash::new(), any: false }
-    }
-
-    fn feed_ascii(&mut self, bytes: impl Iterator<Item = u8>) {
-        let before = self.text.len();
-        self.text.extend(bytes);
-        self.starts.extend(before..self.text.len());
-        self.slide();
-    }
-
-    fn feed(&mut self, chars: impl Iterator<Item = char>) {
-        for c in chars {
-            self.starts.push(self.text.len());
-            self.text.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes());
-        }
-        self.slide();
-    }
-
-    /// Takes all whole features off.
-    fn slide(&mut self) {
-        let whole = (self.starts.len() + 1).saturating_sub(FEATURE_CHARS);
-        if whole == 0 {
-            return;
-        }
-        self.any = true;
-        for first in 0..whole {
-            let end = self.starts.get(first + FEATURE_CHARS).copied().unwrap_or(self.text.len());
-            self.features.push(xxh32(&self.text[self.starts[first]..end], 0));
-            if self.features.len() == FEATURES {
-                self.minhash.update(&self.features);
-                self.features.clear();
-            }
-        }
-        let done = self.starts.get(whole).copied().unwrap_or(self.text.len());
-        self.text.drain(..done);
-        self.starts.drain(..whole);
-        self.starts.iter_mut().for_each(|start| *start -= done);
-    }
-
-    /// A text that is shorter than a feature is one, even an empty one.
-    fn finish(&mut self) -> [u8; 32] {
-        if !self.any {
-            self.features.push(xxh32(&self.text, 0));
-        }
-        self.minhash.update(&self.features);
-        self.minhash.digest()
-    }
 }
 
 #[cfg(test)]

@@ -62,12 +62,34 @@ impl Extraction {
 
     /// Adds decoded text.
     pub(super) fn feed(&mut self, text: &str) {
-        if text.len() as u64 <= self.units_left && text.bytes().all(is_plain) {
+        let plain = plain_length(text.as_bytes());
+        if text.len() as u64 > self.units_left {
+            self.chars(text.chars());
+        } else if plain == text.len() {
             self.units_left -= text.len() as u64;
             self.code.feed(text);
-            return;
+        } else {
+            self.mostly_plain(text);
         }
-        self.chars(text.chars());
+    }
+
+    /// As [`Self::chars`], for what is read whole.
+    fn mostly_plain(&mut self, mut rest: &str) {
+        let mut text = std::mem::take(&mut self.text);
+        while !rest.is_empty() {
+            let (plain, other) = rest.split_at(plain_length(rest.as_bytes()));
+            text.push_str(plain);
+            self.units_left -= plain.len() as u64;
+            let mut chars = other.chars();
+            if let Some(c) = chars.next() {
+                self.units_left -= c.len_utf16() as u64;
+                push(&mut text, c);
+            }
+            rest = chars.as_str();
+        }
+        self.code.feed(&text);
+        text.clear();
+        self.text = text;
     }
 
     /// Adds bytes of a text that is read as a single-byte encoding.
@@ -91,14 +113,7 @@ impl Extraction {
                 break;
             }
             self.units_left -= units;
-            match c {
-                _ if units == 2 => text.push_str(BROKEN_PAIR),
-                '\t' | '\n' | '\r' => text.push(c),
-                '\0'..='\u{1f}' | '\u{7f}'..='\u{9f}' | '\u{fffe}' | '\u{ffff}' => {
-                    text.push(char::REPLACEMENT_CHARACTER)
-                }
-                c => text.push(c),
-            }
+            push(&mut text, c);
         }
         self.code.feed(&text);
         text.clear();
@@ -110,7 +125,26 @@ impl Extraction {
     }
 }
 
-/// Passes as it is.
+/// Adds what the extractor makes of `c`.
+fn push(text: &mut String, c: char) {
+    match c {
+        '\u{10000}'.. => text.push_str(BROKEN_PAIR),
+        '\t' | '\n' | '\r' => text.push(c),
+        '\0'..='\u{1f}' | '\u{7f}'..='\u{9f}' | '\u{fffe}' | '\u{ffff}' => text.push(char::REPLACEMENT_CHARACTER),
+        c => text.push(c),
+    }
+}
+
+/// How many of the first bytes pass as they are.
+fn plain_length(bytes: &[u8]) -> usize {
+    // Many bytes at once first.
+    let (chunks, _) = bytes.as_chunks::<32>();
+    let whole =
+        chunks.iter().take_while(|chunk| chunk.iter().fold(true, |all, &byte| all & is_plain(byte))).count() * 32;
+    whole + bytes[whole..].iter().take_while(|&&byte| is_plain(byte)).count()
+}
+
+/// Passes as it is: all that is printed of ASCII, tabs and line ends. Without branches.
 fn is_plain(byte: u8) -> bool {
-    matches!(byte, b' '..=b'~' | b'\t' | b'\n' | b'\r')
+    (byte.wrapping_sub(b' ') < 0x5f) | (byte == b'\t') | (byte == b'\n') | (byte == b'\r')
 }

@@ -6,10 +6,13 @@
 //! is over this text.
 
 mod code;
+mod collapse;
 mod encoding;
 mod extraction;
 mod features;
 mod language;
+mod memo;
+mod ngrams;
 mod normal;
 mod overlap;
 mod shingles;

@@ -3,6 +3,8 @@
 use unicode_normalization::char::canonical_combining_class;
 use unicode_normalization::{IsNormalized, UnicodeNormalization, is_nfkc_quick};
 
+use super::ngrams::ascii_length;
+
 /// Bytes of one cluster: a base character and what combines with it. Longer ones (there are none in any language) are
 /// cut, so that a gigabyte of combining marks takes no memory.
 pub(super) const CLUSTER_BYTES_MAX: usize = 256;
@@ -14,10 +16,17 @@ pub(super) fn starts_cluster(c: char) -> bool {
         '\0'..='\u{7f}' => true,
         // Ideographs, and the syllables of Hangul: most of East Asian text.
         '\u{4e00}'..='\u{9fff}' | '\u{ac00}'..='\u{d7a3}' => true,
-        // Russian, without the letters behind it that have marks.
-        '\u{400}'..='\u{45f}' => true,
+        // The letters of Western Europe, quotation marks, Greek, Russian, Kana.
+        '\u{c0}'..='\u{ff}' | '\u{2018}'..='\u{201f}' => true,
+        '\u{386}' | '\u{388}'..='\u{38a}' | '\u{38e}'..='\u{3ce}' | '\u{400}'..='\u{45f}' => true,
+        '\u{3041}'..='\u{3096}' | '\u{30a1}'..='\u{30fa}' => true,
         _ => canonical_combining_class(c) == 0 && is_nfkc_quick(std::iter::once(c)) == IsNormalized::Yes,
     }
+}
+
+/// Whether the normal form of `c` is a space: often there, and not worth the long way.
+fn is_blank(c: char) -> bool {
+    matches!(c, '\u{a0}' | '\u{2002}'..='\u{200a}' | '\u{202f}' | '\u{3000}')
 }
 
 /// Clusters of a text that arrives in pieces, each with the offset of its first character.
@@ -44,22 +53,32 @@ impl Clusters {
         while let Some(c) = rest.chars().next() {
             if c.is_ascii() {
                 self.flush(sink);
-                let run = rest.bytes().position(|byte| !byte.is_ascii()).unwrap_or(rest.len());
+                let run = ascii_length(rest.as_bytes());
                 // Something may combine with the last one.
-                let (safe, last) = rest[..run].split_at(run - 1);
-                if !safe.is_empty() {
-                    sink.ascii(safe, self.offset);
-                    self.offset = self.offset.saturating_add(safe.len() as u32);
+                let next = rest[run..].chars().next();
+                let safe = if next.is_some_and(starts_cluster) { run } else { run - 1 };
+                if safe > 0 {
+                    sink.ascii(&rest[..safe], self.offset);
+                    self.offset = self.offset.saturating_add(safe as u32);
                 }
-                self.push(last);
+                if safe < run {
+                    self.push(&rest[safe..run]);
+                }
                 rest = &rest[run..];
+                continue;
+            }
+            let after = &rest[c.len_utf8()..];
+            if is_blank(c) && after.chars().next().is_some_and(starts_cluster) {
+                self.flush(sink);
+                sink.ascii(" ", self.offset);
+                self.offset = self.offset.saturating_add(1);
             } else {
                 if !self.pending.is_empty() && (self.pending.len() > CLUSTER_BYTES_MAX || starts_cluster(c)) {
                     self.flush(sink);
                 }
                 self.push(&rest[..c.len_utf8()]);
-                rest = &rest[c.len_utf8()..];
             }
+            rest = after;
         }
     }
 
@@ -81,5 +100,19 @@ impl Clusters {
             _ => self.pending.nfkc().for_each(|c| sink.char(c, self.pending_offset)),
         }
         self.pending.clear();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shortcuts_are_right() {
+        for c in '\0'..=char::MAX {
+            let by_table = canonical_combining_class(c) == 0 && is_nfkc_quick(std::iter::once(c)) == IsNormalized::Yes;
+            assert_eq!(starts_cluster(c), by_table, "{c:?}");
+            assert!(!is_blank(c) || std::iter::once(c).nfkc().eq([' ']), "{c:?}");
+        }
     }
 }

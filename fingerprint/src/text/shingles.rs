@@ -7,8 +7,7 @@
 //! those whose hash is divisible by a power of two are kept: texts of any length stay comparable, see
 //! [`super::overlap`].
 
-use std::collections::{HashMap, VecDeque};
-use std::hash::{BuildHasherDefault, Hasher};
+use std::collections::VecDeque;
 
 use xxhash_rust::xxh3::xxh3_64;
 
@@ -85,48 +84,52 @@ impl Shingler {
 
     /// What was kept, by hash, and how many of its lowest bits are zero.
     pub(super) fn kept(self) -> (Vec<Shingle>, u32) {
-        let Sample { kept, zero_bits } = self.winnow.sample;
-        let mut kept: Vec<_> = kept.into_iter().collect();
-        kept.sort_unstable();
-        (kept, zero_bits)
+        let mut sample = self.winnow.sample;
+        sample.tidy();
+        (sample.kept, sample.zero_bits)
     }
 }
 
 /// Selects shingles.
 #[derive(Debug, Default)]
 struct Winnow {
-    window: VecDeque<Shingle>,
-    /// Place in the window of the one selected last.
+    /// The last shingles, each at its number modulo [`WINDOW`].
+    window: [Shingle; WINDOW],
+    /// Shingles so far.
+    pushed: usize,
+    /// Number of the one selected last.
     selected: Option<usize>,
     sample: Sample,
 }
 
 impl Winnow {
+    #[inline]
     fn push(&mut self, shingle: Shingle) {
-        if self.window.len() == WINDOW {
-            self.window.pop_front();
-            self.selected = self.selected.and_then(|at| at.checked_sub(1));
-        }
-        self.window.push_back(shingle);
-        if self.window.len() == WINDOW {
+        self.window[self.pushed % WINDOW] = shingle;
+        self.pushed += 1;
+        if let Some(at) = self.selected.filter(|at| at + WINDOW >= self.pushed) {
+            // The one selected before is still there: it is the smallest unless the new one is smaller.
+            if shingle.0 < self.window[at % WINDOW].0 {
+                self.selected = Some(self.pushed - 1);
+                self.sample.insert(shingle);
+            }
+        } else if self.pushed >= WINDOW {
             self.select();
         }
     }
 
-    /// Robust winnowing: the one selected before, if it is still the smallest, else the last smallest.
+    /// The last smallest one.
     fn select(&mut self) {
-        let Some(&(least, _)) = self.window.iter().min_by_key(|(hash, _)| *hash) else { return };
-        if self.selected.is_some_and(|at| self.window[at].0 == least) {
-            return;
-        }
-        self.selected = self.window.iter().rposition(|(hash, _)| *hash == least);
+        let window = self.pushed.saturating_sub(WINDOW)..self.pushed;
+        // Of equal ones the first of this order is the last.
+        self.selected = window.rev().min_by_key(|at| self.window[at % WINDOW].0);
         if let Some(at) = self.selected {
-            self.sample.insert(self.window[at]);
+            self.sample.insert(self.window[at % WINDOW]);
         }
     }
 
     fn finish(&mut self) {
-        if self.window.len() < WINDOW {
+        if self.pushed < WINDOW {
             self.select();
         }
     }
@@ -135,39 +138,93 @@ impl Winnow {
 /// Shingles by hash, each at its first place.
 #[derive(Debug, Default)]
 struct Sample {
-    kept: HashMap<u64, u32, BuildHasherDefault<AsIs>>,
+    /// Sorted and thinned out from time to time only; each hash may be there several times until then.
+    kept: Vec<Shingle>,
     zero_bits: u32,
 }
 
 impl Sample {
-    fn insert(&mut self, (hash, offset): Shingle) {
-        if hash.trailing_zeros() < self.zero_bits {
+    fn insert(&mut self, shingle: Shingle) {
+        if shingle.0.trailing_zeros() < self.zero_bits {
             return;
         }
-        self.kept.entry(hash).or_insert(offset);
+        self.kept.push(shingle);
+        if self.kept.len() >= 2 * SHINGLES_MAX {
+            self.tidy();
+        }
+    }
+
+    /// Each hash once, and not too many of them. Later ones have later places.
+    fn tidy(&mut self) {
+        sort(&mut self.kept);
+        self.kept.dedup_by_key(|(hash, _)| *hash);
         while self.kept.len() > SHINGLES_MAX {
             self.zero_bits += 1;
-            self.kept.retain(|hash, _| hash.trailing_zeros() >= self.zero_bits);
+            self.kept.retain(|(hash, _)| hash.trailing_zeros() >= self.zero_bits);
         }
     }
 }
 
-/// The keys are hashes already. Their lowest bits may all be zero, so the highest ones come first.
-#[derive(Debug, Default)]
-struct AsIs(u64);
-
-impl Hasher for AsIs {
-    fn finish(&self) -> u64 {
-        self.0
+/// Sorts by hash and then place. Hashes are spread evenly, unless someone made them up, so most of the order is found by
+/// putting each where its highest bits belong.
+fn sort(shingles: &mut Vec<Shingle>) {
+    /// Few enough for the counts to stay in the nearest cache.
+    const BUCKET_BITS: u32 = 12;
+    const BUCKETS: usize = 1 << BUCKET_BITS;
+    if shingles.len() < BUCKETS {
+        return shingles.sort_unstable();
     }
+    let bucket = |(hash, _): &Shingle| (hash >> (u64::BITS - BUCKET_BITS)) as usize;
+    let mut ends = [0_u32; BUCKETS];
+    for shingle in &*shingles {
+        ends[bucket(shingle)] += 1;
+    }
+    let mut end = 0;
+    for place in &mut ends {
+        // Where the bucket starts, until its members are put there.
+        (*place, end) = (end, end + *place);
+    }
+    let mut sorted = vec![(0, 0); shingles.len()];
+    for shingle in &*shingles {
+        let place = &mut ends[bucket(shingle)];
+        sorted[*place as usize] = *shingle;
+        *place += 1;
+    }
+    let mut start = 0;
+    for end in ends {
+        sorted[start..end as usize].sort_unstable();
+        start = end as usize;
+    }
+    *shingles = sorted;
+}
 
-    fn write(&mut self, bytes: &[u8]) {
-        for &byte in bytes {
-            self.0 = self.0 << 8 | u64::from(byte);
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(16))]
+
+        /// The definition: each hash once at its first place, and the sample as dense as it may be.
+        #[test]
+        fn samples_as_defined(count in 0_usize..400_000, different in 1_u64..300_000, spread: bool) {
+            let mut sample = Sample::default();
+            let mut first = BTreeMap::new();
+            for offset in 0..count as u32 {
+                let number = u64::from(offset).wrapping_mul(0x9e37_79b9_7f4a_7c15) % different;
+                let hash = if spread { xxh3_64(&number.to_le_bytes()) } else { number };
+                sample.insert((hash, offset));
+                first.entry(hash).or_insert(offset);
+            }
+            sample.tidy();
+            let dense = |bits: u32| first.keys().filter(|hash| hash.trailing_zeros() >= bits).count() <= SHINGLES_MAX;
+            let zero_bits = (0..).find(|&bits| dense(bits)).unwrap_or(0);
+            let expected: Vec<_> = first.into_iter().filter(|(hash, _)| hash.trailing_zeros() >= zero_bits).collect();
+            prop_assert_eq!((sample.kept, sample.zero_bits), (expected, zero_bits));
         }
-    }
-
-    fn write_u64(&mut self, hash: u64) {
-        self.0 = hash.rotate_left(32) ^ hash;
     }
 }

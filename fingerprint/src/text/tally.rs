@@ -2,6 +2,8 @@
 
 use sha2::{Digest, Sha256};
 
+use super::ngrams::ascii_length;
+
 /// Everything that ends at some character of the text.
 #[derive(Clone, Default)]
 struct Running {
@@ -29,16 +31,21 @@ pub(crate) struct WordCount {
 
 impl WordCount {
     /// Adds `text`, which follows what was fed before.
-    pub(crate) fn feed(&mut self, text: &str) {
-        let bytes = text.as_bytes();
-        if !text.is_ascii() {
-            for c in text.chars() {
+    pub(crate) fn feed(&mut self, mut text: &str) {
+        while !text.is_empty() {
+            let (ascii, other) = text.split_at(ascii_length(text.as_bytes()));
+            self.feed_ascii(ascii.as_bytes());
+            let mut chars = other.chars();
+            if let Some(c) = chars.next() {
                 let in_word = !c.is_whitespace();
                 self.words += u64::from(in_word && !self.in_word);
                 self.in_word = in_word;
             }
-            return;
+            text = chars.as_str();
         }
+    }
+
+    fn feed_ascii(&mut self, bytes: &[u8]) {
         let is_space = |byte: u8| byte == b' ' || byte.wrapping_sub(b'\t') < 5;
         let (Some(&first), Some(&last)) = (bytes.first(), bytes.last()) else { return };
         self.words += u64::from(!self.in_word && !is_space(first));

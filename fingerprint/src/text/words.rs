@@ -8,6 +8,7 @@
 use sha2::{Digest, Sha256};
 use unicode_general_category::{GeneralCategory, get_general_category};
 
+use super::memo::Memo;
 use super::normal::{ClusterSink, Clusters};
 use super::shingles::{Shingler, Token};
 
@@ -75,6 +76,16 @@ fn classify(c: char) -> Class {
     }
 }
 
+/// The lower case of `c` when that is one character; final sigma is sigma.
+fn lower(c: char) -> Option<char> {
+    let mut lower = c.to_lowercase();
+    match (lower.next(), lower.next()) {
+        (Some('ς'), None) => Some('σ'),
+        (lower, None) => lower,
+        _ => None,
+    }
+}
+
 /// A word that may go on.
 #[derive(Debug, Clone, Copy)]
 struct Open {
@@ -102,6 +113,8 @@ struct Found {
     started: bool,
     open: Option<Open>,
     shingler: Shingler,
+    /// Of characters that are not ASCII, with their lower case.
+    classes: Memo<(Class, Option<char>)>,
 }
 
 impl Words {
@@ -158,11 +171,14 @@ impl Found {
         }
     }
 
-    fn append(&mut self, c: char) {
-        // The lower case of one character is up to three.
-        for lower in c.to_lowercase() {
-            let lower = if lower == 'ς' { 'σ' } else { lower };
+    /// Adds the lower case of `c`, which is `lower` if it is one character.
+    fn append(&mut self, c: char, lower: Option<char>) {
+        if let Some(lower) = lower {
             self.normal.extend_from_slice(lower.encode_utf8(&mut [0; 4]).as_bytes());
+        } else {
+            for lower in c.to_lowercase() {
+                self.normal.extend_from_slice(lower.encode_utf8(&mut [0; 4]).as_bytes());
+            }
         }
         if let Some(open) = &mut self.open {
             open.chars += 1;
@@ -195,20 +211,21 @@ impl ClusterSink for Found {
         if c.is_ascii() {
             return self.ascii(c.encode_utf8(&mut [0; 4]), offset);
         }
-        match classify(c) {
+        let (class, lower) = self.classes.get(c, |c| (classify(c), lower(c)));
+        match class {
             Class::Word => {
                 self.in_word(offset);
-                self.append(c);
+                self.append(c, lower);
             }
             Class::Mark => {
                 if self.open.is_none_or(|open| open.chars >= WORD_CHARS_MAX) {
                     self.open(offset, None);
                 }
-                self.append(c);
+                self.append(c, lower);
             }
             Class::Alone(weight) => {
                 self.open(offset, Some(weight));
-                self.append(c);
+                self.append(c, lower);
             }
             Class::Dropped => {}
             Class::Separator => self.close(),
