@@ -5,6 +5,7 @@
 
 mod chromaprint;
 mod decode;
+mod fast;
 mod metadata;
 mod picture;
 mod resample;

@@ -22,6 +22,7 @@ use self::downmix::Downmix;
 use self::resample::{Bank, Resampler};
 use super::Chromaprint;
 use super::decode::Layout;
+use super::fast::fast;
 
 /// Hz.
 const RATE: u32 = 11_025;
@@ -152,9 +153,7 @@ impl Frames {
     }
 
     fn frame(&mut self, start: usize) {
-        for ((out, sample), window) in self.input.iter_mut().zip(&self.pending[start..]).zip(&self.window) {
-            *out = f32::from(*sample) * window;
-        }
+        fast!(products(&self.pending[start..], &self.window, &mut self.input));
         // Only fails when a buffer has another length than the plan's own.
         if self.fft.process_with_scratch(&mut self.input, &mut self.spectrum, &mut self.scratch).is_err() {
             return;
@@ -180,5 +179,12 @@ impl Frames {
             *value = if norm < QUIET { 0.0 } else { *value / norm };
         }
         self.items.extend(self.image.push(&smooth));
+    }
+}
+
+#[inline(always)]
+fn products(samples: &[i16], window: &[f32], out: &mut [f32]) {
+    for ((out, sample), window) in out.iter_mut().zip(samples).zip(window) {
+        *out = f32::from(*sample) * window;
     }
 }

@@ -19,8 +19,10 @@ const CUTOFF: f64 = 0.8;
 const KAISER_BETA: f64 = 9.0;
 /// Fractional bits of a tap.
 const SHIFT: u32 = 15;
-/// Taps are kept in rows of a multiple of this, zeros behind.
+/// The reference keeps taps in rows of a multiple of this, zeros behind: it shows in the row behind the last phase.
 const ROW: usize = 8;
+/// Ours are a multiple of this: products that one instruction makes.
+const STEP: usize = 16;
 
 /// Polyphase filters for one ratio of rates, shared by all channels.
 #[derive(Debug)]
@@ -31,8 +33,10 @@ pub(super) struct Bank {
     /// Taps in use, even.
     length: usize,
     phases: u64,
-    /// One output sample is `step / unit` phases further on.
-    step: u64,
+    /// One output sample is so many samples, phases and parts (`rest / unit`) of a phase further on.
+    samples: usize,
+    part: u64,
+    rest: u64,
     unit: u64,
 }
 
@@ -44,15 +48,25 @@ impl Bank {
         let length = ((TAPS / factor).ceil() as usize).max(1).next_multiple_of(2);
         let exact = to / gcd(to, from);
         let phases = if exact <= PHASES { exact } else { PHASES };
-        let row = length.next_multiple_of(ROW);
         let common = gcd(to, from * phases);
+        let (step, unit) = (from * phases / common, to / common);
+        let whole = step / unit;
+        let row = length.next_multiple_of(STEP);
+        let theirs = length.next_multiple_of(ROW);
+        let mut rows = vec![0; row * (phases as usize + 1)];
+        let filled = taps(factor, length, theirs, phases as usize);
+        for (row, taps) in rows.chunks_exact_mut(row).zip(filled.chunks_exact(theirs)) {
+            row[..length].copy_from_slice(&taps[..length]);
+        }
         Self {
-            taps: taps(factor, length, row, phases as usize),
+            taps: rows,
             row,
             length,
             phases,
-            step: from * phases / common,
-            unit: to / common,
+            samples: (whole / phases) as usize,
+            part: whole % phases,
+            rest: step % unit,
+            unit,
         }
     }
 
@@ -153,44 +167,100 @@ impl Resampler {
     }
 
     fn run(&mut self, bank: &Bank, output: &mut Vec<i16>) {
-        let (whole, rest) = (bank.step / bank.unit, bank.step % bank.unit);
-        // A row may be a little longer than the filter; there its taps are zero.
+        #[cfg(target_arch = "x86_64")]
+        if let Some(simd) = pulp::x86::V3::try_new() {
+            return simd.vectorize(
+                #[inline(always)]
+                || self.run_with(bank, output, simd),
+            );
+        }
+        self.run_with(bank, output, Plain);
+    }
+
+    #[inline(always)]
+    fn run_with(&mut self, bank: &Bank, output: &mut Vec<i16>, products: impl Products) {
         while self.at + bank.length <= self.buffer.len() {
-            let samples = &self.buffer[self.at..self.at + bank.length];
-            let first = dot(samples, bank.row(self.phase));
+            // A row may be a little longer than the filter; there its taps are zero.
+            let end = self.buffer.len().min(self.at + bank.row);
+            let samples = &self.buffer[self.at..end];
+            let first = products.sum(samples, bank.row(self.phase));
             let value = if self.fraction == 0 {
                 first
             } else {
-                let second = dot(samples, bank.row(self.phase + 1));
+                let second = products.sum(samples, bank.row(self.phase + 1));
                 let between = i64::from(second.wrapping_sub(first)) * self.fraction as i64 / bank.unit as i64;
                 first.wrapping_add(between as i32)
             };
             output.push((value >> SHIFT).clamp(-32768, 32767) as i16);
-            self.fraction += rest;
-            self.phase += whole;
+            self.at += bank.samples;
+            self.phase += bank.part;
+            self.fraction += bank.rest;
             if self.fraction >= bank.unit {
                 self.fraction -= bank.unit;
                 self.phase += 1;
             }
-            self.at += (self.phase / bank.phases) as usize;
-            self.phase %= bank.phases;
+            if self.phase >= bank.phases {
+                self.phase -= bank.phases;
+                self.at += 1;
+            }
         }
     }
 }
 
-/// Sum of products with half a unit for rounding, in 32 bits that wrap as the reference's do. Pairs of products first:
-/// processors have an instruction for that, which the compiler does not find in a plain sum.
-fn dot(samples: &[i16], taps: &[i16]) -> i32 {
-    let product = |a: i16, b: i16| i32::from(a) * i32::from(b);
-    let mut lanes = [0_i32; 4];
-    let (eights, tap_eights) = (samples.chunks_exact(8), taps.chunks_exact(8));
-    let (rest, tap_rest) = (eights.remainder(), &taps[samples.len() / 8 * 8..]);
-    for (x, t) in eights.zip(tap_eights) {
-        for (i, lane) in lanes.iter_mut().enumerate() {
-            let pair = product(x[2 * i], t[2 * i]).wrapping_add(product(x[2 * i + 1], t[2 * i + 1]));
-            *lane = lane.wrapping_add(pair);
+/// Sums of products, in 32 bits that wrap as the reference's do: their order does not matter.
+trait Products: Copy {
+    /// With half a unit for rounding; as far as `samples` go.
+    fn sum(self, samples: &[i16], taps: &[i16]) -> i32;
+}
+
+/// Start of every sum.
+const HALF: i32 = 1 << (SHIFT - 1);
+
+/// For every machine. Pairs of products first: most have an instruction for that, which the compiler does not find in a
+/// plain sum.
+#[derive(Clone, Copy)]
+struct Plain;
+
+impl Products for Plain {
+    #[inline(always)]
+    fn sum(self, samples: &[i16], taps: &[i16]) -> i32 {
+        let mut lanes = [0_i32; 4];
+        let (eights, rest) = samples.as_chunks::<8>();
+        let (tap_eights, _) = taps.as_chunks::<8>();
+        for (x, t) in eights.iter().zip(tap_eights) {
+            for (i, lane) in lanes.iter_mut().enumerate() {
+                let pair = product(x[2 * i], t[2 * i]).wrapping_add(product(x[2 * i + 1], t[2 * i + 1]));
+                *lane = lane.wrapping_add(pair);
+            }
         }
+        lanes.into_iter().fold(sum_of_rest(rest, taps, samples.len()), i32::wrapping_add)
     }
-    let sum = lanes.into_iter().fold(1 << (SHIFT - 1), i32::wrapping_add);
-    rest.iter().zip(tap_rest).fold(sum, |sum, (x, t)| sum.wrapping_add(product(*x, *t)))
+}
+
+/// Sixteen products at once, added in pairs.
+#[cfg(target_arch = "x86_64")]
+impl Products for pulp::x86::V3 {
+    #[inline(always)]
+    fn sum(self, samples: &[i16], taps: &[i16]) -> i32 {
+        let mut sums = self.splat_i32x8(0);
+        let (sixteens, rest) = samples.as_chunks::<STEP>();
+        let (tap_sixteens, _) = taps.as_chunks::<STEP>();
+        for (&x, &t) in sixteens.iter().zip(tap_sixteens) {
+            let pairs = self.multiply_wrapping_add_adjacent_i16x16(pulp::cast(x), pulp::cast(t));
+            sums = self.wrapping_add_i32x8(sums, pairs);
+        }
+        let eight: [i32; 8] = pulp::cast(sums);
+        eight.into_iter().fold(sum_of_rest(rest, taps, samples.len()), i32::wrapping_add)
+    }
+}
+
+/// Of the last `rest` of `all` samples.
+#[inline(always)]
+fn sum_of_rest(rest: &[i16], taps: &[i16], all: usize) -> i32 {
+    rest.iter().zip(&taps[all - rest.len()..]).fold(HALF, |sum, (x, t)| sum.wrapping_add(product(*x, *t)))
+}
+
+#[inline(always)]
+fn product(a: i16, b: i16) -> i32 {
+    i32::from(a) * i32::from(b)
 }

@@ -6,6 +6,7 @@ use symphonia::core::audio::sample::Sample;
 use symphonia::core::audio::{Audio, AudioBuffer, GenericAudioBufferRef};
 
 use super::Block;
+use crate::audio::fast::fast;
 
 /// Fills `block` with `channels` channels. When the buffer has fewer the last is repeated, when it has more the rest
 /// is left out.
@@ -46,23 +47,22 @@ fn planes<S: Sample>(
     buffer: &AudioBuffer<S>,
     channels: usize,
     block: &mut Block,
-    integer: impl Fn(S) -> i16,
-    float: impl Fn(S) -> f32,
+    integer: impl Fn(S) -> i16 + Copy,
+    float: impl Fn(S) -> f32 + Copy,
 ) {
     block.planes.resize_with(channels, Vec::new);
     block.mono.clear();
     let planes = buffer.num_planes();
     for (channel, out) in block.planes.iter_mut().enumerate() {
-        out.clear();
-        let Some(plane) = planes.checked_sub(1).and_then(|last| buffer.plane(channel.min(last))) else { continue };
-        out.extend(plane.iter().map(|x| integer(*x)));
+        let Some(plane) = planes.checked_sub(1).and_then(|last| buffer.plane(channel.min(last))) else {
+            out.clear();
+            continue;
+        };
+        out.resize(plane.len(), 0);
         if channel == 0 {
-            block.mono.extend(plane.iter().map(|x| float(*x)));
-        } else {
-            for (sum, x) in block.mono.iter_mut().zip(plane) {
-                *sum += float(*x);
-            }
+            block.mono.resize(plane.len(), 0.0);
         }
+        fast!(one_plane(plane, channel == 0, out, &mut block.mono, integer, float));
     }
     if channels > 1 {
         let part = 1.0 / channels as f32;
@@ -70,13 +70,31 @@ fn planes<S: Sample>(
     }
 }
 
+/// To 16 bits, and added to `mono` unless it is the first.
+#[inline(always)]
+fn one_plane<S: Sample>(
+    plane: &[S],
+    first: bool,
+    out: &mut [i16],
+    mono: &mut [f32],
+    integer: impl Fn(S) -> i16,
+    float: impl Fn(S) -> f32,
+) {
+    for ((x, out), mono) in plane.iter().zip(out).zip(mono) {
+        *out = integer(*x);
+        *mono = if first { float(*x) } else { *mono + float(*x) };
+    }
+}
+
 /// Not a number, infinite or absurdly loud: silence. Files with such samples exist.
+#[inline(always)]
 fn sane(x: f32) -> f32 {
     if x.abs() <= 1e6 { x } else { 0.0 }
 }
 
 /// To the nearest of 16 bits. Adding 1.5 * 2^23 leaves the integer in the low bits: `round_ties_even` is a call to a
 /// library on processors without an instruction for it, and this runs for every sample.
+#[inline(always)]
 fn round(x: f32) -> i16 {
     const MAGIC: f32 = 12_582_912.0;
     let scaled = (x * 32768.0).clamp(-32768.0, 32767.0);

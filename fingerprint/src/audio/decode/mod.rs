@@ -9,6 +9,7 @@ use std::path::Path;
 
 pub(super) use self::pcm::Pcm;
 
+use super::fast::fast;
 use crate::{FingerprintError, Limits, Tools};
 
 /// Samples a second that are worth looking at. The reference can't fingerprint below either.
@@ -104,9 +105,17 @@ impl Block {
     /// Fills the block from interleaved 16-bit samples; how many per channel. An incomplete last one is left out.
     fn fill_from_s16le(&mut self, bytes: &[u8], channels: usize) -> usize {
         self.planes.resize_with(channels, Vec::new);
+        let part = 1.0 / (32768.0 * channels as f32);
+        if let [left, right] = &mut self.planes[..] {
+            let (pairs, _) = bytes.as_chunks::<4>();
+            left.resize(pairs.len(), 0);
+            right.resize(pairs.len(), 0);
+            self.mono.resize(pairs.len(), 0.0);
+            fast!(split_pairs(pairs, left, right, &mut self.mono, part));
+            return pairs.len();
+        }
         self.planes.iter_mut().for_each(Vec::clear);
         self.mono.clear();
-        let part = 1.0 / (32768.0 * channels as f32);
         for samples in bytes.chunks_exact(channels * 2) {
             let mut sum = 0_i32;
             for (plane, bytes) in self.planes.iter_mut().zip(samples.chunks_exact(2)) {
@@ -117,6 +126,16 @@ impl Block {
             self.mono.push(sum as f32 * part);
         }
         self.mono.len()
+    }
+}
+
+/// Left and right of `pairs`, and their sum times `part`.
+#[inline(always)]
+fn split_pairs(pairs: &[[u8; 4]], left: &mut [i16], right: &mut [i16], mono: &mut [f32], part: f32) {
+    for (((pair, left), right), mono) in pairs.iter().zip(left).zip(right).zip(mono) {
+        *left = i16::from_le_bytes([pair[0], pair[1]]);
+        *right = i16::from_le_bytes([pair[2], pair[3]]);
+        *mono = (i32::from(*left) + i32::from(*right)) as f32 * part;
     }
 }
 

@@ -14,6 +14,7 @@ use symphonia::core::formats::well_known as formats;
 use symphonia::core::formats::{FormatId, FormatOptions, FormatReader, TrackType};
 use symphonia::core::io::{MediaSourceStream, MediaSourceStreamOptions};
 use symphonia::core::meta::MetadataOptions;
+use symphonia::core::units::Duration;
 
 use super::{Block, Info, Layout, Opened, Source, Watch, convert};
 use crate::audio::tags;
@@ -31,6 +32,8 @@ pub(super) struct Native {
     decoder: Box<dyn AudioDecoder>,
     track: u32,
     format: FormatId,
+    /// Packets are 16-bit samples, little end first: they need no decoder.
+    plain: bool,
     ended: bool,
 }
 
@@ -77,7 +80,7 @@ fn probe(file: File) -> Result<Opened, FingerprintError> {
             Ok(decoder) => decoder,
             Err(error) => return Ok(Opened::Elsewhere(fault(error, "the sound is of an unknown kind"), Some(info))),
         };
-    let mut native = Native { info, reader, decoder, track, format, ended: false };
+    let mut native = Native { info, reader, decoder, track, format, plain: plain(&parameters), ended: false };
     native.look_ahead();
     Ok(Opened::Here(Box::new(native)))
 }
@@ -107,6 +110,13 @@ impl Native {
                 Err(_) => break,
             };
             if packet.track_id != self.track {
+                continue;
+            }
+            let untrimmed = packet.trim_start == Duration::ZERO && packet.trim_end == Duration::ZERO;
+            if self.plain && untrimmed {
+                if block.fill_from_s16le(&packet.data, self.info.layout.channels()) > 0 {
+                    return Ok(true);
+                }
                 continue;
             }
             match self.decoder.decode(&packet) {
@@ -174,6 +184,14 @@ fn info(
         frames_announced,
         tags,
     }
+}
+
+/// Whether samples are 16 bits wide throughout.
+fn plain(parameters: &AudioCodecParameters) -> bool {
+    let full = |bits: Option<u32>| bits.is_none_or(|bits| bits == 16);
+    parameters.codec == codecs::CODEC_ID_PCM_S16LE
+        && full(parameters.bits_per_sample)
+        && full(parameters.bits_per_coded_sample)
 }
 
 fn layout(parameters: &AudioCodecParameters, format: FormatId) -> Layout {

@@ -2,6 +2,7 @@
 
 use super::canvas::Canvas;
 use super::{Buckets, WIDTH, timeline};
+use crate::audio::fast::fast;
 use crate::{FingerprintError, Picture};
 
 const HEIGHT: usize = 240;
@@ -56,20 +57,7 @@ impl Waveform {
     }
 
     fn add(&mut self, samples: &[f32]) {
-        let (mut low, mut high, mut squares) = ([0.0_f32; 8], [0.0_f32; 8], [0.0_f32; 8]);
-        for chunk in samples.chunks(8) {
-            for (lane, x) in chunk.iter().enumerate() {
-                low[lane] = if *x < low[lane] { *x } else { low[lane] };
-                high[lane] = if *x > high[lane] { *x } else { high[lane] };
-                squares[lane] += x * x;
-            }
-        }
-        let span = Span {
-            low: low.into_iter().fold(0.0, f32::min),
-            high: high.into_iter().fold(0.0, f32::max),
-            squares: squares.iter().map(|x| f64::from(*x)).sum(),
-            samples: samples.len() as u32,
-        };
+        let span = fast!(span(samples));
         self.buckets.push(span, |sum, span| {
             sum.low = sum.low.min(span.low);
             sum.high = sum.high.max(span.high);
@@ -106,5 +94,26 @@ impl Waveform {
             canvas.column(x, y(loudness.min(high)), y((-loudness).max(low)) + 1, LOUDNESS);
         }
         canvas.encode("waveform", &PALETTE)
+    }
+}
+
+#[inline(always)]
+fn span(samples: &[f32]) -> Span {
+    let (mut low, mut high, mut squares) = ([0.0_f32; 8], [0.0_f32; 8], [0.0_f32; 8]);
+    let mut take = |lane: usize, x: f32| {
+        low[lane] = if x < low[lane] { x } else { low[lane] };
+        high[lane] = if x > high[lane] { x } else { high[lane] };
+        squares[lane] += x * x;
+    };
+    let (rows, rest) = samples.as_chunks::<8>();
+    for row in rows {
+        row.iter().enumerate().for_each(|(lane, x)| take(lane, *x));
+    }
+    rest.iter().enumerate().for_each(|(lane, x)| take(lane, *x));
+    Span {
+        low: low.into_iter().fold(0.0, f32::min),
+        high: high.into_iter().fold(0.0, f32::max),
+        squares: squares.iter().map(|x| f64::from(*x)).sum(),
+        samples: samples.len() as u32,
     }
 }

@@ -6,6 +6,7 @@
 
 use super::tuning::Tuning;
 use super::{BINS, FRAME, RATE};
+use crate::audio::fast::fast;
 
 /// Notes.
 pub(super) const CHROMA: usize = 12;
@@ -22,7 +23,7 @@ pub(super) struct Chroma {
     tuning: Tuning,
     /// Spectra that wait for the tuning.
     kept: Vec<Box<[f32]>>,
-    bank: Option<Vec<[f32; CHROMA]>>,
+    bank: Option<Vec<Weights>>,
 }
 
 impl Chroma {
@@ -33,7 +34,8 @@ impl Chroma {
     /// One frame of power per bin; calls `each` for every frame that is ready.
     pub(super) fn push(&mut self, power: &[f32], each: &mut dyn FnMut(&[f32; CHROMA])) {
         if let Some(bank) = &self.bank {
-            each(&filter(bank, power));
+            let [chroma] = fast!(filter(bank, [power]));
+            each(&chroma);
             return;
         }
         self.tuning.push(power);
@@ -47,36 +49,53 @@ impl Chroma {
     pub(super) fn finish(&mut self, each: &mut dyn FnMut(&[f32; CHROMA])) {
         let kept = std::mem::take(&mut self.kept);
         let bank = self.bank.get_or_insert_with(|| bank(self.tuning.estimate()));
-        kept.iter().for_each(|power| each(&filter(bank, power)));
+        // Two frames at once: the weights are read once for both.
+        let (pairs, rest) = kept.as_chunks::<2>();
+        for [first, second] in pairs {
+            fast!(filter(bank, [first, second])).iter().for_each(&mut *each);
+        }
+        for power in rest {
+            fast!(filter(bank, [power])).iter().for_each(&mut *each);
+        }
     }
 }
 
-/// Weighted sums, scaled so that the largest is 1.
-fn filter(bank: &[[f32; CHROMA]], power: &[f32]) -> [f32; CHROMA] {
+/// Weights of a bin, zeros behind the notes: whole vectors.
+type Weights = [f32; CHROMA.next_multiple_of(8)];
+
+/// Weighted sums of each frame, scaled so that the largest is 1.
+#[inline(always)]
+fn filter<const FRAMES: usize>(bank: &[Weights], powers: [&[f32]; FRAMES]) -> [[f32; CHROMA]; FRAMES] {
     // Two sums per note: one would wait for itself in every step.
-    let (mut even, mut odd) = ([0.0_f32; CHROMA], [0.0_f32; CHROMA]);
-    for (weights, power) in bank.chunks_exact(2).zip(power.chunks_exact(2)) {
-        for note in 0..CHROMA {
-            even[note] += weights[0][note] * power[0];
-            odd[note] += weights[1][note] * power[1];
+    let mut sums = [[Weights::default(); 2]; FRAMES];
+    let powers = powers.map(|power| &power[..bank.len()]);
+    let (pairs, rest) = bank.as_chunks::<2>();
+    for (i, weights) in pairs.iter().enumerate() {
+        for (sums, power) in sums.iter_mut().zip(powers) {
+            for (half, (sums, weights)) in sums.iter_mut().zip(weights).enumerate() {
+                let power = power[2 * i + half];
+                sums.iter_mut().zip(weights).for_each(|(sum, weight)| *sum += weight * power);
+            }
         }
     }
-    if let (Some(weights), Some(power)) = (bank.chunks_exact(2).remainder().first(), power.last()) {
-        for (sum, weight) in even.iter_mut().zip(weights) {
-            *sum += weight * power;
+    for (sums, power) in sums.iter_mut().zip(powers) {
+        for (weights, power) in rest.iter().zip(&power[2 * pairs.len()..]) {
+            sums[0].iter_mut().zip(weights).for_each(|(sum, weight)| *sum += weight * power);
         }
     }
-    let mut chroma = even;
-    chroma.iter_mut().zip(odd).for_each(|(sum, odd)| *sum += odd);
-    let peak = chroma.iter().copied().fold(0.0, f32::max);
-    if peak >= f32::MIN_POSITIVE {
-        chroma.iter_mut().for_each(|value| *value /= peak);
-    }
-    chroma
+    sums.map(|[even, odd]| {
+        let mut chroma = [0.0; CHROMA];
+        chroma.iter_mut().zip(even.iter().zip(odd)).for_each(|(sum, (even, odd))| *sum = even + odd);
+        let peak = chroma.iter().copied().fold(0.0, f32::max);
+        if peak >= f32::MIN_POSITIVE {
+            chroma.iter_mut().for_each(|value| *value /= peak);
+        }
+        chroma
+    })
 }
 
 /// Weights of the notes, C first, for each bin: `librosa.filters.chroma` with its defaults.
-fn bank(tuning: f64) -> Vec<[f32; CHROMA]> {
+fn bank(tuning: f64) -> Vec<Weights> {
     let notes = CHROMA as f64;
     let a440 = 440.0 * 2_f64.powf(tuning / notes);
     let place = |bin: usize| notes * (bin as f64 * f64::from(RATE) / FRAME as f64 / (a440 / 16.0)).log2();
@@ -95,7 +114,9 @@ fn bank(tuning: f64) -> Vec<[f32; CHROMA]> {
             }
             let norm = weights.iter().map(|weight| weight * weight).sum::<f64>().sqrt();
             let octave = (-0.5 * ((at(bin) / notes - OCTAVE_CENTRE) / OCTAVE_WIDTH).powi(2)).exp();
-            weights.map(|weight| (weight / norm * octave) as f32)
+            let mut row = Weights::default();
+            row.iter_mut().zip(weights).for_each(|(out, weight)| *out = (weight / norm * octave) as f32);
+            row
         })
         .collect()
 }

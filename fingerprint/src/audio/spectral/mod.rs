@@ -21,6 +21,7 @@ pub(super) use self::decibel::decibels;
 pub(super) use self::mel::MELS;
 use self::spool::Spool;
 use super::SpectralData;
+use super::fast::fast;
 use super::resample::Resampler;
 use crate::FingerprintError;
 
@@ -150,17 +151,14 @@ impl Spectral {
     }
 
     fn frame(&mut self, start: usize, each: &mut dyn FnMut(&[f32; MELS])) -> Result<(), FingerprintError> {
-        for ((out, sample), window) in self.input.iter_mut().zip(&self.pending[start..]).zip(&self.window) {
-            *out = sample * window;
-        }
+        fast!(products(&self.pending[start..], &self.window, &mut self.input));
         // Only fails when a buffer has another length than the plan's own.
         let _ = self.fft.process_with_scratch(&mut self.input, &mut self.spectrum, &mut self.scratch);
-        for ((power, magnitude), bin) in self.power.iter_mut().zip(&mut self.magnitude).zip(&self.spectrum) {
-            *power = bin.re * bin.re + bin.im * bin.im;
-            *magnitude = power.sqrt();
-        }
         self.frames += 1;
-        let (centroid, bandwidth) = centre_and_width(&self.magnitude);
+        let (centroid, bandwidth) = fast!({
+            powers(&self.spectrum, &mut self.power, &mut self.magnitude);
+            centre_and_width(&self.magnitude)
+        });
         self.centroid.push(centroid);
         self.bandwidth.push(bandwidth);
         let mut mel = [0.0; MELS];
@@ -170,6 +168,21 @@ impl Spectral {
         each(&mel);
         self.chroma.push(&self.power, &mut |chroma| hash(&mut self.chroma_hash, chroma));
         Ok(())
+    }
+}
+
+#[inline(always)]
+fn products(samples: &[f32], window: &[f32], out: &mut [f32]) {
+    for ((out, sample), window) in out.iter_mut().zip(samples).zip(window) {
+        *out = sample * window;
+    }
+}
+
+#[inline(always)]
+fn powers(spectrum: &[Complex<f32>], power: &mut [f32], magnitude: &mut [f32]) {
+    for ((power, magnitude), bin) in power.iter_mut().zip(magnitude).zip(spectrum) {
+        *power = bin.re * bin.re + bin.im * bin.im;
+        *magnitude = power.sqrt();
     }
 }
 
@@ -183,21 +196,17 @@ fn hash(digest: &mut Sha256, row: &[f32]) {
 }
 
 /// Centroid and bandwidth of a magnitude spectrum, Hz; zero for silence.
+#[inline(always)]
 fn centre_and_width(magnitude: &[f32]) -> (f64, f64) {
-    const LANES: usize = 16;
     let hz = f64::from(RATE) / FRAME as f64;
-    let (mut sums, mut firsts) = ([0.0_f32; LANES], [0.0_f32; LANES]);
     // Positions within a chunk, so that sums stay small: the chunk's own position is added in f64.
     let (mut total, mut first) = (0.0_f64, 0.0_f64);
     for (index, chunk) in magnitude.chunks(LANES * 8).enumerate() {
-        sums.fill(0.0);
-        firsts.fill(0.0);
-        for (row, values) in chunk.chunks(LANES).enumerate() {
-            for (lane, value) in values.iter().enumerate() {
-                sums[lane] += value;
-                firsts[lane] += value * (row * LANES + lane) as f32;
-            }
-        }
+        let (mut sums, mut firsts) = ([0.0_f32; LANES], [0.0_f32; LANES]);
+        by_lane(chunk, |lane, position, value| {
+            sums[lane] += value;
+            firsts[lane] += value * position;
+        });
         let sum: f64 = sums.iter().map(|x| f64::from(*x)).sum();
         total += sum;
         first += firsts.iter().map(|x| f64::from(*x)).sum::<f64>() + sum * (index * LANES * 8) as f64;
@@ -210,16 +219,31 @@ fn centre_and_width(magnitude: &[f32]) -> (f64, f64) {
     let mut second = 0.0_f64;
     for (index, chunk) in magnitude.chunks(LANES * 8).enumerate() {
         let offset = ((index * LANES * 8) as f64 - centre) as f32;
-        sums.fill(0.0);
-        for (row, values) in chunk.chunks(LANES).enumerate() {
-            for (lane, value) in values.iter().enumerate() {
-                let distance = offset + (row * LANES + lane) as f32;
-                sums[lane] += value * distance * distance;
-            }
-        }
+        let mut sums = [0.0_f32; LANES];
+        by_lane(chunk, |lane, position, value| {
+            let distance = offset + position;
+            sums[lane] += value * distance * distance;
+        });
         second += sums.iter().map(|x| f64::from(*x)).sum::<f64>();
     }
     (centre * hz, (second / total).sqrt() * hz)
+}
+
+/// Sums that are made side by side.
+const LANES: usize = 16;
+
+/// Calls `each` with lane, position and value.
+#[inline(always)]
+fn by_lane(values: &[f32], mut each: impl FnMut(usize, f32, f32)) {
+    let (rows, rest) = values.as_chunks::<LANES>();
+    for (row, values) in rows.iter().enumerate() {
+        for (lane, value) in values.iter().enumerate() {
+            each(lane, (row * LANES + lane) as f32, *value);
+        }
+    }
+    for (lane, value) in rest.iter().enumerate() {
+        each(lane, (rows.len() * LANES + lane) as f32, *value);
+    }
 }
 
 /// Mean and standard deviation of a stream (Welford).

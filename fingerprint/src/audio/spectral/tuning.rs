@@ -1,6 +1,7 @@
 //! How far the notes of a sound are from those of a piano at 440 Hz: `librosa.estimate_tuning` on a power spectrum.
 
-use super::{FRAME, RATE};
+use super::{BINS, FRAME, RATE};
+use crate::audio::fast::fast;
 
 /// Steps of the estimate in a semitone.
 const STEPS: usize = 100;
@@ -28,15 +29,13 @@ impl Tuning {
 
     /// One frame of power per bin.
     pub(super) fn push(&mut self, power: &[f32]) {
-        let least = THRESHOLD * peak(power);
+        let least = THRESHOLD * fast!(peak(power));
         let hz = f64::from(RATE) / FRAME as f64;
         let (first, end) = ((LOWEST / hz).ceil() as usize, (HIGHEST / hz).ceil() as usize);
-        for bin in first..end {
+        let mut found = [false; BINS];
+        fast!(find_peaks(&power[first - 1..=end], least, &mut found[first..end]));
+        for (bin, _) in found.iter().enumerate().filter(|(_, found)| **found) {
             let [before, here, after] = [power[bin - 1], power[bin], power[bin + 1]];
-            // Bins below the threshold count as zero, also as neighbours; that changes nothing for a peak above it.
-            if here <= least || here <= before || here < after {
-                continue;
-            }
             let (curve, slope) = (after + before - 2.0 * here, (after - before) / 2.0);
             let shift = if slope.abs() >= curve.abs() { 0.0 } else { -slope / curve };
             let magnitude = here + 0.5 * slope * shift;
@@ -94,6 +93,17 @@ impl Tuning {
     }
 }
 
+/// Whether each but the first and the last is a peak.
+#[inline(always)]
+fn find_peaks(power: &[f32], least: f32, found: &mut [bool]) {
+    let [before, here, after] = [power, &power[1..], &power[2..]];
+    for (((found, before), here), after) in found.iter_mut().zip(before).zip(here).zip(after) {
+        // Bins below the threshold count as zero, also as neighbours; that changes nothing for a peak above it.
+        *found = !((*here <= least) | (*here <= *before) | (*here < *after));
+    }
+}
+
+#[inline(always)]
 fn peak(power: &[f32]) -> f32 {
     let mut lanes = [0.0_f32; 8];
     for chunk in power.chunks_exact(8) {
