@@ -11,6 +11,7 @@ mod picture;
 mod resample;
 mod spectral;
 mod tags;
+mod transform;
 
 use std::io::Read;
 use std::path::Path;

@@ -11,18 +11,13 @@ mod decompress;
 mod downmix;
 mod resample;
 
-use std::sync::Arc;
-
-use realfft::num_complex::Complex;
-use realfft::{RealFftPlanner, RealToComplex};
-
 use self::classify::{Image, NOTES};
 pub use self::decompress::decompress;
 use self::downmix::Downmix;
 use self::resample::{Bank, Resampler};
 use super::Chromaprint;
 use super::decode::Layout;
-use super::fast::fast;
+use super::transform::Transform;
 
 /// Hz.
 const RATE: u32 = 11_025;
@@ -91,14 +86,12 @@ impl Fingerprinter {
 
 /// From mono at 11,025 Hz to items.
 struct Frames {
-    fft: Arc<dyn RealToComplex<f32>>,
+    transform: Transform,
     window: Vec<f32>,
-    input: Vec<f32>,
-    spectrum: Vec<Complex<f32>>,
-    scratch: Vec<Complex<f32>>,
-    /// First bin that counts, and the note of each from there on.
+    power: Vec<f32>,
+    /// First bin that counts; from there on, how many bins in a row are of which note.
     first_bin: usize,
-    notes: Vec<usize>,
+    notes: Vec<(usize, usize)>,
     pending: Vec<i16>,
     /// The last five chroma vectors, a ring.
     chroma: [[f64; NOTES]; SMOOTHING.len()],
@@ -109,7 +102,6 @@ struct Frames {
 
 impl Frames {
     fn new() -> Self {
-        let fft = RealFftPlanner::<f32>::new().plan_fft_forward(FRAME);
         // A symmetric Hamming window that also scales samples to +-1.
         let window = (0..FRAME)
             .map(|i| {
@@ -119,19 +111,18 @@ impl Frames {
             .collect();
         let bin = |hz: f64| (FRAME as f64 * hz / f64::from(RATE)).round() as usize;
         let first_bin = bin(LOWEST).max(1);
-        let notes = (first_bin..bin(HIGHEST).min(FRAME / 2))
+        let notes: Vec<usize> = (first_bin..bin(HIGHEST).min(FRAME / 2))
             .map(|i| {
                 let hz = i as f64 * f64::from(RATE) / FRAME as f64;
                 let octave = (hz / (440.0 / 16.0)).log2();
                 (NOTES as f64 * (octave - octave.floor())) as usize
             })
             .collect();
+        let notes = notes.chunk_by(|a, b| a == b).map(|same| (same.len(), same[0])).collect();
         Self {
             window,
-            input: fft.make_input_vec(),
-            spectrum: fft.make_output_vec(),
-            scratch: fft.make_scratch_vec(),
-            fft,
+            transform: Transform::new(FRAME),
+            power: vec![0.0; FRAME / 2 + 1],
             first_bin,
             notes,
             pending: Vec::new(),
@@ -153,14 +144,14 @@ impl Frames {
     }
 
     fn frame(&mut self, start: usize) {
-        fast!(products(&self.pending[start..], &self.window, &mut self.input));
-        // Only fails when a buffer has another length than the plan's own.
-        if self.fft.process_with_scratch(&mut self.input, &mut self.spectrum, &mut self.scratch).is_err() {
-            return;
-        }
+        self.transform.run(&self.pending[start..start + FRAME], &self.window, &mut self.power);
         let mut chroma = [0.0; NOTES];
-        for (bin, note) in self.spectrum[self.first_bin..].iter().zip(&self.notes) {
-            chroma[*note] += f64::from(bin.re * bin.re + bin.im * bin.im);
+        let mut rest = &self.power[self.first_bin..];
+        for (bins, note) in &self.notes {
+            let (same, after) = rest.split_at(*bins);
+            // From the lowest bin to the highest: the order shows in the last bits.
+            chroma[*note] = same.iter().fold(chroma[*note], |sum, power| sum + f64::from(*power));
+            rest = after;
         }
         self.chroma[self.seen % SMOOTHING.len()] = chroma;
         self.seen += 1;
@@ -179,12 +170,5 @@ impl Frames {
             *value = if norm < QUIET { 0.0 } else { *value / norm };
         }
         self.items.extend(self.image.push(&smooth));
-    }
-}
-
-#[inline(always)]
-fn products(samples: &[i16], window: &[f32], out: &mut [f32]) {
-    for ((out, sample), window) in out.iter_mut().zip(samples).zip(window) {
-        *out = f32::from(*sample) * window;
     }
 }

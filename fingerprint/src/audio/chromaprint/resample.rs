@@ -69,11 +69,6 @@ impl Bank {
             unit,
         }
     }
-
-    fn row(&self, phase: u64) -> &[i16] {
-        let start = phase as usize * self.row;
-        &self.taps[start..start + self.row]
-    }
 }
 
 /// `phases + 1` rows; the last is the first, one tap later, for the interpolation behind the last phase.
@@ -120,16 +115,21 @@ fn gcd(a: u64, b: u64) -> u64 {
 pub(super) struct Resampler {
     /// Input that is still needed; mirrored at its head before the first output.
     buffer: Vec<i16>,
-    /// Where in `buffer` the next output starts.
+    place: Place,
+    started: bool,
+}
+
+/// Of the next output: where in the buffer it starts, and how far behind that.
+#[derive(Debug, Clone, Copy, Default)]
+struct Place {
     at: usize,
     phase: u64,
     fraction: u64,
-    started: bool,
 }
 
 impl Resampler {
     pub(super) fn new() -> Self {
-        Self { buffer: Vec::new(), at: 0, phase: 0, fraction: 0, started: false }
+        Self { buffer: Vec::new(), place: Place::default(), started: false }
     }
 
     /// Takes `input`, appends what is ready to `output`.
@@ -147,10 +147,10 @@ impl Resampler {
         }
         self.run(bank, output);
         // Moved rarely: the buffer is a few blocks long at most.
-        if self.at > 1 << 14 || self.at * 2 > self.buffer.len() {
-            let used = self.at.min(self.buffer.len());
+        if self.place.at > 1 << 14 || self.place.at * 2 > self.buffer.len() {
+            let used = self.place.at.min(self.buffer.len());
             self.buffer.drain(..used);
-            self.at -= used;
+            self.place.at -= used;
         }
     }
 
@@ -159,7 +159,7 @@ impl Resampler {
         if !self.started {
             return;
         }
-        let left = self.buffer.len().saturating_sub(self.at);
+        let left = self.buffer.len().saturating_sub(self.place.at);
         let mirrored = left.min(bank.length).div_ceil(2);
         let tail: Vec<i16> = self.buffer.iter().rev().take(mirrored).copied().collect();
         self.buffer.extend_from_slice(&tail);
@@ -171,45 +171,75 @@ impl Resampler {
         if let Some(simd) = pulp::x86::V3::try_new() {
             return simd.vectorize(
                 #[inline(always)]
-                || self.run_with(bank, output, simd),
+                || match bank.row / STEP {
+                    // From 44,100 and from 48,000 Hz: with a known length the sum is no loop.
+                    5 => self.run_with(bank, output, simd, 5 * STEP),
+                    6 => self.run_with(bank, output, simd, 6 * STEP),
+                    _ => self.run_with(bank, output, simd, bank.row),
+                },
             );
         }
-        self.run_with(bank, output, Plain);
+        self.run_with(bank, output, Plain, bank.row);
     }
 
     #[inline(always)]
-    fn run_with(&mut self, bank: &Bank, output: &mut Vec<i16>, products: impl Products) {
-        while self.at + bank.length <= self.buffer.len() {
-            // A row may be a little longer than the filter; there its taps are zero.
-            let end = self.buffer.len().min(self.at + bank.row);
-            let samples = &self.buffer[self.at..end];
-            let first = products.sum(samples, bank.row(self.phase));
-            let value = if self.fraction == 0 {
-                first
-            } else {
-                let second = products.sum(samples, bank.row(self.phase + 1));
-                let between = i64::from(second.wrapping_sub(first)) * self.fraction as i64 / bank.unit as i64;
-                first.wrapping_add(between as i32)
+    fn run_with(&mut self, bank: &Bank, output: &mut Vec<i16>, products: impl Products, row: usize) {
+        let mut place = self.place;
+        while let Some(samples) = self.buffer.get(place.at..place.at + row) {
+            let sum = |phase: u64| {
+                let start = phase as usize * row;
+                products.sum(samples, &bank.taps[start..start + row])
             };
-            output.push((value >> SHIFT).clamp(-32768, 32767) as i16);
-            self.at += bank.samples;
-            self.phase += bank.part;
-            self.fraction += bank.rest;
-            if self.fraction >= bank.unit {
-                self.fraction -= bank.unit;
-                self.phase += 1;
-            }
-            if self.phase >= bank.phases {
-                self.phase -= bank.phases;
-                self.at += 1;
-            }
+            output.push(place.value(bank, sum));
+            place.advance(bank);
+        }
+        // A row may be a little longer than the filter; there its taps are zero.
+        while let Some(samples) = self.buffer.get(place.at..place.at + bank.length) {
+            let sum = |phase: u64| {
+                let start = phase as usize * row;
+                Plain.sum(samples, &bank.taps[start..start + bank.length])
+            };
+            output.push(place.value(bank, sum));
+            place.advance(bank);
+        }
+        self.place = place;
+    }
+}
+
+impl Place {
+    /// The sample here, of the sum for a phase.
+    #[inline(always)]
+    fn value(&self, bank: &Bank, sum: impl Fn(u64) -> i32) -> i16 {
+        let first = sum(self.phase);
+        let value = if self.fraction == 0 {
+            first
+        } else {
+            let second = sum(self.phase + 1);
+            let between = i64::from(second.wrapping_sub(first)) * self.fraction as i64 / bank.unit as i64;
+            first.wrapping_add(between as i32)
+        };
+        (value >> SHIFT).clamp(-32768, 32767) as i16
+    }
+
+    #[inline(always)]
+    fn advance(&mut self, bank: &Bank) {
+        self.at += bank.samples;
+        self.phase += bank.part;
+        self.fraction += bank.rest;
+        if self.fraction >= bank.unit {
+            self.fraction -= bank.unit;
+            self.phase += 1;
+        }
+        if self.phase >= bank.phases {
+            self.phase -= bank.phases;
+            self.at += 1;
         }
     }
 }
 
 /// Sums of products, in 32 bits that wrap as the reference's do: their order does not matter.
 trait Products: Copy {
-    /// With half a unit for rounding; as far as `samples` go.
+    /// With half a unit for rounding; of two slices of the same length, a multiple of [`STEP`] but for [`Plain`].
     fn sum(self, samples: &[i16], taps: &[i16]) -> i32;
 }
 
@@ -224,16 +254,18 @@ struct Plain;
 impl Products for Plain {
     #[inline(always)]
     fn sum(self, samples: &[i16], taps: &[i16]) -> i32 {
+        let product = |a: i16, b: i16| i32::from(a) * i32::from(b);
         let mut lanes = [0_i32; 4];
         let (eights, rest) = samples.as_chunks::<8>();
-        let (tap_eights, _) = taps.as_chunks::<8>();
+        let (tap_eights, tap_rest) = taps.as_chunks::<8>();
         for (x, t) in eights.iter().zip(tap_eights) {
             for (i, lane) in lanes.iter_mut().enumerate() {
                 let pair = product(x[2 * i], t[2 * i]).wrapping_add(product(x[2 * i + 1], t[2 * i + 1]));
                 *lane = lane.wrapping_add(pair);
             }
         }
-        lanes.into_iter().fold(sum_of_rest(rest, taps, samples.len()), i32::wrapping_add)
+        let sum = lanes.into_iter().fold(HALF, i32::wrapping_add);
+        rest.iter().zip(tap_rest).fold(sum, |sum, (x, t)| sum.wrapping_add(product(*x, *t)))
     }
 }
 
@@ -243,24 +275,11 @@ impl Products for pulp::x86::V3 {
     #[inline(always)]
     fn sum(self, samples: &[i16], taps: &[i16]) -> i32 {
         let mut sums = self.splat_i32x8(0);
-        let (sixteens, rest) = samples.as_chunks::<STEP>();
-        let (tap_sixteens, _) = taps.as_chunks::<STEP>();
-        for (&x, &t) in sixteens.iter().zip(tap_sixteens) {
+        for (&x, &t) in samples.as_chunks::<STEP>().0.iter().zip(taps.as_chunks::<STEP>().0) {
             let pairs = self.multiply_wrapping_add_adjacent_i16x16(pulp::cast(x), pulp::cast(t));
             sums = self.wrapping_add_i32x8(sums, pairs);
         }
         let eight: [i32; 8] = pulp::cast(sums);
-        eight.into_iter().fold(sum_of_rest(rest, taps, samples.len()), i32::wrapping_add)
+        eight.into_iter().fold(HALF, i32::wrapping_add)
     }
-}
-
-/// Of the last `rest` of `all` samples.
-#[inline(always)]
-fn sum_of_rest(rest: &[i16], taps: &[i16], all: usize) -> i32 {
-    rest.iter().zip(&taps[all - rest.len()..]).fold(HALF, |sum, (x, t)| sum.wrapping_add(product(*x, *t)))
-}
-
-#[inline(always)]
-fn product(a: i16, b: i16) -> i32 {
-    i32::from(a) * i32::from(b)
 }

@@ -2,6 +2,7 @@
 
 use super::canvas::Canvas;
 use super::{Buckets, WIDTH, timeline};
+use crate::audio::fast::fast;
 use crate::audio::spectral::{MELS, decibels};
 use crate::{FingerprintError, Picture};
 
@@ -50,21 +51,24 @@ impl Spectrogram {
     pub(in crate::audio) fn finish(self, seconds: f64) -> Result<Picture, FingerprintError> {
         let mut columns: Vec<Box<[f32; MELS]>> = Vec::new();
         for (mut power, frames) in self.buckets.finish() {
-            power.iter_mut().for_each(|value| *value = decibels((*value / frames as f32).max(1e-10)));
+            fast!(mean_decibels(&mut power, frames));
             columns.push(power);
         }
         let peak = columns.iter().flat_map(|column| column.iter()).copied().fold(-100.0 + RANGE, f32::max);
         let floor = HEIGHT - timeline::HEIGHT;
+        // Each row lies between the middles of two bands.
+        let rows: Vec<(usize, usize, f32)> = (0..floor)
+            .map(|y| {
+                let band = ((floor - y) as f32 - 0.5) * MELS as f32 / floor as f32 - 0.5;
+                let below = (band.max(0.0) as usize).min(MELS - 1);
+                (below, (below + 1).min(MELS - 1), (band - below as f32).clamp(0.0, 1.0))
+            })
+            .collect();
         let mut canvas = Canvas::new(WIDTH, HEIGHT, BACKGROUND);
         for x in 0..WIDTH {
             let (first, end) = (x * columns.len() / WIDTH, ((x + 1) * columns.len()).div_ceil(WIDTH));
             let Some(joined @ [one, ..]) = columns.get(first..end) else { continue };
-            for y in 0..floor {
-                // Between the middles of two bands.
-                let band = ((floor - y) as f32 - 0.5) * MELS as f32 / floor as f32 - 0.5;
-                let below = (band.max(0.0) as usize).min(MELS - 1);
-                let above = (below + 1).min(MELS - 1);
-                let part = (band - below as f32).clamp(0.0, 1.0);
+            for (y, &(below, above, part)) in rows.iter().enumerate() {
                 let at = |column: &[f32; MELS]| column[below] + (column[above] - column[below]) * part;
                 let loudest = joined.iter().map(|column| at(column)).fold(at(one), f32::max);
                 let shade = (1.0 + (loudest - peak) / RANGE).clamp(0.0, 1.0) * (SHADES - 1) as f32;
@@ -74,6 +78,11 @@ impl Spectrogram {
         timeline::draw(&mut canvas, seconds, MARK, TEXT, |_, _| ());
         canvas.encode("spectrogram", &palette())
     }
+}
+
+#[inline(always)]
+fn mean_decibels(power: &mut [f32; MELS], frames: u32) {
+    power.iter_mut().for_each(|value| *value = decibels((*value / frames as f32).max(1e-10)));
 }
 
 fn palette() -> Vec<[u8; 3]> {

@@ -2,6 +2,7 @@
 
 /// `10 log10(power)` of a positive normal number, within 2e-6 dB of the exact value. Without calls and branches, so
 /// that the compiler makes vectors of it: a long sound has millions.
+#[inline(always)]
 pub(in crate::audio) fn decibels(power: f32) -> f32 {
     // 10 log10(2)
     const OCTAVE: f32 = 3.010_3;

@@ -10,10 +10,6 @@ mod mel;
 mod spool;
 mod tuning;
 
-use std::sync::Arc;
-
-use realfft::num_complex::Complex;
-use realfft::{RealFftPlanner, RealToComplex};
 use sha2::{Digest as _, Sha256};
 
 use self::chroma::{CHROMA, Chroma};
@@ -23,6 +19,7 @@ use self::spool::Spool;
 use super::SpectralData;
 use super::fast::fast;
 use super::resample::Resampler;
+use super::transform::Transform;
 use crate::FingerprintError;
 
 /// Hz.
@@ -39,11 +36,8 @@ const RANGE: f32 = 80.0;
 /// Measures a sound block by block.
 pub(super) struct Spectral {
     resampler: Option<Resampler>,
-    fft: Arc<dyn RealToComplex<f32>>,
+    transform: Transform,
     window: Vec<f32>,
-    input: Vec<f32>,
-    spectrum: Vec<Complex<f32>>,
-    scratch: Vec<Complex<f32>>,
     power: Vec<f32>,
     magnitude: Vec<f32>,
     pending: Vec<f32>,
@@ -61,15 +55,11 @@ pub(super) struct Spectral {
 impl Spectral {
     /// `rate` of the samples that will come.
     pub(super) fn new(rate: u32) -> Self {
-        let fft = RealFftPlanner::<f32>::new().plan_fft_forward(FRAME);
         let hann = |i: usize| (0.5 - 0.5 * (2.0 * std::f64::consts::PI * i as f64 / FRAME as f64).cos()) as f32;
         Self {
             resampler: (rate != RATE).then(|| Resampler::new(rate, RATE)),
             window: (0..FRAME).map(hann).collect(),
-            input: fft.make_input_vec(),
-            spectrum: fft.make_output_vec(),
-            scratch: fft.make_scratch_vec(),
-            fft,
+            transform: Transform::new(FRAME),
             power: vec![0.0; BINS],
             magnitude: vec![0.0; BINS],
             // The first frame is centred on the first sample.
@@ -117,9 +107,7 @@ impl Spectral {
         let reference = decibels(self.mel_max.max(POWER_MIN));
         self.mels
             .drain(|row| {
-                for value in row.iter_mut() {
-                    *value = (decibels(value.max(POWER_MIN)) - reference).max(-RANGE);
-                }
+                fast!(below(row, reference));
                 hash(&mut mel_hash, row);
                 Ok::<(), std::io::Error>(())
             })
@@ -151,12 +139,10 @@ impl Spectral {
     }
 
     fn frame(&mut self, start: usize, each: &mut dyn FnMut(&[f32; MELS])) -> Result<(), FingerprintError> {
-        fast!(products(&self.pending[start..], &self.window, &mut self.input));
-        // Only fails when a buffer has another length than the plan's own.
-        let _ = self.fft.process_with_scratch(&mut self.input, &mut self.spectrum, &mut self.scratch);
+        self.transform.run(&self.pending[start..start + FRAME], &self.window, &mut self.power);
         self.frames += 1;
         let (centroid, bandwidth) = fast!({
-            powers(&self.spectrum, &mut self.power, &mut self.magnitude);
+            roots(&self.power, &mut self.magnitude);
             centre_and_width(&self.magnitude)
         });
         self.centroid.push(centroid);
@@ -171,19 +157,17 @@ impl Spectral {
     }
 }
 
+/// Power to dB below `reference`.
 #[inline(always)]
-fn products(samples: &[f32], window: &[f32], out: &mut [f32]) {
-    for ((out, sample), window) in out.iter_mut().zip(samples).zip(window) {
-        *out = sample * window;
+fn below(row: &mut [f32], reference: f32) {
+    for value in row {
+        *value = (decibels(value.max(POWER_MIN)) - reference).max(-RANGE);
     }
 }
 
 #[inline(always)]
-fn powers(spectrum: &[Complex<f32>], power: &mut [f32], magnitude: &mut [f32]) {
-    for ((power, magnitude), bin) in power.iter_mut().zip(magnitude).zip(spectrum) {
-        *power = bin.re * bin.re + bin.im * bin.im;
-        *magnitude = power.sqrt();
-    }
+fn roots(power: &[f32], magnitude: &mut [f32]) {
+    magnitude.iter_mut().zip(power).for_each(|(magnitude, power)| *magnitude = power.sqrt());
 }
 
 /// Frame after frame, the lowest band or note first, floats with their little end first.

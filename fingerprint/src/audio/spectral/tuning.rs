@@ -15,16 +15,15 @@ const CLASS_BITS: u32 = 16;
 const CLASS_FIRST: usize = 60 << 7;
 const CLASSES: usize = 100 << 7;
 
-/// Counts peaks by magnitude and by their distance to the next note.
+/// Collects peaks by magnitude and by their distance to the next note.
 pub(super) struct Tuning {
-    /// `CLASSES` rows of `STEPS` counts.
-    counts: Vec<u32>,
-    total: u64,
+    /// Class of the magnitude times [`STEPS`], and the step. A list: a table of all pairs would be visited all over.
+    peaks: Vec<u32>,
 }
 
 impl Tuning {
     pub(super) fn new() -> Self {
-        Self { counts: vec![0; CLASSES * STEPS], total: 0 }
+        Self { peaks: Vec::new() }
     }
 
     /// One frame of power per bin.
@@ -34,7 +33,7 @@ impl Tuning {
         let (first, end) = ((LOWEST / hz).ceil() as usize, (HIGHEST / hz).ceil() as usize);
         let mut found = [false; BINS];
         fast!(find_peaks(&power[first - 1..=end], least, &mut found[first..end]));
-        for (bin, _) in found.iter().enumerate().filter(|(_, found)| **found) {
+        for bin in (first..end).filter(|bin| found[*bin]) {
             let [before, here, after] = [power[bin - 1], power[bin], power[bin + 1]];
             let (curve, slope) = (after + before - 2.0 * here, (after - before) / 2.0);
             let shift = if slope.abs() >= curve.abs() { 0.0 } else { -slope / curve };
@@ -55,32 +54,38 @@ impl Tuning {
         }
         let step = ((f64::from(rest) + 0.5) * STEPS as f64).floor().clamp(0.0, STEPS as f64 - 1.0) as usize;
         let class = ((magnitude.to_bits() >> CLASS_BITS) as usize).saturating_sub(CLASS_FIRST).min(CLASSES - 1);
-        self.counts[class * STEPS + step] += 1;
-        self.total += 1;
+        self.peaks.push((class * STEPS + step) as u32);
     }
 
     /// The most frequent distance among the peaks that are not below the median, -0.5 to 0.49 semitones; 0 without
     /// any peak. The peaks in the class of the median are split in proportion, for their order is not known.
     pub(super) fn estimate(&self) -> f64 {
-        if self.total == 0 {
+        let mut classes = vec![0_usize; CLASSES];
+        for peak in &self.peaks {
+            classes[*peak as usize / STEPS] += 1;
+        }
+        // The class of the median, and how many of it are wanted.
+        let mut wanted = self.peaks.len().div_ceil(2);
+        let Some(middle) = (0..CLASSES).rev().find(|class| {
+            let here = classes[*class] >= wanted;
+            wanted -= if here { 0 } else { classes[*class] };
+            here
+        }) else {
+            return 0.0;
+        };
+        if wanted == 0 {
             return 0.0;
         }
-        let half = self.total.div_ceil(2);
-        let mut wanted = half;
+        let part = wanted as f64 / classes[middle] as f64;
+        let (mut above, mut within) = ([0_u32; STEPS], [0_u32; STEPS]);
+        for peak in &self.peaks {
+            let (class, step) = (*peak as usize / STEPS, *peak as usize % STEPS);
+            above[step] += u32::from(class > middle);
+            within[step] += u32::from(class == middle);
+        }
         let mut sums = [0.0_f64; STEPS];
-        for row in self.counts.rchunks_exact(STEPS) {
-            let count: u64 = row.iter().map(|count| u64::from(*count)).sum();
-            if count == 0 {
-                continue;
-            }
-            let part = if count <= wanted { 1.0 } else { wanted as f64 / count as f64 };
-            for (sum, count) in sums.iter_mut().zip(row) {
-                *sum += part * f64::from(*count);
-            }
-            wanted -= count.min(wanted);
-            if wanted == 0 {
-                break;
-            }
+        for ((sum, above), within) in sums.iter_mut().zip(above).zip(within) {
+            *sum = f64::from(above) + part * f64::from(within);
         }
         // The first of the largest.
         let mut best = 0;
