@@ -19,8 +19,9 @@ if [ ${#targets[@]} = 0 ]; then
   for folder in "$here"/corpus/*/; do targets+=("$(basename "$folder")"); done
 fi
 
+# the whole workspace is named so that dependencies keep their features and are not built twice
 RUSTC_WORKSPACE_WRAPPER=$PWD/$here/coverage.sh \
-  cargo build --quiet --package metastamp-fingerprint-fuzz --features libfuzzer --bin metastamp-fuzz
+  cargo build --quiet --workspace --features metastamp-fingerprint-fuzz/libfuzzer --bin metastamp-fuzz
 fuzzer=${CARGO_TARGET_DIR:-target}/debug/metastamp-fuzz
 
 for target in "${targets[@]}"; do
