@@ -15,7 +15,7 @@ pub(crate) const PHASH: &str = "phash/imagehash-16@2";
 pub(crate) const AHASH: &str = "ahash/imagehash-16@2";
 /// Horizontal gradient hash of imagehash with `hash_size` 16, after the 256x256 Lanczos step.
 pub(crate) const DHASH: &str = "dhash/imagehash-16@2";
-/// PDQ of pdqhash over the full size of the picture.
+/// PDQ of pdqhash over the full size of the picture, or of a sampled frame of a video.
 pub(crate) const PDQ: &str = "pdq/pdqhash-full@1";
 /// The same of the picture without its uniform border (tolerance 16).
 pub(crate) const PDQ_TRIMMED: &str = "pdq/pdqhash-trimmed-16@1";
@@ -32,8 +32,6 @@ pub(crate) const TEXT_HASH: &str = "text/sha256-utf8-trimmed@1";
 pub(crate) const PDF_TEXT_HASH: &str = "pdf/sha256-text-trimmed@1";
 /// SHA-256 over the bytes of a PDF without extractable text.
 pub(crate) const PDF_BYTES_HASH: &str = "pdf/sha256-bytes@1";
-/// PDQ of each sampled frame of a video: that of the same pixels in an image.
-pub(crate) const VIDEO_PDQ: &str = "pdq/pdqhash-full@1";
 /// Mean of the frame hashes as 256-bit integers, rounded down.
 pub(crate) const VIDEO_AVERAGE: &str = "video/phash-integer-mean@1";
 /// ISCC Video-Code, 64 bits, of ffmpeg's MPEG-7 signature at five frames a second.

@@ -80,7 +80,7 @@ pub fn serve(
     });
     for line in requests {
         let last = match serde_json::from_str::<Request>(&line) {
-            Ok(request) => perform(&request, &mut output),
+            Ok(request) => perform(&request, &mut Speaker { output: &mut output, told: None }),
             Err(error) => Message::Failed { message: format!("not a request: {error}"), again: false },
         };
         say(&mut output, &last)?;
@@ -88,8 +88,8 @@ pub fn serve(
     Ok(())
 }
 
-fn perform(request: &Request, output: &mut (impl Write + Send)) -> Message {
-    let mut speaker = Speaker { output, told: None };
+/// Does what is asked for, and gives the last word on it: [`Message::Done`] or [`Message::Failed`].
+pub fn perform(request: &Request, progress: &mut dyn Progress) -> Message {
     let found = fingerprint_file(
         &request.path,
         request.kind,
@@ -97,7 +97,7 @@ fn perform(request: &Request, output: &mut (impl Write + Send)) -> Message {
         request.digests.clone(),
         &request.tools,
         &Limits::default(),
-        &mut speaker,
+        progress,
     );
     match found.and_then(|report| done(report, &request.pictures_dir)) {
         Ok(message) => message,

@@ -4,10 +4,10 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use metastamp_fingerprint::Tools as Programs;
 use metastamp_fingerprint::digest::Digests;
-use metastamp_fingerprint::file::{Kind, fingerprint_file};
-use metastamp_fingerprint::worker::{Message, PictureFile, Request};
-use metastamp_fingerprint::{FingerprintError, Limits, Tools as Programs};
+use metastamp_fingerprint::file::Kind;
+use metastamp_fingerprint::worker::{self, Message, PictureFile, Request};
 use metastamp_protocol::files::{extension, picture_key};
 use metastamp_protocol::fingerprint::FingerprintContent;
 use metastamp_protocol::{FileKind, Job, Object, Picture, Timestamp};
@@ -24,9 +24,9 @@ use super::worker::{Broken, JobDir, Workers};
 /// Frames of a first answer that are told: it is kept in the cache.
 const FIRST_FRAMES_MAX: usize = 2_000;
 
-/// Runs the job to its end, whatever that is. Never panics and never blocks the async threads. `_worker` stays taken
-/// until the end.
-pub(crate) async fn run(tools: Tools, job: Job, gauge: Arc<Gauge>, worker: pool::Worker) -> Outcome {
+/// Runs the job to its end, whatever that is. Never panics and never blocks the async threads. `slot` stays taken
+/// until the work ends.
+pub(crate) async fn run(tools: Tools, job: Job, gauge: Arc<Gauge>, slot: pool::Worker) -> Outcome {
     let started = Instant::now();
     gauge.tell(1, "Fetching the file");
     let dir = match JobDir::new(&tools.settings.temp_dir) {
@@ -59,7 +59,7 @@ pub(crate) async fn run(tools: Tools, job: Job, gauge: Arc<Gauge>, worker: pool:
         Some(workers) => in_process_of_its_own(workers, &request, limit, &gauge).await,
         None => in_this_process(request, limit, gauge.clone()).await,
     };
-    drop(worker);
+    drop(slot);
     let (report, pictures) = match message {
         Ok(Message::Done { report, pictures }) => (report, pictures),
         Ok(Message::Failed { message, again: true }) => return Outcome::Retry(message),
@@ -149,7 +149,6 @@ fn first(mut report: Value) -> Value {
 async fn in_this_process(request: Request, limit: Duration, gauge: Arc<Gauge>) -> Result<Message, Broken> {
     let deadline = Instant::now() + limit;
     let work = tokio::task::spawn_blocking(move || {
-        let Request { path, kind, name, digests, tools, .. } = request;
         let mut progress = |percent: u8| {
             gauge.tell(percent.clamp(1, 98), "Computing the fingerprint");
             match gauge.is_cancelled() || Instant::now() > deadline {
@@ -157,20 +156,9 @@ async fn in_this_process(request: Request, limit: Duration, gauge: Arc<Gauge>) -
                 false => ControlFlow::Continue(()),
             }
         };
-        fingerprint_file(&path, kind, &name, digests, &tools, &Limits::default(), &mut progress)
+        worker::perform(&request, &mut progress)
     });
-    let found = work.await.map_err(|_| Broken::Died("the decoder crashed on this file".to_owned()))?;
-    match found {
-        Ok(report) => match serde_json::to_value(&report) {
-            Ok(report) => Ok(Message::Done { report, pictures: Vec::new() }),
-            Err(error) => Ok(Message::Failed { message: error.to_string(), again: true }),
-        },
-        Err(FingerprintError::Cancelled) => Err(Broken::TooLong),
-        Err(error) => {
-            let again = matches!(error, FingerprintError::Io(_));
-            Ok(Message::Failed { message: error.to_string(), again })
-        }
-    }
+    work.await.map_err(|_| Broken::Died("the decoder crashed on this file".to_owned()))
 }
 
 /// Puts the pictures beside the work. The same work always gives the same, so that repeating it does no harm.

@@ -5,7 +5,6 @@
 
 mod chromaprint;
 mod decode;
-mod fast;
 mod metadata;
 mod picture;
 mod resample;

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use rustfft::num_complex::Complex;
 use rustfft::{Fft, FftPlanner};
 
-use super::fast::fast;
+use crate::vector::fast;
 
 /// Frames of an even number of samples, to the power of each bin.
 pub(super) struct Transform {

@@ -1,6 +1,6 @@
 //! Sliding means of [`super::pdq`], whose sums run in the reference's order so that `f32` rounds as there.
 
-use super::fast::fast;
+use crate::vector::fast;
 
 /// Rows filtered at once: each is one long chain of additions, several of them fill a vector.
 pub(super) const LANES: usize = 8;

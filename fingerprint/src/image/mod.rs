@@ -10,7 +10,6 @@ mod boxes;
 mod decode;
 mod encode;
 mod exif;
-mod fast;
 mod hash;
 mod iscc;
 mod jpeg;

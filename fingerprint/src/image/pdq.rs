@@ -10,7 +10,7 @@
 use std::sync::LazyLock;
 
 use super::boxes::{ColumnFilter, LANES, box_filter, box_sums, interleave, separate, within_window};
-use super::fast::fast;
+use crate::vector::fast;
 
 /// Side of the image that is transformed.
 const SAMPLES: usize = 64;

@@ -7,8 +7,8 @@
 
 use std::f64::consts::PI;
 
-use super::fast::fast;
 use super::rows::RowFilter;
+use crate::vector::fast;
 
 /// Fractional bits of a coefficient: 32, less 8 of the pixel, less 2 for overshoot and sign.
 const PRECISION_BITS: u32 = 22;

@@ -3,8 +3,8 @@
 //! The sums are exact integers, so their order is free. A coefficient is cut into two 16-bit halves, because machines
 //! multiply many pairs of 16 bits at once.
 
-use super::fast::fast;
 use super::resample::{Filter, ROUNDING, taps, to_8_bits};
+use crate::vector::fast;
 
 /// Bits of the lower half of a coefficient, which is never negative.
 const LOW_BITS: u32 = 15;

@@ -1,10 +1,10 @@
 //! The small picture that people see in lists.
 
 use super::encode::{encode_jpeg, encode_png};
-use super::fast::fast;
 use super::orientation::Orientation;
 use super::pixels::Pixels;
 use super::resample::{Filter, Raster, resize};
+use crate::vector::fast;
 use crate::{FingerprintError, Picture};
 
 /// Both sides of a thumbnail are at most this long.

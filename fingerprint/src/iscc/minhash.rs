@@ -4,7 +4,7 @@
 //! them and each permutation; this takes them as they come and keeps 64 numbers. The permutations are those of the
 //! standard (`minhash.py` of iscc-core).
 
-use crate::vector::vectorized;
+use crate::vector::fast;
 
 /// Permutations.
 const PERMUTATIONS: usize = 64;
@@ -31,10 +31,7 @@ impl MinHash {
     /// Adds features; order and repetition do not matter.
     pub(crate) fn update(&mut self, features: &[u32]) {
         for block in features.chunks(BLOCK) {
-            let bounds = vectorized(
-                #[inline(always)]
-                || lower_bounds(block),
-            );
+            let bounds = fast!(lower_bounds(block));
             let permutations = self.smallest.iter_mut().zip(bounds).zip(MULTIPLIERS).zip(ADDENDS);
             for (((smallest, bound), a), b) in permutations {
                 // Rare, but for the first blocks.

@@ -3,7 +3,7 @@
 use xxhash_rust::xxh32::xxh32;
 
 use crate::iscc::minhash::MinHash;
-use crate::vector::vectorized;
+use crate::vector::fast;
 
 /// Characters of a feature.
 const FEATURE_CHARS: usize = iscc_lib::TEXT_NGRAM_SIZE;
@@ -105,17 +105,11 @@ fn ascii_features(text: &[u8], features: &mut Vec<u32>) {
     for first in (0..count).step_by(LANES) {
         let rest = &text[first..];
         let hashes = match rest.first_chunk::<{ LANES + SHARED }>() {
-            Some(bytes) => vectorized(
-                #[inline(always)]
-                || hash_all(bytes),
-            ),
+            Some(bytes) => fast!(hash_all(bytes)),
             None => {
                 let mut bytes = [0; LANES + SHARED];
                 bytes[..rest.len()].copy_from_slice(rest);
-                vectorized(
-                    #[inline(always)]
-                    || hash_all(&bytes),
-                )
+                fast!(hash_all(&bytes))
             }
         };
         features.extend_from_slice(&hashes[..LANES.min(count - first)]);

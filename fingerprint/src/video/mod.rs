@@ -29,7 +29,7 @@ use self::decode::{Frames, Plan, Rest};
 use self::pictures::Pictures;
 use self::probe::{Probe, rounded};
 use self::sound::Stop;
-use crate::algorithm::{ISCC_VIDEO, PHASH, VIDEO_AVERAGE, VIDEO_PDQ};
+use crate::algorithm::{ISCC_VIDEO, PDQ, PHASH, VIDEO_AVERAGE};
 use crate::audio::AudioFingerprint;
 use crate::image::rgb_hashes;
 use crate::progress::step;
@@ -164,7 +164,7 @@ fn complete(
         pictures,
         algorithms: Algorithms::from([
             ("frame_hashes", PHASH),
-            ("frame_pdq", VIDEO_PDQ),
+            ("frame_pdq", PDQ),
             ("average_hash", VIDEO_AVERAGE),
             ("iscc_content", ISCC_VIDEO),
         ]),

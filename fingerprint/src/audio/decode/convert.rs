@@ -6,7 +6,7 @@ use symphonia::core::audio::sample::Sample;
 use symphonia::core::audio::{Audio, AudioBuffer, GenericAudioBufferRef};
 
 use super::Block;
-use crate::audio::fast::fast;
+use crate::vector::fast;
 
 /// Fills `block` with `channels` channels. When the buffer has fewer the last is repeated, when it has more the rest
 /// is left out.

@@ -9,7 +9,7 @@ use std::path::Path;
 
 pub(super) use self::pcm::Pcm;
 
-use super::fast::fast;
+use crate::vector::fast;
 use crate::{FingerprintError, Limits, Tools};
 
 /// Samples a second that are worth looking at. The reference can't fingerprint below either.

@@ -2,8 +2,8 @@
 
 use super::canvas::Canvas;
 use super::{Buckets, WIDTH, timeline};
-use crate::audio::fast::fast;
 use crate::audio::spectral::{MELS, decibels};
+use crate::vector::fast;
 use crate::{FingerprintError, Picture};
 
 const HEIGHT: usize = 320;

@@ -2,7 +2,7 @@
 
 use super::canvas::Canvas;
 use super::{Buckets, WIDTH, timeline};
-use crate::audio::fast::fast;
+use crate::vector::fast;
 use crate::{FingerprintError, Picture};
 
 const HEIGHT: usize = 240;

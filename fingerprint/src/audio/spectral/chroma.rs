@@ -6,7 +6,7 @@
 
 use super::tuning::Tuning;
 use super::{BINS, FRAME, RATE};
-use crate::audio::fast::fast;
+use crate::vector::fast;
 
 /// Notes.
 pub(super) const CHROMA: usize = 12;

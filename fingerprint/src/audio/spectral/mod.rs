@@ -17,10 +17,10 @@ pub(super) use self::decibel::decibels;
 pub(super) use self::mel::MELS;
 use self::spool::Spool;
 use super::SpectralData;
-use super::fast::fast;
 use super::resample::Resampler;
 use super::transform::Transform;
 use crate::FingerprintError;
+use crate::vector::fast;
 
 /// Hz.
 pub(super) const RATE: u32 = 22_050;

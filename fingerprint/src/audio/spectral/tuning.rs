@@ -1,7 +1,7 @@
 //! How far the notes of a sound are from those of a piano at 440 Hz: `librosa.estimate_tuning` on a power spectrum.
 
 use super::{BINS, FRAME, RATE};
-use crate::audio::fast::fast;
+use crate::vector::fast;
 
 /// Steps of the estimate in a semitone.
 const STEPS: usize = 100;
