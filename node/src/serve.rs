@@ -170,13 +170,9 @@ impl Node {
                 "objects are kept in DATA_DIR: all nodes of the cluster must share it, or set S3_ENDPOINT_URL"
             );
         }
-        if config.fingerprinting {
-            let programs = config.fingerprint.clone();
-            tokio::task::spawn_blocking(move || {
-                for program in programs.missing() {
-                    tracing::warn!(program, "can't be started: videos will have no fingerprint");
-                }
-            });
+        let missing = if config.fingerprinting { config.fingerprint.missing() } else { Vec::new() };
+        for program in missing {
+            tracing::warn!(program, "is not installed: videos will have no fingerprint");
         }
         tracing::info!(address = %address, node = %node, cluster = link, "serving");
     }

@@ -60,7 +60,7 @@ pub(crate) fn run(media: &Path) -> Result<(), BoxError> {
         }
         Ok((report, attacked))
     })?;
-    let (originals, mut attacked) = distinct(&paths, done);
+    let (originals, attacked) = distinct(&paths, done);
     let title = format!("Pictures: {} photos and paintings, {SIDE_PX} pixels wide", originals.len());
     let columns = [
         (TOGETHER, "**together**"),
@@ -72,15 +72,8 @@ pub(crate) fn run(media: &Path) -> Result<(), BoxError> {
         ("iscc_data", "ISCC-Data"),
         ("sha256", "SHA-256"),
     ];
-    let mut table = Table::new(title, &columns);
-    table.strangers(&originals)?;
-    for (name, _) in ATTACKS.iter().rev() {
-        let pairs: Vec<_> =
-            originals.iter().zip(&mut attacked).filter_map(|(one, all)| Some((one, all.pop()?))).collect();
-        table.attack(name, &pairs);
-    }
-    table.turn();
-    table.print()
+    let names = ATTACKS.iter().map(|attack| attack.0);
+    Table::of(title, &columns, &originals, &attacked, names)?.print()
 }
 
 /// One file of each work: the largest where a package has it in several sizes.

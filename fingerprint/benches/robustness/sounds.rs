@@ -60,7 +60,7 @@ pub(crate) fn run(media: &Path) -> Result<(), BoxError> {
         std::fs::remove_file(&original)?;
         Ok(Some((report, attacked)))
     })?;
-    let (originals, mut attacked): (Vec<Report>, Vec<Vec<Report>>) = done.into_iter().flatten().unzip();
+    let (originals, attacked): (Vec<Report>, Vec<Vec<Report>>) = done.into_iter().flatten().unzip();
     let title = format!("Sound: {SECONDS} s of {} pieces of music", originals.len());
     let columns = [
         (TOGETHER, "**together**"),
@@ -70,16 +70,8 @@ pub(crate) fn run(media: &Path) -> Result<(), BoxError> {
         ("mel_spectrogram_hash", "digest of the spectrogram"),
         ("sha256", "SHA-256"),
     ];
-    let mut table = Table::new(title, &columns);
-    table.strangers(&originals)?;
     let names = ATTACKS.iter().map(|attack| attack.0).chain(NOISES.iter().map(|noise| noise.0));
-    for name in names.rev() {
-        let pairs: Vec<_> =
-            originals.iter().zip(&mut attacked).filter_map(|(one, all)| Some((one, all.pop()?))).collect();
-        table.attack(name, &pairs);
-    }
-    table.turn();
-    table.print()
+    Table::of(title, &columns, &originals, &attacked, names)?.print()
 }
 
 /// The wave file with white noise `decibels` below its own power, over the whole.

@@ -65,12 +65,30 @@ pub(crate) struct Table {
 }
 
 impl Table {
-    pub(crate) fn new(title: String, columns: &[(&'static str, &'static str)]) -> Self {
-        Self { title, columns: columns.to_vec(), lines: Vec::new() }
+    /// Compares all pairs of different works, then each work with what each of the `attacks` made of it, in their order.
+    pub(crate) fn of(
+        title: String,
+        columns: &[(&'static str, &'static str)],
+        originals: &[Report],
+        attacked: &[Vec<Report>],
+        attacks: impl IntoIterator<Item = &'static str>,
+    ) -> Result<Self, BoxError> {
+        let mut table = Self { title, columns: columns.to_vec(), lines: Vec::new() };
+        table.strangers(originals)?;
+        for (number, name) in attacks.into_iter().enumerate() {
+            let mut line = Line::default();
+            for (original, attacked) in originals.iter().zip(attacked) {
+                if let Some(attacked) = attacked.get(number) {
+                    line.add(original, attacked);
+                }
+            }
+            table.lines.push((name.to_owned(), line));
+        }
+        Ok(table)
     }
 
     /// All pairs of different works.
-    pub(crate) fn strangers(&mut self, works: &[Report]) -> Result<(), BoxError> {
+    fn strangers(&mut self, works: &[Report]) -> Result<(), BoxError> {
         let lines = on_all_cores(works, |index, work| {
             let mut line = Line::default();
             for other in &works[index + 1..] {
@@ -81,22 +99,6 @@ impl Table {
         let line = lines.into_iter().fold(Line::default(), Line::join);
         self.lines.push((format!("**different works** ({} pairs)", line.pairs), line));
         Ok(())
-    }
-
-    /// Originals and what an attack made of them.
-    pub(crate) fn attack(&mut self, name: &str, pairs: &[(&Report, Report)]) {
-        let mut line = Line::default();
-        for (original, attacked) in pairs {
-            line.add(original, attacked);
-        }
-        self.lines.push((name.to_owned(), line));
-    }
-
-    /// The attacks, added last first, in their order.
-    pub(crate) fn turn(&mut self) {
-        if let Some(attacks) = self.lines.get_mut(1..) {
-            attacks.reverse();
-        }
     }
 
     /// In Markdown; with `METASTAMP_DISTANCES` the distances too, to choose thresholds by.

@@ -44,7 +44,7 @@ pub(crate) fn run(media: &Path) -> Result<(), BoxError> {
             .collect();
         Ok((report, attacked?))
     })?;
-    let (originals, mut attacked): (Vec<Report>, Vec<Vec<Report>>) = done.into_iter().unzip();
+    let (originals, attacked): (Vec<Report>, Vec<Vec<Report>>) = done.into_iter().unzip();
     let title = format!("Texts: {} pieces of {WORDS} words of manuals", originals.len());
     let columns = [
         (TOGETHER, "**together**"),
@@ -55,15 +55,8 @@ pub(crate) fn run(media: &Path) -> Result<(), BoxError> {
         ("text_hash", "digest of the text"),
         ("sha256", "SHA-256"),
     ];
-    let mut table = Table::new(title, &columns);
-    table.strangers(&originals)?;
-    for (name, _) in ATTACKS.iter().rev() {
-        let pairs: Vec<_> =
-            originals.iter().zip(&mut attacked).filter_map(|(one, all)| Some((one, all.pop()?))).collect();
-        table.attack(name, &pairs);
-    }
-    table.turn();
-    table.print()
+    let names = ATTACKS.iter().map(|attack| attack.0);
+    Table::of(title, &columns, &originals, &attacked, names)?.print()
 }
 
 fn works(media: &Path) -> Result<Vec<String>, BoxError> {

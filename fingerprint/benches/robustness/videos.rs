@@ -59,7 +59,7 @@ pub(crate) fn run(media: &Path) -> Result<(), BoxError> {
         std::fs::remove_file(&original)?;
         Ok((report, attacked))
     })?;
-    let (originals, mut attacked): (Vec<Report>, Vec<Vec<Report>>) = done.into_iter().unzip();
+    let (originals, attacked): (Vec<Report>, Vec<Vec<Report>>) = done.into_iter().unzip();
     let title = format!("Video: {} works, most of them {PIECE_SECONDS} s of one film", originals.len());
     let columns = [
         (TOGETHER, "**together**"),
@@ -70,15 +70,8 @@ pub(crate) fn run(media: &Path) -> Result<(), BoxError> {
         ("iscc_data", "ISCC-Data"),
         ("sha256", "SHA-256"),
     ];
-    let mut table = Table::new(title, &columns);
-    table.strangers(&originals)?;
-    for (name, _) in ATTACKS.iter().rev() {
-        let pairs: Vec<_> =
-            originals.iter().zip(&mut attacked).filter_map(|(one, all)| Some((one, all.pop()?))).collect();
-        table.attack(name, &pairs);
-    }
-    table.turn();
-    table.print()
+    let names = ATTACKS.iter().map(|attack| attack.0);
+    Table::of(title, &columns, &originals, &attacked, names)?.print()
 }
 
 fn works(media: &Path) -> Vec<Work> {

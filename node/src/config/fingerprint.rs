@@ -1,7 +1,6 @@
 //! What fingerprinting may take, and the programs it calls.
 
 use std::path::PathBuf;
-use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use metastamp_fingerprint::Tools;
@@ -25,14 +24,14 @@ impl FingerprintConfig {
         Tools { ffmpeg: self.ffmpeg.clone(), ffprobe: self.ffprobe.clone(), ..Tools::default() }
     }
 
-    /// Programs that can't be started.
+    /// Programs that are not there, neither by their path nor on the search path.
     pub fn missing(&self) -> Vec<String> {
-        let starts = |program: &PathBuf| {
-            let mut quiet = Command::new(program);
-            quiet.arg("-version").stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-            quiet.status().is_ok()
+        let search = std::env::var_os("PATH").unwrap_or_default();
+        let is_there = |program: &PathBuf| match program.components().count() {
+            1 => std::env::split_paths(&search).any(|dir| dir.join(program).is_file()),
+            _ => program.is_file(),
         };
-        let programs = [&self.ffmpeg, &self.ffprobe].into_iter().filter(|program| !starts(program));
+        let programs = [&self.ffmpeg, &self.ffprobe].into_iter().filter(|program| !is_there(program));
         programs.map(|program| program.display().to_string()).collect()
     }
 
