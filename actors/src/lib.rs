@@ -13,6 +13,8 @@ mod supervisor;
 mod sweeper;
 pub mod system;
 pub mod upload;
+pub mod usage;
+pub mod wallet;
 
 pub use error::ActorError;
 pub use sweeper::LEASE as SWEEPER_LEASE;

@@ -22,6 +22,8 @@ use crate::registry::Registry;
 use crate::supervisor::{self, Child, Supervisor};
 use crate::sweeper::Sweeper;
 use crate::upload::{Rules, Sessions, Uploads};
+use crate::usage::Usages;
+use crate::wallet::Wallets;
 
 /// Numbers that an operator, or a test, may want to be different.
 #[derive(Debug, Clone)]
@@ -97,6 +99,8 @@ type QueueHandle = Arc<RwLock<Option<ActorRef<QueueMessage>>>>;
 #[derive(Clone)]
 pub struct System {
     pub uploads: Uploads,
+    pub wallets: Wallets,
+    pub usages: Usages,
     cluster: Cluster,
     sessions: Sessions,
     jobs: Registry<JobActor>,
@@ -148,7 +152,19 @@ impl System {
         }
         let (supervisor, _) = Actor::spawn(None, Supervisor, children).await?;
         let uploads = Uploads::new(deps.cluster.clone(), deps.documents.clone());
-        let system = Self { uploads, cluster: deps.cluster.clone(), sessions, jobs, queue, cautious_until, supervisor };
+        let wallets = Wallets::new(deps.cluster.clone());
+        let usages = Usages::new(wallets.clone(), deps.documents.clone());
+        let system = Self {
+            uploads,
+            wallets,
+            usages,
+            cluster: deps.cluster.clone(),
+            sessions,
+            jobs,
+            queue,
+            cautious_until,
+            supervisor,
+        };
         deps.cluster.serve(Arc::new(system.clone()));
         Ok(system)
     }

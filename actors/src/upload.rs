@@ -135,6 +135,7 @@ impl Sessions {
                 Ok(Answer::Stored { asset_id: asset.id, repeat, asset: Some(Box::new(asset)) })
             }
             Command::AbortUpload(_) => self.ask(id, Message::Abort, within).await.map(|()| Answer::Done),
+            Command::Order(_) => Err(ActorError::Refused("not an upload".into())),
         }
     }
 

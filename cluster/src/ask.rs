@@ -120,7 +120,8 @@ impl Inner {
 
     async fn send(&self, view: &View, journey: &Journey, to: &To, within: Duration) -> Result<Answer, Failure> {
         let link = self.links.as_ref().and_then(|links| links.to(&to.node)).ok_or(Failure::Stopped)?;
-        let version = self.version_for(view, &to.node).ok_or(Failure::Unsupported)?;
+        let version = self.version_for(view, &to.node).filter(|version| *version >= journey.command.since());
+        let version = version.ok_or(Failure::Unsupported)?;
         let request = Request {
             version,
             from: self.local.clone(),

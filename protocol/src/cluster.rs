@@ -4,6 +4,7 @@
 
 pub mod wire;
 
+use crate::ledger::{LedgerAnswer, Order};
 use crate::upload::{NewUpload, Received};
 use crate::{Asset, NodeRef, ObjectId};
 
@@ -15,6 +16,8 @@ pub enum Command {
     RenewUpload(ObjectId),
     CompleteUpload(ObjectId, Box<Received>),
     AbortUpload(ObjectId),
+    /// Something asked of a wallet. Its key makes it safe to repeat.
+    Order(Box<Order>),
 }
 
 impl Command {
@@ -23,6 +26,15 @@ impl Command {
         match self {
             Command::BeginUpload(new) => new.id,
             Command::RenewUpload(id) | Command::CompleteUpload(id, _) | Command::AbortUpload(id) => *id,
+            Command::Order(order) => order.wallet_id,
+        }
+    }
+
+    /// The version of the encoding that first knew it.
+    pub fn since(&self) -> u32 {
+        match self {
+            Command::Order(_) => 3,
+            _ => 1,
         }
     }
 
@@ -33,6 +45,7 @@ impl Command {
             Command::RenewUpload(_) => "renew_upload",
             Command::CompleteUpload(..) => "complete_upload",
             Command::AbortUpload(_) => "abort_upload",
+            Command::Order(_) => "order",
         }
     }
 }
@@ -51,6 +64,8 @@ pub enum Answer {
         repeat: bool,
         asset: Option<Box<Asset>>,
     },
+    /// What the wallet said.
+    Ledger(Box<LedgerAnswer>),
 }
 
 /// Why a command was not done, or why nobody knows.

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use sha2::{Digest, Sha256};
 
 /// 12 bytes: seconds since 1970 (4, big endian), random per process (5), counter (3), as in the BSON specification.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -30,6 +31,18 @@ impl ObjectId {
         bytes[..4].copy_from_slice(&seconds.to_be_bytes());
         bytes[4..9].copy_from_slice(process);
         bytes[9..].copy_from_slice(&count[1..]);
+        Self(bytes)
+    }
+
+    /// The same id for the same parts, on every node: the first 12 bytes of their SHA-256, each part followed by a zero.
+    pub fn derived(parts: &[&str]) -> Self {
+        let mut hash = Sha256::new();
+        for part in parts {
+            hash.update(part.as_bytes());
+            hash.update([0]);
+        }
+        let mut bytes = [0; 12];
+        bytes.copy_from_slice(&hash.finalize()[..12]);
         Self(bytes)
     }
 

@@ -2,6 +2,7 @@
 //!
 //! Pure data and rules. No I/O, no async, no actors: everything here can be tested with a plain `assert_eq!`.
 
+pub mod analytics;
 pub mod asset;
 pub mod cluster;
 pub mod error;
@@ -11,7 +12,10 @@ pub mod http;
 pub mod id;
 pub mod invariants;
 pub mod job;
+pub mod ledger;
+pub mod money;
 pub mod node;
+pub mod partner;
 pub mod time;
 pub mod upload;
 pub mod user;
@@ -23,6 +27,7 @@ pub use error::ErrorCode;
 pub use fingerprint::Fingerprint;
 pub use id::ObjectId;
 pub use job::{Claim, Job, JobLane, JobState};
+pub use money::{Amount, Currency};
 pub use node::NodeRef;
 pub use time::Timestamp;
 pub use upload::{Digests, NewUpload, Received, UploadSession, UploadState};

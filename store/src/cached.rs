@@ -26,12 +26,15 @@
 //! come back, it lasts as long as the entry does. So does a drop that a failover of Redis itself forgets, as it may what
 //! it has not yet replicated.
 
+mod analytics;
 mod changes;
 mod documents;
 mod entries;
 mod generation;
 mod keys;
 mod known;
+mod ledger;
+mod partners;
 #[cfg(test)]
 mod tests;
 mod values;

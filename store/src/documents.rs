@@ -17,7 +17,7 @@ use metastamp_protocol::{
     Asset, AssetQuery, Fingerprint, Job, JobLane, JobState, NodeRef, Object, ObjectId, Timestamp, UploadSession, User,
 };
 
-use crate::{Records, Result};
+use crate::{Analytics, Ledger, Partners, Records, Result};
 
 /// Shared handle to the chosen backend.
 pub type SharedDocuments = Arc<dyn Documents>;
@@ -93,7 +93,7 @@ pub struct Garbage {
 }
 
 #[async_trait]
-pub trait Documents: Records {
+pub trait Documents: Records + Ledger + Partners + Analytics {
     /// Answers when the store does.
     async fn ping(&self) -> Result<()>;
 

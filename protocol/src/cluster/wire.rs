@@ -6,6 +6,7 @@
 //!
 //! - Version 1: commands and their answers; `Stored` carries the asset's id only.
 //! - Version 2: `Stored` carries the asset too, which saves the asker a read; notices about jobs.
+//! - Version 3: orders to wallets, and their answers.
 
 use prost::Message;
 
@@ -16,7 +17,7 @@ use crate::{FileKind, NodeRef, ObjectId};
 /// The oldest version this build reads and writes.
 pub const VERSION_MIN: u32 = 1;
 /// The newest one.
-pub const VERSION_MAX: u32 = 2;
+pub const VERSION_MAX: u32 = 3;
 /// Largest encoded message, in bytes. A sender refuses to send more; a receiver refuses to read more.
 pub const MESSAGE_BYTES_MAX: usize = 64 << 10;
 
@@ -73,7 +74,7 @@ impl Request {
     pub fn encode(&self) -> Result<Vec<u8>, WireError> {
         let body = match &self.ask {
             Ask::Ping => pb::Body::Ping(pb::Empty {}),
-            Ask::Command(command) => command_out(command),
+            Ask::Command(command) => command_out(command)?,
             Ask::Notice(notice) => notice_out(notice),
         };
         let (from_node, from_generation) = (self.from.node_id.clone(), self.from.generation);
@@ -120,6 +121,7 @@ impl Request {
                 Ask::Command(Command::CompleteUpload(id_in(&c.id)?, Box::new(received)))
             }
             pb::Body::Abort(id) => Ask::Command(Command::AbortUpload(id_in(&id)?)),
+            pb::Body::Order(json) => Ask::Command(Command::Order(json_in(&json, "order")?)),
             pb::Body::JobsWaiting(_) => Ask::Notice(Notice::JobsWaiting),
             pb::Body::JobCancelled(id) => Ask::Notice(Notice::JobCancelled(id_in(&id)?)),
             pb::Body::Leaving(_) => Ask::Notice(Notice::Leaving),
@@ -156,6 +158,7 @@ impl Reply {
                 };
                 Ok(Answer::Stored { asset_id: id_in(&stored.asset_id)?, repeat: stored.repeat, asset })
             }
+            pb::Outcome::Ledger(json) => Ok(Answer::Ledger(json_in(&json, "ledger")?)),
             pb::Outcome::Failure(failure) => Err(failure_in(failure)?),
         };
         let from = NodeRef { node_id: message.node, generation: message.generation };
@@ -185,8 +188,17 @@ fn id_in(bytes: &[u8]) -> Result<ObjectId, WireError> {
     hex::encode(bytes).parse().map_err(|_| WireError::Malformed("id"))
 }
 
-fn command_out(command: &Command) -> pb::Body {
-    match command {
+/// What has many members travels as JSON inside of the message.
+fn json_out<T: serde::Serialize>(value: &T, what: &'static str) -> Result<Vec<u8>, WireError> {
+    serde_json::to_vec(value).map_err(|_| WireError::Malformed(what))
+}
+
+fn json_in<T: serde::de::DeserializeOwned>(bytes: &[u8], what: &'static str) -> Result<T, WireError> {
+    serde_json::from_slice(bytes).map_err(|_| WireError::Malformed(what))
+}
+
+fn command_out(command: &Command) -> Result<pb::Body, WireError> {
+    Ok(match command {
         Command::BeginUpload(new) => pb::Body::Begin(pb::NewUpload {
             id: id_out(new.id),
             user_id: id_out(new.user_id),
@@ -210,7 +222,8 @@ fn command_out(command: &Command) -> pb::Body {
             }),
         }),
         Command::AbortUpload(id) => pb::Body::Abort(id_out(*id)),
-    }
+        Command::Order(order) => pb::Body::Order(json_out(order, "order")?),
+    })
 }
 
 fn new_in(new: pb::NewUpload) -> Result<NewUpload, WireError> {
@@ -245,6 +258,7 @@ fn answer_out(answer: &Answer, version: u32) -> Result<pb::Outcome, WireError> {
             let asset = json.filter(|json| json.len() <= MESSAGE_BYTES_MAX / 2);
             pb::Outcome::Stored(pb::Stored { asset_id: id_out(*asset_id), repeat: *repeat, asset })
         }
+        Answer::Ledger(answer) => pb::Outcome::Ledger(json_out(answer, "ledger")?),
     })
 }
 
@@ -307,7 +321,7 @@ mod pb {
         pub hop: u32,
         #[prost(bool, tag = "7")]
         pub fallback: bool,
-        #[prost(oneof = "Body", tags = "16, 17, 18, 19, 20, 24, 25, 26, 27")]
+        #[prost(oneof = "Body", tags = "16, 17, 18, 19, 20, 21, 24, 25, 26, 27")]
         pub body: Option<Body>,
     }
 
@@ -323,6 +337,9 @@ mod pb {
         Complete(Complete),
         #[prost(bytes = "vec", tag = "20")]
         Abort(Vec<u8>),
+        /// JSON, from version 3.
+        #[prost(bytes = "vec", tag = "21")]
+        Order(Vec<u8>),
         #[prost(message, tag = "24")]
         JobsWaiting(Empty),
         #[prost(bytes = "vec", tag = "25")]
@@ -385,7 +402,7 @@ mod pb {
         pub node: String,
         #[prost(int64, tag = "3")]
         pub generation: i64,
-        #[prost(oneof = "Outcome", tags = "16, 17, 18, 19")]
+        #[prost(oneof = "Outcome", tags = "16, 17, 18, 19, 20")]
         pub result: Option<Outcome>,
     }
 
@@ -399,6 +416,9 @@ mod pb {
         Stored(Stored),
         #[prost(message, tag = "19")]
         Failure(Failure),
+        /// JSON, from version 3.
+        #[prost(bytes = "vec", tag = "20")]
+        Ledger(Vec<u8>),
     }
 
     #[derive(Clone, PartialEq, prost::Message)]

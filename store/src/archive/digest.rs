@@ -1,5 +1,7 @@
 //! Whether two stores keep the same records.
 
+use metastamp_protocol::ledger::{Row, Transaction};
+use metastamp_protocol::partner::{ApiKey, Partner, UsageEvent};
 use metastamp_protocol::{Asset, Fingerprint, Job, UploadSession, User};
 use mongodb::bson::Document;
 use serde::Serialize;
@@ -65,6 +67,11 @@ fn canonical(collection: Collection, record: &Document) -> Option<Document> {
         Collection::Repeats => only(record, &["_id", "first"]),
         Collection::Garbage => only(record, &["_id", "since"]),
         Collection::RevokedSessions => only(record, &["_id", "until"]),
+        Collection::WalletJournal => renewed::<Row>(collection, record),
+        Collection::WalletTransactions => renewed::<Transaction>(collection, record),
+        Collection::UsageEvents => renewed::<UsageEvent>(collection, record),
+        Collection::Partners => renewed::<Partner>(collection, record),
+        Collection::ApiKeys => renewed::<ApiKey>(collection, record),
         Collection::Wallet | Collection::Analytics => Some(record.clone()),
     }
 }

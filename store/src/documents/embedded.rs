@@ -1,8 +1,11 @@
 //! Documents in one SQLite file. A row is a JSON document plus the columns that queries and unique indexes need.
 
+mod analytics;
 mod assets;
 mod jobs;
 mod leases;
+mod ledger;
+mod partners;
 mod records;
 mod schema;
 mod uploads;

@@ -5,14 +5,17 @@
 //! other writes both succeed. So every fact that a step relies on is in a document that it writes: of two that meet, one
 //! is told of the conflict, and looks again.
 
+mod analytics;
 mod assets;
 mod call;
 mod connect;
 mod fault;
 mod jobs;
 mod leases;
+mod ledger;
 mod migrations;
 mod on;
+mod partners;
 mod pool;
 mod prepare;
 mod records;

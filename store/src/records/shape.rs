@@ -23,6 +23,16 @@ pub(super) fn of(collection: Collection) -> Shape {
         Collection::RevokedSessions => (&[], &["until"]),
         // Kept as they are: no domain type reads them yet.
         Collection::Wallet | Collection::Analytics => (&[], &[]),
+        Collection::WalletJournal => {
+            (&["wallet_id", "transaction_id", "resolves", "asset_id", "asked_by", "batch"], &["at"])
+        }
+        Collection::WalletTransactions => (&["_id", "wallet_id", "asset_id"], &["created_at", "processed_at"]),
+        Collection::UsageEvents => (
+            &["_id", "partner_id", "reported_by", "asset_id", "user_id", "worker"],
+            &["period_start", "period_end", "expires_at", "working_until", "created_at", "updated_at", "ended_at"],
+        ),
+        Collection::Partners => (&["_id"], &["created_at", "updated_at"]),
+        Collection::ApiKeys => (&["_id", "partner_id"], &["created_at", "revoked_at"]),
     };
     Shape { ids, dates }
 }

@@ -99,7 +99,13 @@ impl Table {
             Collection::Repeats => ("repeats", "id", "id, first"),
             Collection::Garbage => ("garbage", "s3_key", "s3_key, since"),
             Collection::RevokedSessions => ("revoked_sessions", "sid", "sid, until"),
-            Collection::Wallet | Collection::Analytics => {
+            Collection::Wallet
+            | Collection::WalletJournal
+            | Collection::WalletTransactions
+            | Collection::Analytics
+            | Collection::UsageEvents
+            | Collection::Partners
+            | Collection::ApiKeys => {
                 let filter = format!("collection='{}'", collection.name());
                 return Self { name: "plain_records", id: "id", columns: "bson", filter };
             }
@@ -137,7 +143,13 @@ fn page(c: &Connection, collection: Collection, after: Option<String>, limit: u3
                 let instant = if collection == Collection::Garbage { "since" } else { "until" };
                 encode(collection, &serde_json::json!({ "id": text(0)?, instant: at }))?
             }
-            Collection::Wallet | Collection::Analytics => {
+            Collection::Wallet
+            | Collection::WalletJournal
+            | Collection::WalletTransactions
+            | Collection::Analytics
+            | Collection::UsageEvents
+            | Collection::Partners
+            | Collection::ApiKeys => {
                 let bytes: Vec<u8> = row.get(0).map_err(failed)?;
                 bson::deserialize_from_slice(&bytes).map_err(|e| StoreError::Internal(e.to_string()))?
             }
@@ -180,7 +192,13 @@ fn put(c: &Connection, collection: Collection, record: Document) -> Result<()> {
             let until = record.get_datetime("until").map_or(i64::MAX, |at| at.timestamp_millis());
             execute(c, "INSERT INTO revoked_sessions VALUES (?1,?2)", params![id, until]).map(drop)
         }
-        Collection::Wallet | Collection::Analytics => {
+        Collection::Wallet
+        | Collection::WalletJournal
+        | Collection::WalletTransactions
+        | Collection::Analytics
+        | Collection::UsageEvents
+        | Collection::Partners
+        | Collection::ApiKeys => {
             let bytes = bson::serialize_to_vec(&record).map_err(|e| StoreError::Internal(e.to_string()))?;
             let params = params![collection.name(), id, bytes];
             execute(c, "INSERT INTO plain_records VALUES (?1,?2,?3)", params).map(drop)

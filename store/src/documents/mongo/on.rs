@@ -194,6 +194,11 @@ pub(super) fn conflict(collection: Collection) -> StoreError {
         Collection::Garbage => "garbage.s3_key",
         Collection::RevokedSessions => "revoked_sessions.sid",
         Collection::Analytics => "analytics.id",
+        Collection::WalletJournal => "wallet_journal.seq",
+        Collection::WalletTransactions => "wallet_transactions.id",
+        Collection::UsageEvents => "usage_events.id",
+        Collection::Partners => "partners.name",
+        Collection::ApiKeys => "api_keys.id",
     };
     StoreError::Conflict { index }
 }

@@ -1,0 +1,164 @@
+//! What can be asked of a wallet, and what the wallet says.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use super::{Row, TransactionStatus};
+use crate::{Amount, Currency, ObjectId};
+
+/// One thing asked of one wallet. The same `key` is the same thing, for ever: asked again, it is answered with what it
+/// came to at first.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Order {
+    pub wallet_id: ObjectId,
+    /// At most [`Order::KEY_BYTES_MAX`].
+    pub key: String,
+    /// Id of the user or partner who asks.
+    pub asked_by: ObjectId,
+    pub kind: OrderKind,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OrderKind {
+    /// Opens a pending earning against a partner's clearing account.
+    Earn {
+        partner_id: ObjectId,
+        amount: Amount,
+        currency: Currency,
+        asset_id: ObjectId,
+        /// The usage event.
+        reference_id: String,
+        description: String,
+        #[serde(default)]
+        metadata: BTreeMap<String, String>,
+    },
+    /// Sets a sum aside to be paid out.
+    Payout {
+        amount: Amount,
+        currency: Currency,
+        description: String,
+        #[serde(default)]
+        metadata: BTreeMap<String, String>,
+    },
+    /// Corrects the wallet by an amount with sign.
+    Adjust {
+        amount: Amount,
+        currency: Currency,
+        description: String,
+    },
+    Bonus {
+        amount: Amount,
+        currency: Currency,
+        description: String,
+    },
+    Refund {
+        amount: Amount,
+        currency: Currency,
+        description: String,
+    },
+    /// Of a partner: money came in.
+    Deposit {
+        amount: Amount,
+        currency: Currency,
+        description: String,
+    },
+    /// Of a partner: sets aside what a usage event costs. `overdraft` is the credit limit.
+    Reserve {
+        amount: Amount,
+        currency: Currency,
+        overdraft: Amount,
+        asset_id: ObjectId,
+        /// The usage event.
+        reference_id: String,
+        description: String,
+    },
+    /// Ends a pending transaction of this wallet.
+    Resolve {
+        transaction_id: ObjectId,
+        outcome: Outcome,
+        reason: String,
+    },
+}
+
+/// How a pending transaction ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Outcome {
+    Completed,
+    Failed,
+    Cancelled,
+}
+
+impl From<Outcome> for TransactionStatus {
+    fn from(outcome: Outcome) -> Self {
+        match outcome {
+            Outcome::Completed => TransactionStatus::Completed,
+            Outcome::Failed => TransactionStatus::Failed,
+            Outcome::Cancelled => TransactionStatus::Cancelled,
+        }
+    }
+}
+
+impl Order {
+    pub const KEY_BYTES_MAX: usize = 300;
+
+    /// SHA-256, hex, of what is asked, by whom: what must not change under the same key.
+    pub fn request_hash(&self) -> String {
+        let json = serde_json::to_vec(&(self.asked_by, &self.kind)).unwrap_or_default();
+        hex::encode(Sha256::digest(&json))
+    }
+
+    /// The transaction that this order opens: the same for every attempt, on every node.
+    pub fn transaction_id(&self) -> ObjectId {
+        ObjectId::derived(&["transaction", &self.wallet_id.to_hex(), &self.key])
+    }
+
+    /// The transaction that this order is about.
+    pub fn subject(&self) -> ObjectId {
+        match &self.kind {
+            OrderKind::Resolve { transaction_id, .. } => *transaction_id,
+            _ => self.transaction_id(),
+        }
+    }
+}
+
+/// What an order came to. Both are final answers; that the store did not answer is no answer.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LedgerAnswer {
+    /// It is in the journal, for good.
+    Committed {
+        row: Box<Row>,
+        /// It was there before: an earlier attempt wrote it.
+        repeat: bool,
+    },
+    /// Nothing was written.
+    Refused(Refusal),
+}
+
+/// Why a wallet does not do what it is asked.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Refusal {
+    /// `available` is what could be used, credit included.
+    #[error("insufficient funds")]
+    Insufficient { available: Amount },
+    #[error("the idempotency key was used for another request")]
+    KeyReused,
+    #[error("a request with this idempotency key is being worked on")]
+    InFlight,
+    #[error("no such transaction")]
+    UnknownTransaction,
+    /// It has ended already, otherwise than asked for.
+    #[error("the transaction is {}", .0.as_str())]
+    Ended(TransactionStatus),
+    /// A balance would leave the bounds of amounts.
+    #[error("a balance would have more than 15 digits")]
+    TooLarge,
+    /// The order makes no sense: an amount that is not positive, a text that is too long.
+    #[error("invalid order: {0}")]
+    Invalid(String),
+}
