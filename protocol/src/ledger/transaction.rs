@@ -63,7 +63,10 @@ impl Transaction {
         }
         self.status = row.status;
         self.processed_at = Some(row.at);
-        self.metadata.extend(row.metadata.clone());
+        if row.status != TransactionStatus::Completed {
+            // Why, for whom it was.
+            self.metadata.insert("reason".to_owned(), row.description.clone());
+        }
         if row.reference_id.is_some() {
             self.reference_id.clone_from(&row.reference_id);
         }
