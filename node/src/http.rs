@@ -17,8 +17,8 @@ mod fingerprints;
 #[allow(dead_code)] // the same
 mod money;
 mod multipart;
-mod peer;
 mod params;
+mod peer;
 mod pictures;
 mod request;
 mod response;

@@ -194,7 +194,10 @@ mod tests {
         assert_eq!(text(Timestamp::of_day("2025-11-26")).as_deref(), Some("2025-11-26T00:00:00.000Z"));
         assert_eq!(text(Some(at.day_end())).as_deref(), Some("2025-11-26T23:59:59.999Z"));
         assert_eq!(text(Some(at.month_start())).as_deref(), Some("2025-11-01T00:00:00.000Z"));
-        assert_eq!(text(Timestamp::parse("2025-11-26T16:50:00.123+02:00")).as_deref(), Some("2025-11-26T14:50:00.123Z"));
+        assert_eq!(
+            text(Timestamp::parse("2025-11-26T16:50:00.123+02:00")).as_deref(),
+            Some("2025-11-26T14:50:00.123Z")
+        );
         for text in ["2025-02-30", "2025-1-1", "20250101", "", "yesterday", "2025-01-01T00:00:00Z"] {
             assert_eq!(Timestamp::of_day(text), None, "{text}");
         }

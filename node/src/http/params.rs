@@ -46,6 +46,13 @@ impl Params {
         self.errors.entry(name.to_owned()).or_default().push(message.into());
     }
 
+    /// As [`Params::wrong`], unless something is wrong already.
+    pub fn wrong_once(&mut self, name: &str, message: &str) {
+        if self.errors.is_empty() {
+            self.wrong(name, message);
+        }
+    }
+
     pub fn number(&mut self, names: &[&'static str], min: u64, max: u64) -> Option<u64> {
         let (name, text) = self.text(names)?;
         let number = text.parse::<u64>().ok().filter(|number| (min..=max).contains(number));
@@ -56,12 +63,7 @@ impl Params {
     }
 
     /// One of a set of words; `all` is as good as none.
-    pub fn word<T>(
-        &mut self,
-        names: &[&'static str],
-        accepted: &str,
-        parse: impl Fn(&str) -> Option<T>,
-    ) -> Option<T> {
+    pub fn word<T>(&mut self, names: &[&'static str], accepted: &str, parse: impl Fn(&str) -> Option<T>) -> Option<T> {
         let (name, text) = self.text(names).filter(|(_, text)| text != "all")?;
         let word = parse(&text);
         if word.is_none() {
@@ -97,10 +99,7 @@ impl Params {
 
     /// Instants in RFC 3339, or calendar days in UTC, of which the last counts whole.
     pub fn period(&mut self, from: &[&'static str], to: &[&'static str]) -> Period {
-        let period = Period {
-            from: self.instant(from, |day| day),
-            to: self.instant(to, Timestamp::day_end),
-        };
+        let period = Period { from: self.instant(from, |day| day), to: self.instant(to, Timestamp::day_end) };
         if let (Some(begin), Some(end)) = (period.from, period.to)
             && end < begin
             && let Some((name, _)) = self.text(to)
@@ -156,7 +155,8 @@ pub mod tests {
         assert_eq!(page("page=2&pageSize=7&skip=3"), Page { skip: 7, limit: 7 });
         assert_eq!(page("skip=3&page_size=9"), Page { skip: 3, limit: 9 });
         assert_eq!(page("limit=100"), Page { skip: 0, limit: 100 });
-        for text in ["page=0", "page=x", "skip=-1", "pageSize=0", "page_size=101", "limit=1e2", "skip=18446744073709551616"]
+        for text in
+            ["page=0", "page=x", "skip=-1", "pageSize=0", "page_size=101", "limit=1e2", "skip=18446744073709551616"]
         {
             let mut params = params(text);
             params.page(&["pageSize", "page_size", "limit"]);
