@@ -172,6 +172,11 @@ impl UsageEvent {
     pub fn id_of(partner_id: ObjectId, idempotency_key: &str) -> ObjectId {
         ObjectId::derived(&["usage", &partner_id.to_hex(), idempotency_key])
     }
+
+    /// Key of the orders that open its two transactions.
+    pub fn order_key(&self) -> String {
+        format!("usage/{}", self.id)
+    }
 }
 
 /// Hex SHA-256 of an API key's secret.
