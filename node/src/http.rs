@@ -11,8 +11,13 @@ mod cors;
 mod docs;
 mod edge;
 mod error;
+#[allow(dead_code)] // parts of it serve usage events, which are not there yet
+mod fields;
 mod fingerprints;
+#[allow(dead_code)] // the same
+mod money;
 mod multipart;
+mod params;
 mod peer;
 mod pictures;
 mod request;
@@ -23,6 +28,7 @@ mod slots;
 mod starting;
 mod system;
 mod upload;
+mod wallet;
 
 pub use edge::Edge;
 pub use server::Server;

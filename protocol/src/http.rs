@@ -3,11 +3,14 @@
 mod asset;
 mod error;
 mod fingerprint;
+mod paging;
 mod user;
+pub mod wallet;
 
 pub use asset::{AssetView, asset_deleted, asset_detail, asset_list, upload_result};
 pub use error::{ErrorBody, FieldErrors};
 pub use fingerprint::{FingerprintView, Progress, fingerprint_queued};
+pub use paging::Paging;
 pub use user::{SessionView, UserView};
 
 use serde::Serialize;
