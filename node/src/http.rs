@@ -15,6 +15,9 @@ mod fields;
 mod fingerprints;
 mod money;
 mod multipart;
+#[allow(dead_code)] // parts of it serve the history of wallets
+mod params;
+mod partners;
 mod peer;
 mod pictures;
 mod request;
@@ -25,6 +28,7 @@ mod slots;
 mod starting;
 mod system;
 mod upload;
+mod usage;
 
 pub use edge::Edge;
 pub use server::Server;

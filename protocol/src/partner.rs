@@ -1,12 +1,16 @@
 //! Partners: who reports usage, and pays for it. Their API keys, and the usage events they report.
 
+mod worth;
+
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use sha2::{Digest, Sha256};
 
+pub use self::worth::{Score, worth};
 use crate::analytics::Calculation;
+use crate::ledger::Order;
 use crate::{Amount, Currency, Object, ObjectId, Timestamp};
 
 /// Who pays. Its wallet has the same id.
@@ -173,6 +177,17 @@ pub struct UsageEvent {
 impl UsageEvent {
     pub fn id_of(partner_id: ObjectId, idempotency_key: &str) -> ObjectId {
         ObjectId::derived(&["usage", &partner_id.to_hex(), idempotency_key])
+    }
+
+    /// The key under which wallets know it.
+    pub fn order_key(&self) -> String {
+        format!("usage/{}", self.id)
+    }
+
+    /// The transaction in the creator's wallet. `None` as long as there is none, and when nothing is owed.
+    pub fn transaction_id(&self) -> Option<ObjectId> {
+        let has_begun = !matches!(self.status, UsageStatus::Received | UsageStatus::Rejected);
+        (has_begun && !self.value.is_zero()).then(|| Order::transaction_id_of(self.user_id, &self.order_key()))
     }
 
     /// The calculation that is kept of it, under the same id. `None` before it is pending, and when it was rejected.

@@ -113,7 +113,12 @@ impl Order {
 
     /// The transaction that this order opens: the same for every attempt, on every node.
     pub fn transaction_id(&self) -> ObjectId {
-        ObjectId::derived(&["transaction", &self.wallet_id.to_hex(), &self.key])
+        Self::transaction_id_of(self.wallet_id, &self.key)
+    }
+
+    /// The transaction that an order of this key opens in this wallet.
+    pub fn transaction_id_of(wallet_id: ObjectId, key: &str) -> ObjectId {
+        ObjectId::derived(&["transaction", &wallet_id.to_hex(), key])
     }
 
     /// The transaction that this order is about.

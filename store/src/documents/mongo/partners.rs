@@ -3,11 +3,11 @@
 use async_trait::async_trait;
 use metastamp_protocol::partner::{ApiKey, Partner, UsageEvent, UsageStatus};
 use metastamp_protocol::{ObjectId, Timestamp};
-use mongodb::bson::{Bson, doc};
+use mongodb::bson::{Bson, Document, doc};
 
 use super::MongoDocuments;
-use super::fault::{Attempt, Failure};
-use super::on::{On, Query, date, oid};
+use super::fault::{Attempt, Failure, is_duplicate};
+use super::on::{On, Query, conflict, date, oid};
 use super::usages;
 use crate::partners::{UsageClaim, UsagePage, UsageQuery};
 use crate::records::Collection::{self, ApiKeys, Partners as PartnersOf};
@@ -120,10 +120,12 @@ async fn save(on: On, partner: &Partner) -> Attempt<()> {
     let mut change = encode(PartnersOf, partner)?;
     change.remove("_id");
     change.remove("created_at");
-    match on.update(PartnersOf, doc! { "_id": oid(partner.id) }, doc! { "$set": change }).await {
-        Ok(true) => Ok(()),
-        Ok(false) => Err(StoreError::NotFound { what: "partner" }.into()),
-        Err(failure) => Err(failure),
+    let partners = on.db.collection::<Document>(PartnersOf.name());
+    match partners.update_one(doc! { "_id": oid(partner.id) }, doc! { "$set": change }).await {
+        Ok(updated) if updated.matched_count > 0 => Ok(()),
+        Ok(_) => Err(StoreError::NotFound { what: "partner" }.into()),
+        Err(error) if is_duplicate(&error) => Err(conflict(PartnersOf).into()),
+        Err(error) => Err(error.into()),
     }
 }
 

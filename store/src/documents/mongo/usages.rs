@@ -2,7 +2,7 @@
 
 use metastamp_protocol::partner::{UsageEvent, UsageStatus};
 use metastamp_protocol::{ObjectId, Timestamp};
-use mongodb::bson::{DateTime, Document, doc};
+use mongodb::bson::{Document, doc};
 use mongodb::options::ReturnDocument;
 
 use super::fault::{Attempt, Failure};
@@ -61,7 +61,8 @@ pub(super) async fn claim(on: On, claim: &UsageClaim) -> Attempt<Option<UsageEve
     let begun = doc! { "$eq": ["$status", to] };
     // An instant that is not there is smaller than any.
     let is_free = doc! { "$or": [{ "$lte": ["$working_until", "$$NOW"] }, { "$eq": ["$worker", oid(*worker)] }] };
-    let run_out = doc! { "$lte": [{ "$ifNull": ["$expires_at", DateTime::MAX] }, "$$NOW"] };
+    let has_end = doc! { "$eq": [{ "$type": "$expires_at" }, "date"] };
+    let run_out = doc! { "$and": [has_end, { "$lte": ["$expires_at", "$$NOW"] }] };
     let may_begin = doc! { "$and": [{ "$in": ["$status", from] }, { "$eq": [run_out, *expired] }] };
     let filter = doc! {
         "_id": oid(*id), "$expr": { "$and": [is_free, { "$or": [begun.clone(), may_begin] }] },
