@@ -26,10 +26,19 @@ pub const FINGERPRINT_JOB_DURATION_SECONDS: &str = "fingerprint_job_duration_sec
 pub const FINGERPRINT_WORKERS_LOST_TOTAL: &str = "fingerprint_workers_lost_total";
 /// Counter: jobs of dead members that this node returned to the queue.
 pub const FINGERPRINT_JOBS_RETURNED_TOTAL: &str = "fingerprint_jobs_returned_total";
-/// Counter, label `what` (upload, job, job_renewal, job_release): writes refused by the store because someone else had moved on.
+/// Counter, label `what` (upload, wallet, usage, job, job_renewal, job_release): writes refused by the store because someone else had moved on.
 pub const FENCED_WRITES_TOTAL: &str = "fenced_writes_total";
 /// Counter, label `outcome` (stored, repeat, discarded): ends of upload sessions.
 pub const UPLOAD_SESSIONS_TOTAL: &str = "upload_sessions_total";
+/// Histogram, rows: how many orders one write to a wallet's journal carried.
+pub const WALLET_GROUP_ROWS: &str = "wallet_group_rows";
+/// Counter, labels `order` (earn, payout, adjust, bonus, refund, deposit, reserve, resolve) and `outcome` (committed,
+/// repeated, refused, unknown): what became of orders to wallets of this node.
+pub const WALLET_ORDERS_TOTAL: &str = "wallet_orders_total";
+/// Counter, label `outcome` (pending, settled, cancelled, rejected): steps of usage events that this node finished.
+pub const USAGE_EVENTS_TOTAL: &str = "usage_events_total";
+/// Counter: usage events whose step was left undone, and that this node took up again.
+pub const USAGE_RESUMED_TOTAL: &str = "usage_resumed_total";
 /// Gauge: objects waiting to be removed.
 pub const GARBAGE_OBJECTS: &str = "garbage_objects";
 /// Counter, label `what` (session, object): what the sweeper cleaned away.

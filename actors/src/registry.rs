@@ -20,8 +20,6 @@ use crate::ActorError;
 use crate::error::Result;
 use crate::metrics::{ACTOR_ENTITIES, ACTOR_MAILBOX_DEPTH, ACTOR_PASSIVATIONS_TOTAL, ACTOR_REJECTED_TOTAL};
 
-/// Messages that one entity may have accepted and not yet answered.
-const MAILBOX_MAX: usize = 64;
 /// Entities of one kind in memory.
 const ENTITIES_MAX: usize = 100_000;
 
@@ -29,6 +27,8 @@ const ENTITIES_MAX: usize = 100_000;
 pub trait Entity: Actor + Clone {
     /// Word for the `kind` label of metrics.
     const KIND: &'static str;
+    /// Messages that one entity may have accepted and not yet answered.
+    const MAILBOX_MAX: usize = 64;
 }
 
 /// An entity in memory, with its bound.
@@ -209,7 +209,7 @@ impl<E: Entity> Actor for Keeper<E> {
             Some(slot) => Ok(slot),
             None => Actor::spawn_linked(None, self.0.entity.clone(), args, myself.get_cell())
                 .await
-                .map(|(actor, _)| Slot { actor, mailbox: Arc::new(Semaphore::new(MAILBOX_MAX)) })
+                .map(|(actor, _)| Slot { actor, mailbox: Arc::new(Semaphore::new(E::MAILBOX_MAX)) })
                 .map_err(|error| {
                     tracing::error!(kind = E::KIND, %id, %error, "entity failed to start");
                     ActorError::Stopped

@@ -17,7 +17,9 @@ use ractor::{Actor, ActorProcessingErr, ActorRef};
 use self::orphans::Orphans;
 use crate::error::Result;
 use crate::metrics::{GARBAGE_OBJECTS, SWEEPER_LEASE, SWEPT_TOTAL};
-use crate::{Deps, Settings};
+use crate::usage::Usages;
+use crate::wallet::Wallets;
+use crate::{ActorError, Deps, Settings};
 
 /// Rows handled in one pass.
 const PASS_MAX: u32 = 500;
@@ -39,6 +41,7 @@ pub(crate) struct Sweeper {
     objects: Objects,
     node: metastamp_protocol::NodeRef,
     settings: Settings,
+    usages: Usages,
 }
 
 pub(crate) enum Message {
@@ -55,12 +58,14 @@ pub(crate) struct State {
 
 impl Sweeper {
     pub fn new(deps: &Deps) -> Self {
+        let usages = Usages::new(Wallets::new(deps.cluster.clone()), deps.documents.clone());
         Self {
             documents: deps.documents.clone(),
             cache: deps.cache.clone(),
             objects: deps.objects.clone(),
             node: deps.cluster.local().clone(),
             settings: deps.settings.clone(),
+            usages,
         }
     }
 }
@@ -110,6 +115,8 @@ impl Sweeper {
         let ended = now.minus(REVOCATIONS_KEPT);
         result = result.and(self.documents.forget_revocations(ended).await.map(drop).map_err(Into::into));
         result = result.and(self.documents.forget_uploads(now.minus(ENDED_KEPT)).await.map(drop).map_err(Into::into));
+        let resumed = self.usages.resume().await.map_err(|error| ActorError::Refused(error.to_string().into()));
+        result = result.and(resumed.map(drop));
         result = result.and(state.orphans.pass(&self.documents, &self.objects, &self.settings, now).await);
         result.and(self.cache.sweep().await.map_err(Into::into))
     }

@@ -23,7 +23,7 @@ use crate::supervisor::{self, Child, Supervisor};
 use crate::sweeper::Sweeper;
 use crate::upload::{Rules, Sessions, Uploads};
 use crate::usage::Usages;
-use crate::wallet::Wallets;
+use crate::wallet::{Tellers, Wallets};
 
 /// Numbers that an operator, or a test, may want to be different.
 #[derive(Debug, Clone)]
@@ -55,6 +55,8 @@ pub struct Settings {
     pub orphans_every: Duration,
     /// An object without a row is removed when it is this old: no upload takes that long.
     pub orphan_age: Duration,
+    /// Orders to a wallet that one write may carry.
+    pub wallet_group_max: usize,
 }
 
 impl Settings {
@@ -74,6 +76,7 @@ impl Settings {
             sweep_every: Duration::from_secs(5),
             orphans_every: Duration::from_secs(30),
             orphan_age: Duration::from_secs(3_600),
+            wallet_group_max: 256,
         }
     }
 }
@@ -103,6 +106,7 @@ pub struct System {
     pub usages: Usages,
     cluster: Cluster,
     sessions: Sessions,
+    tellers: Tellers,
     jobs: Registry<JobActor>,
     queue: QueueHandle,
     cautious_until: Caution,
@@ -131,6 +135,8 @@ impl System {
             workers: deps.settings.worker.clone().map(Workers::new),
         };
         let sessions = Sessions::new(deps.documents.clone(), rules);
+        let tellers =
+            Tellers::new(deps.documents.clone(), deps.cluster.local().clone(), deps.settings.wallet_group_max);
         let jobs = fingerprint::jobs(tools.clone());
         let queue = Arc::new(RwLock::new(None));
         let cautious_until = Caution::default();
@@ -143,6 +149,7 @@ impl System {
         };
         let mut children = vec![
             registry_child("uploads", sessions.registry.clone()),
+            registry_child("wallets", tellers.registry.clone()),
             registry_child("fingerprint-jobs", jobs.clone()),
             sweeper_child(deps.clone()),
             failover_child(deps.documents.clone(), load.clone(), queue.clone(), cautious_until.clone()),
@@ -160,6 +167,7 @@ impl System {
             usages,
             cluster: deps.cluster.clone(),
             sessions,
+            tellers,
             jobs,
             queue,
             cautious_until,
@@ -214,7 +222,10 @@ fn tell(queue: &QueueHandle, message: QueueMessage) {
 #[async_trait]
 impl Entities for System {
     async fn perform(&self, command: Command, within: Duration) -> Result<Answer, Failure> {
-        Ok(self.sessions.perform(command, within).await?)
+        Ok(match command {
+            Command::Order(order) => self.tellers.perform(order, within).await?,
+            upload => self.sessions.perform(upload, within).await?,
+        })
     }
 
     fn notice(&self, _: &NodeRef, notice: Notice) {

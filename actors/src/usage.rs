@@ -1,20 +1,38 @@
 //! What partners report: from the event to the money, in steps that anybody may take up again.
+//!
+//! ```text
+//! report   event received -> partner: reserve -> creator: pending earning -> event pending
+//! settle   event settling -> partner: spend completed -> creator: earning completed -> event settled
+//! cancel   event cancelling -> creator: earning cancelled -> partner: reserve released -> event cancelled
+//! ```
+//! Which way an event goes is decided once, by a conditional write to the event. All that follows are orders whose keys
+//! are made of the event's id, so that whoever goes on, and however often, they are done once.
 
-use metastamp_protocol::ObjectId;
+use std::time::Duration;
+
 use metastamp_protocol::cluster::Failure;
-use metastamp_protocol::ledger::Refusal;
-use metastamp_protocol::partner::UsageEvent;
+use metastamp_protocol::ledger::{LedgerAnswer, Order, OrderKind, Outcome, Refusal};
+use metastamp_protocol::partner::{UsageEvent, UsageStatus};
+use metastamp_protocol::{ObjectId, Timestamp};
 use metastamp_store::StoreError;
 use metastamp_store::documents::SharedDocuments;
+use metastamp_store::partners::UsageClaim;
+use metrics::counter;
 
+use crate::metrics::{FENCED_WRITES_TOTAL, USAGE_EVENTS_TOTAL, USAGE_RESUMED_TOTAL};
 use crate::wallet::Wallets;
+
+/// How long nobody else goes on with an event that somebody is at: two orders, each with its failover.
+pub const LEASE: Duration = Duration::from_secs(25);
+/// Events taken up again in one pass.
+const PASS_MAX: u32 = 200;
+/// Why an event that nobody settled in time is cancelled.
+const EXPIRED: &str = "expired before it was settled";
 
 /// Handle to the usage events of the cluster.
 #[derive(Clone)]
 pub struct Usages {
-    #[allow(dead_code)]
     wallets: Wallets,
-    #[allow(dead_code)]
     documents: SharedDocuments,
 }
 
@@ -42,37 +60,276 @@ pub enum UsageError {
     Store(#[from] StoreError),
 }
 
+type Result<T> = std::result::Result<T, UsageError>;
+
 impl Usages {
     pub(crate) fn new(wallets: Wallets, documents: SharedDocuments) -> Self {
         Self { wallets, documents }
     }
 
     /// Takes a report: reserves its value at the partner and credits the owner of the asset with a pending earning.
-    /// `event` stands at `received`, with the id of its partner and key; `overdraft` is the partner's credit limit.
-    /// Reported again, the answer is the event as it stands, and false.
+    /// `event` stands at `received`, with the id of its partner and key. Reported again, the answer is the event as it
+    /// stands, and false.
     ///
     /// # Errors
     /// See [`UsageError`]; safe to repeat.
-    pub async fn report(&self, event: UsageEvent) -> Result<(UsageEvent, bool), UsageError> {
-        let _ = event;
-        Err(Failure::Unsupported.into())
+    pub async fn report(&self, mut event: UsageEvent) -> Result<(UsageEvent, bool)> {
+        let worker = ObjectId::generate();
+        event.worker = Some(worker);
+        event.working_until = Some(Timestamp::now().plus(LEASE));
+        let (stored, new) = self.documents.open_usage(&event).await?;
+        if new {
+            return Ok((self.go_on(stored).await?, true));
+        }
+        if stored.request_hash != event.request_hash {
+            return Err(UsageError::KeyReused);
+        }
+        match stored.status {
+            // The partner may be able to pay now.
+            UsageStatus::Received | UsageStatus::Rejected => {
+                let event = self.claim(&stored, &[UsageStatus::Rejected], UsageStatus::Received, None).await?;
+                Ok((self.go_on(event).await?, true))
+            }
+            _ => Ok((stored, false)),
+        }
     }
 
     /// Completes both sides. Settled before, the answer is the same.
     ///
     /// # Errors
     /// See [`UsageError`]; safe to repeat.
-    pub async fn settle(&self, id: ObjectId, by: ObjectId) -> Result<UsageEvent, UsageError> {
-        let _ = (id, by);
-        Err(Failure::Unsupported.into())
+    pub async fn settle(&self, id: ObjectId, by: ObjectId) -> Result<UsageEvent> {
+        tracing::debug!(usage_id = %id, %by, "settle");
+        self.end(id, UsageStatus::Settling, UsageStatus::Settled, None).await
     }
 
     /// Voids both sides. Cancelled before, the answer is the same.
     ///
     /// # Errors
     /// See [`UsageError`]; safe to repeat.
-    pub async fn cancel(&self, id: ObjectId, by: ObjectId, reason: &str) -> Result<UsageEvent, UsageError> {
-        let _ = (id, by, reason);
-        Err(Failure::Unsupported.into())
+    pub async fn cancel(&self, id: ObjectId, by: ObjectId, reason: &str) -> Result<UsageEvent> {
+        tracing::debug!(usage_id = %id, %by, "cancel");
+        self.end(id, UsageStatus::Cancelling, UsageStatus::Cancelled, Some(reason.to_owned())).await
     }
+
+    /// Goes on with events that somebody left half-way, and cancels those that have run out. Returns how many.
+    ///
+    /// # Errors
+    /// When the store does not answer; an event that fails is taken up the next time.
+    pub async fn resume(&self) -> Result<u64> {
+        let mut resumed = 0;
+        for event in self.documents.overdue_usages(PASS_MAX).await? {
+            let claimed = match event.status {
+                UsageStatus::Pending => self.claim_expired(&event).await,
+                step if step.is_under_way() => self.claim(&event, &[], step, event.reason.clone()).await,
+                _ => continue,
+            };
+            let ended = match claimed {
+                Ok(event) => self.go_on(event).await,
+                Err(error) => Err(error),
+            };
+            match ended {
+                Ok(event) => {
+                    tracing::info!(usage_id = %event.id, status = event.status.as_str(), "usage event taken up again");
+                    counter!(USAGE_RESUMED_TOTAL).increment(1);
+                    resumed += 1;
+                }
+                // Somebody was quicker, or the partner can't pay: both are answers.
+                Err(UsageError::InFlight | UsageError::Ended(_) | UsageError::Refused(_)) => {}
+                Err(error) => tracing::warn!(usage_id = %event.id, %error, "usage event stays half-way"),
+            }
+        }
+        Ok(resumed)
+    }
+
+    async fn end(
+        &self,
+        id: ObjectId,
+        step: UsageStatus,
+        to: UsageStatus,
+        reason: Option<String>,
+    ) -> Result<UsageEvent> {
+        let event = self.documents.usage(id).await?.ok_or(UsageError::NotFound)?;
+        match event.status {
+            status if status == to => return Ok(event),
+            // The report itself was left half-way: finish it first.
+            UsageStatus::Received => {
+                let event = self.claim(&event, &[], UsageStatus::Received, None).await?;
+                self.go_on(event).await?;
+            }
+            status if status == UsageStatus::Pending || status == step => {}
+            _ => return Err(UsageError::Ended(Box::new(event))),
+        }
+        let event = self.claim(&event, &[UsageStatus::Pending], step, reason).await?;
+        self.go_on(event).await
+    }
+
+    /// Takes a step of an event that has not run out.
+    async fn claim(
+        &self,
+        seen: &UsageEvent,
+        from: &[UsageStatus],
+        to: UsageStatus,
+        reason: Option<String>,
+    ) -> Result<UsageEvent> {
+        let claim = self.claim_of(seen.id, from, to, reason);
+        if let Some(event) = self.documents.claim_usage(&claim).await? {
+            return Ok(event);
+        }
+        let event = self.documents.usage(seen.id).await?.ok_or(UsageError::NotFound)?;
+        match event.status {
+            // It has run out, or somebody decided otherwise meanwhile.
+            status if status == to || status.is_under_way() => Err(UsageError::InFlight),
+            _ => Err(UsageError::Ended(Box::new(event))),
+        }
+    }
+
+    async fn claim_expired(&self, seen: &UsageEvent) -> Result<UsageEvent> {
+        let (pending, to) = ([UsageStatus::Pending], UsageStatus::Cancelling);
+        let claim = UsageClaim { expired: true, ..self.claim_of(seen.id, &pending, to, Some(EXPIRED.to_owned())) };
+        self.documents.claim_usage(&claim).await?.ok_or(UsageError::InFlight)
+    }
+
+    fn claim_of(&self, id: ObjectId, from: &[UsageStatus], to: UsageStatus, reason: Option<String>) -> UsageClaim {
+        let (from, worker) = (from.to_vec(), ObjectId::generate());
+        UsageClaim { id, from, to, worker, lease: LEASE, reason, expired: false }
+    }
+
+    /// Does the step that the event was claimed for. If it can't, the event is given back: a retry need not wait.
+    async fn go_on(&self, event: UsageEvent) -> Result<UsageEvent> {
+        let worker = event.worker.ok_or(UsageError::InFlight)?;
+        let (id, status, reason) = (event.id, event.status, event.reason.clone());
+        let ended = self.step(event, worker).await;
+        if matches!(ended, Err(UsageError::InFlight | UsageError::Failed(_) | UsageError::Store(_))) {
+            // Should this fail too, the lease runs out.
+            let _ = self.documents.finish_usage(id, worker, status, reason, Timestamp::now()).await;
+        }
+        ended
+    }
+
+    async fn step(&self, event: UsageEvent, worker: ObjectId) -> Result<UsageEvent> {
+        match event.status {
+            UsageStatus::Received => self.credit(event, worker).await,
+            UsageStatus::Settling => {
+                self.resolve(&event, event.partner_id, Outcome::Completed).await?;
+                self.resolve(&event, event.user_id, Outcome::Completed).await?;
+                self.finish(&event, worker, UsageStatus::Settled, None).await
+            }
+            UsageStatus::Cancelling => {
+                self.resolve(&event, event.user_id, Outcome::Cancelled).await?;
+                self.resolve(&event, event.partner_id, Outcome::Cancelled).await?;
+                let reason = event.reason.clone();
+                self.finish(&event, worker, UsageStatus::Cancelled, reason).await
+            }
+            _ => Ok(event),
+        }
+    }
+
+    /// Reserves the value at the partner and credits the creator with it.
+    async fn credit(&self, event: UsageEvent, worker: ObjectId) -> Result<UsageEvent> {
+        if event.value.is_zero() {
+            return self.finish(&event, worker, UsageStatus::Pending, None).await;
+        }
+        let partner = self.documents.partner(event.partner_id).await?.ok_or(UsageError::NotFound)?;
+        let reserve = OrderKind::Reserve {
+            amount: event.value,
+            currency: event.currency,
+            overdraft: partner.credit_limit(event.currency),
+            asset_id: event.asset_id,
+            reference_id: event.id.to_hex(),
+            description: description(&event),
+        };
+        match self.order(&event, event.partner_id, event.order_key(), reserve).await? {
+            None => {}
+            Some(Refusal::InFlight) => return Err(UsageError::InFlight),
+            Some(refusal) => {
+                self.finish(&event, worker, UsageStatus::Rejected, Some(refusal.to_string())).await?;
+                return Err(UsageError::Refused(refusal));
+            }
+        }
+        let earn = OrderKind::Earn {
+            partner_id: event.partner_id,
+            amount: event.value,
+            currency: event.currency,
+            asset_id: event.asset_id,
+            reference_id: event.id.to_hex(),
+            description: description(&event),
+            metadata: event.metadata.clone(),
+        };
+        match self.order(&event, event.user_id, event.order_key(), earn).await? {
+            None => self.finish(&event, worker, UsageStatus::Pending, None).await,
+            Some(Refusal::InFlight) => Err(UsageError::InFlight),
+            Some(refusal) => {
+                // Final: the reserve is spent under this key, so the report can't be tried again.
+                self.resolve(&event, event.partner_id, Outcome::Cancelled).await?;
+                self.finish(&event, worker, UsageStatus::Cancelled, Some(refusal.to_string())).await?;
+                Err(UsageError::Refused(refusal))
+            }
+        }
+    }
+
+    /// Ends one side of the event, in the wallet of the partner or of the creator.
+    async fn resolve(&self, event: &UsageEvent, wallet_id: ObjectId, outcome: Outcome) -> Result<()> {
+        if event.value.is_zero() {
+            return Ok(());
+        }
+        let (word, reason) = match outcome {
+            Outcome::Completed => ("settle", "settled"),
+            Outcome::Failed | Outcome::Cancelled => ("cancel", "cancelled"),
+        };
+        let transaction_id = Order::transaction_of(wallet_id, &event.order_key());
+        let kind = OrderKind::Resolve { transaction_id, outcome, reason: reason.to_owned() };
+        match self.order(event, wallet_id, format!("{word}/{}", event.id), kind).await? {
+            None => Ok(()),
+            Some(Refusal::InFlight) => Err(UsageError::InFlight),
+            Some(refusal) => {
+                // The event decides which way it goes, so its transactions can't have gone another.
+                tracing::error!(usage_id = %event.id, %wallet_id, %refusal, "the ledger contradicts a usage event");
+                Err(UsageError::Refused(refusal))
+            }
+        }
+    }
+
+    /// `None` when it is in the journal.
+    async fn order(
+        &self,
+        event: &UsageEvent,
+        wallet_id: ObjectId,
+        key: String,
+        kind: OrderKind,
+    ) -> Result<Option<Refusal>> {
+        let order = Order { wallet_id, key, asked_by: event.reported_by, kind };
+        Ok(match self.wallets.order(order).await?.answer {
+            LedgerAnswer::Committed { .. } => None,
+            LedgerAnswer::Refused(refusal) => Some(refusal),
+        })
+    }
+
+    async fn finish(
+        &self,
+        event: &UsageEvent,
+        worker: ObjectId,
+        to: UsageStatus,
+        reason: Option<String>,
+    ) -> Result<UsageEvent> {
+        match self.documents.finish_usage(event.id, worker, to, reason, Timestamp::now()).await {
+            Ok(event) => {
+                counter!(USAGE_EVENTS_TOTAL, "outcome" => to.as_str()).increment(1);
+                Ok(event)
+            }
+            // Somebody went on with it, because this took too long.
+            Err(StoreError::Fenced { .. }) => {
+                counter!(FENCED_WRITES_TOTAL, "what" => "usage").increment(1);
+                let now = self.documents.usage(event.id).await?.ok_or(UsageError::NotFound)?;
+                if now.status == to { Ok(now) } else { Err(UsageError::InFlight) }
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+}
+
+/// What people read in their history.
+fn description(event: &UsageEvent) -> String {
+    let (from, to) = (event.period_start.day(), event.period_end.day());
+    format!("Usage by {}, {from} to {to}", event.model)
 }

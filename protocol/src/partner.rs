@@ -179,7 +179,7 @@ impl UsageEvent {
         ObjectId::derived(&["usage", &partner_id.to_hex(), idempotency_key])
     }
 
-    /// The key under which wallets know it.
+    /// Key of the orders that open its two transactions.
     pub fn order_key(&self) -> String {
         format!("usage/{}", self.id)
     }
@@ -187,7 +187,7 @@ impl UsageEvent {
     /// The transaction in the creator's wallet. `None` as long as there is none, and when nothing is owed.
     pub fn transaction_id(&self) -> Option<ObjectId> {
         let has_begun = !matches!(self.status, UsageStatus::Received | UsageStatus::Rejected);
-        (has_begun && !self.value.is_zero()).then(|| Order::transaction_id_of(self.user_id, &self.order_key()))
+        (has_begun && !self.value.is_zero()).then(|| Order::transaction_of(self.user_id, &self.order_key()))
     }
 
     /// The calculation that is kept of it, under the same id. `None` before it is pending, and when it was rejected.

@@ -8,9 +8,6 @@ use metastamp_protocol::{ObjectId, Timestamp};
 
 use crate::Result;
 
-/// By then whoever stored an event has taken it, or is dead.
-pub const UNTAKEN_FOR: Duration = Duration::from_secs(60);
-
 /// Filters combine with AND.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct UsageQuery {
@@ -65,7 +62,7 @@ impl UsageClaim {
 
 /// The event after its step has ended at `to`.
 pub(crate) fn finish(event: &mut UsageEvent, to: UsageStatus, reason: Option<String>, now: Timestamp) {
-    let is_told_why = matches!(to, UsageStatus::Rejected | UsageStatus::Cancelled);
+    let is_told_why = matches!(to, UsageStatus::Rejected | UsageStatus::Cancelling | UsageStatus::Cancelled);
     event.reason = if is_told_why { reason.or_else(|| event.reason.take()) } else { None };
     event.status = to;
     event.worker = None;
@@ -100,7 +97,8 @@ pub trait Partners: Send + Sync + 'static {
     /// or it has (not) run out. Time is the store's. A step that was begun before is gone on with whether the event has
     /// run out since or not, and keeps its reason.
     async fn claim_usage(&self, claim: &UsageClaim) -> Result<Option<UsageEvent>>;
-    /// Ends the step that `worker` has taken: the event stands at `to` from now on. The calculation of the same id in
+    /// Ends the step that `worker` has taken: the event stands at `to` from now on, and nobody is at it; where it stood
+    /// before means that it is given back. The calculation of the same id in
     /// `analytics` follows: made when `to` is pending, settled or cancelled later. `Fenced` when the step was lost to
     /// another worker.
     async fn finish_usage(
@@ -111,7 +109,7 @@ pub trait Partners: Send + Sync + 'static {
         reason: Option<String>,
         now: Timestamp,
     ) -> Result<UsageEvent>;
-    /// Events whose step was begun and whose worker is overdue, and pending ones that have run out, by the store's clock.
-    /// One that was received and that nobody has taken counts as overdue after [`UNTAKEN_FOR`].
+    /// Events that are under way with nobody at it, or with a worker that is overdue; and pending ones that have run out,
+    /// by the store's clock.
     async fn overdue_usages(&self, limit: u32) -> Result<Vec<UsageEvent>>;
 }

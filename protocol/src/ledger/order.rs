@@ -105,19 +105,38 @@ impl From<Outcome> for TransactionStatus {
 impl Order {
     pub const KEY_BYTES_MAX: usize = 300;
 
-    /// SHA-256, hex, of what is asked, by whom: what must not change under the same key.
+    /// SHA-256, hex, of what is asked: what must not change under the same key. Who asks may change, when others go on
+    /// with what somebody began, and so may the credit limit, which is not part of what is asked.
     pub fn request_hash(&self) -> String {
-        let json = serde_json::to_vec(&(self.asked_by, &self.kind)).unwrap_or_default();
+        let mut kind = self.kind.clone();
+        if let OrderKind::Reserve { overdraft, .. } = &mut kind {
+            *overdraft = Amount::ZERO;
+        }
+        let json = serde_json::to_vec(&kind).unwrap_or_default();
         hex::encode(Sha256::digest(&json))
+    }
+
+    /// Label of metrics.
+    pub fn name(&self) -> &'static str {
+        match self.kind {
+            OrderKind::Earn { .. } => "earn",
+            OrderKind::Payout { .. } => "payout",
+            OrderKind::Adjust { .. } => "adjust",
+            OrderKind::Bonus { .. } => "bonus",
+            OrderKind::Refund { .. } => "refund",
+            OrderKind::Deposit { .. } => "deposit",
+            OrderKind::Reserve { .. } => "reserve",
+            OrderKind::Resolve { .. } => "resolve",
+        }
     }
 
     /// The transaction that this order opens: the same for every attempt, on every node.
     pub fn transaction_id(&self) -> ObjectId {
-        Self::transaction_id_of(self.wallet_id, &self.key)
+        Self::transaction_of(self.wallet_id, &self.key)
     }
 
-    /// The transaction that an order of this key opens in this wallet.
-    pub fn transaction_id_of(wallet_id: ObjectId, key: &str) -> ObjectId {
+    /// The transaction that an order with this key opens in this wallet.
+    pub fn transaction_of(wallet_id: ObjectId, key: &str) -> ObjectId {
         ObjectId::derived(&["transaction", &wallet_id.to_hex(), key])
     }
 

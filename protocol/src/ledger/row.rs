@@ -54,6 +54,8 @@ pub struct Row {
     pub transaction_id: ObjectId,
     /// Number of the transaction within the wallet, from 1.
     pub ordinal: u64,
+    /// Transactions of the wallet so far.
+    pub transactions: u64,
     pub kind: TransactionType,
     /// What the transaction is from this row on.
     pub status: TransactionStatus,

@@ -7,7 +7,7 @@ use rusqlite::types::Value;
 use rusqlite::{Connection, params, params_from_iter};
 
 use super::{encode, execute, insert, many, one};
-use crate::partners::{self, UNTAKEN_FOR, UsageClaim, UsagePage, UsageQuery};
+use crate::partners::{self, UsageClaim, UsagePage, UsageQuery};
 use crate::sqlite::failed;
 use crate::{Result, StoreError};
 
@@ -105,14 +105,12 @@ pub(super) fn finish(
 }
 
 pub(super) fn overdue(c: &Connection, limit: u32) -> Result<Vec<UsageEvent>> {
-    let now = Timestamp::now();
-    let untaken = now.minus(UNTAKEN_FOR);
     // Each part is read from its own index.
     let sql = "SELECT doc FROM usage_events WHERE status IN ('received','settling','cancelling') AND working_until<=?1 \
-               UNION ALL SELECT doc FROM usage_events WHERE status='received' AND working_until IS NULL AND \
-               created_at<=?2 \
-               UNION ALL SELECT doc FROM usage_events WHERE status='pending' AND expires_at<=?1 LIMIT ?3";
-    many(c, sql, params![now.millis(), untaken.millis(), limit])
+               UNION ALL SELECT doc FROM usage_events WHERE status IN ('received','settling','cancelling') AND \
+               working_until IS NULL \
+               UNION ALL SELECT doc FROM usage_events WHERE status='pending' AND expires_at<=?1 LIMIT ?2";
+    many(c, sql, params![Timestamp::now().millis(), limit])
 }
 
 /// The calculation of an event that has become pending is made; later its status follows.

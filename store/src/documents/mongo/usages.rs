@@ -8,7 +8,7 @@ use mongodb::options::ReturnDocument;
 use super::fault::{Attempt, Failure};
 use super::on::{On, Query, oid};
 use crate::StoreError;
-use crate::partners::{self, UNTAKEN_FOR, UsageClaim, UsagePage, UsageQuery};
+use crate::partners::{self, UsageClaim, UsagePage, UsageQuery};
 use crate::records::Collection::UsageEvents;
 use crate::records::decode;
 
@@ -120,18 +120,11 @@ async fn calculation_follows(_: &On, event: &UsageEvent) -> Attempt<()> {
 }
 
 pub(super) async fn overdue(on: On, limit: u32) -> Attempt<Vec<UsageEvent>> {
-    let untaken = i64::try_from(UNTAKEN_FOR.as_millis()).unwrap_or(i64::MAX);
     let by_now = |member: &str| doc! { "$lte": [member, "$$NOW"] };
-    let untaken = doc! { "$lte": ["$created_at", { "$subtract": ["$$NOW", untaken] }] };
-    // A missing instant would be smaller than any in `$expr`; each alternative is read from its own index.
-    let alternatives = vec![
-        doc! {
-            "status": { "$in": ["received", "settling", "cancelling"] }, "working_until": { "$type": "date" },
-            "$expr": by_now("$working_until"),
-        },
-        doc! { "status": "received", "working_until": null, "$expr": untaken },
-        doc! { "status": "pending", "expires_at": { "$type": "date" }, "$expr": by_now("$expires_at") },
-    ];
-    let filter = doc! { "$or": alternatives };
+    let under_way = doc! { "$in": ["received", "settling", "cancelling"] };
+    // An instant that is not there is smaller than any: right for a worker, wrong for an end.
+    let left = doc! { "status": under_way, "$expr": by_now("$working_until") };
+    let run_out = doc! { "status": "pending", "expires_at": { "$type": "date" }, "$expr": by_now("$expires_at") };
+    let filter = doc! { "$or": [left, run_out] };
     on.all(UsageEvents, Query { filter, limit, ..Query::default() }).await
 }

@@ -354,15 +354,17 @@ async fn overdue_are_the_left_and_the_run_out(store: Store) {
     taken(&store, &claim(held.id, &[UsageStatus::Pending], UsageStatus::Settling)).await;
     let run_out = mortal(&store, "run out", Some(instant)).await;
     mortal(&store, "lives", Some(Duration::from_secs(86_400))).await;
-    // Stored a moment ago and about to be taken; stored long ago by somebody who died.
-    let fresh = UsageEvent { created_at: Timestamp::now(), ..event(ObjectId::generate(), "fresh", 0) };
-    let untaken = UsageEvent { created_at: Timestamp(1_000_000), ..event(ObjectId::generate(), "untaken", 0) };
-    for event in [&fresh, &untaken] {
-        store.open_usage(event).await.unwrap();
-    }
-    let mut expected = [left.id, run_out.id, untaken.id];
+    // Begun and given back; stored, and never taken.
+    let given_back = pending(&store, "given back").await;
+    let cancel = claim(given_back.id, &[UsageStatus::Pending], UsageStatus::Cancelling);
+    taken(&store, &UsageClaim { reason: Some("why".to_owned()), ..cancel.clone() }).await;
+    let reason = Some("why".to_owned());
+    let back = store.finish_usage(given_back.id, cancel.worker, UsageStatus::Cancelling, reason, at(9)).await.unwrap();
+    assert_eq!((back.status, back.reason.as_deref(), back.worker), (UsageStatus::Cancelling, Some("why"), None));
+    let untaken = opened(&store, "untaken").await;
+    let mut expected = [left.id, run_out.id, given_back.id, untaken.id];
     expected.sort();
-    eventually("three are overdue", async || {
+    eventually("four are overdue", async || {
         let mut found: Vec<_> = store.overdue_usages(10).await.unwrap().iter().map(|event| event.id).collect();
         found.sort();
         found == expected

@@ -1,0 +1,186 @@
+//! The actor of one wallet: a queue in front of the journal. While one write is in flight, orders wait; the next write
+//! carries them all.
+
+use std::collections::HashMap;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::FutureExt;
+use metastamp_protocol::ObjectId;
+use metastamp_protocol::ledger::{LedgerAnswer, Order, Refusal};
+use metastamp_store::Ledger;
+use metastamp_store::ledger::COMMIT_ROWS_MAX;
+use ractor::{Actor, ActorProcessingErr, ActorRef, RpcReplyPort};
+use tokio::time::Instant;
+
+use super::teller::Teller;
+use crate::ActorError;
+use crate::error::Result;
+use crate::registry::Entity;
+
+/// A wallet that nobody asked for this long leaves memory.
+const IDLE_MAX: Duration = Duration::from_secs(120);
+/// Longest work on one group; less than callers wait.
+const GROUP_WITHIN: Duration = Duration::from_secs(8);
+
+type Reply = RpcReplyPort<Result<LedgerAnswer>>;
+
+/// Behaviour shared by all wallets.
+#[derive(Clone)]
+pub(crate) struct Wallet {
+    pub teller: Teller,
+    pub ledger: Arc<dyn Ledger>,
+    /// Orders carried by one write.
+    pub group_max: usize,
+}
+
+pub(crate) enum Message {
+    Order(Box<Order>, Reply),
+    /// The group that was at work has its answers.
+    Served(Vec<Result<LedgerAnswer>>),
+    Projected,
+    /// Time to look whether anybody still needs us.
+    Idle,
+}
+impl ractor::Message for Message {}
+
+pub(crate) struct State {
+    wallet_id: ObjectId,
+    waiting: Vec<(Order, Reply)>,
+    /// Whom the group at work is for.
+    at_work: Vec<(String, Reply)>,
+    /// Keys of both, with what was asked under them.
+    keys: HashMap<String, String>,
+    /// Views are being brought up to date.
+    projecting: bool,
+    /// They are behind the journal.
+    behind: bool,
+    touched: bool,
+    idle: tokio::task::JoinHandle<()>,
+}
+
+impl Entity for Wallet {
+    const KIND: &'static str = "wallet";
+    const MAILBOX_MAX: usize = 1_024;
+}
+
+impl Actor for Wallet {
+    type Msg = Message;
+    type State = State;
+    type Arguments = ObjectId;
+
+    async fn pre_start(
+        &self,
+        myself: ActorRef<Message>,
+        wallet_id: ObjectId,
+    ) -> std::result::Result<State, ActorProcessingErr> {
+        Ok(State {
+            wallet_id,
+            waiting: Vec::new(),
+            at_work: Vec::new(),
+            keys: HashMap::new(),
+            projecting: false,
+            behind: false,
+            touched: true,
+            idle: myself.send_interval(IDLE_MAX, || Message::Idle),
+        })
+    }
+
+    async fn handle(
+        &self,
+        myself: ActorRef<Message>,
+        message: Message,
+        state: &mut State,
+    ) -> std::result::Result<(), ActorProcessingErr> {
+        let idle = matches!(message, Message::Idle) && !state.touched;
+        state.touched = !matches!(message, Message::Idle);
+        match message {
+            Message::Order(order, reply) => state.queue(*order, reply),
+            Message::Served(answers) => state.served(answers),
+            Message::Projected => state.projecting = false,
+            Message::Idle => {}
+        }
+        if state.at_work.is_empty() {
+            self.begin(&myself, state);
+        }
+        if state.behind && !state.projecting {
+            self.project(&myself, state);
+        }
+        if idle && state.at_work.is_empty() && !state.projecting {
+            // What is in the mailbox is still answered; whoever comes later brings up another one.
+            myself.drain()?;
+        }
+        Ok(())
+    }
+
+    async fn post_stop(&self, _: ActorRef<Message>, state: &mut State) -> std::result::Result<(), ActorProcessingErr> {
+        state.idle.abort();
+        Ok(())
+    }
+}
+
+impl State {
+    fn queue(&mut self, order: Order, reply: Reply) {
+        // Whoever asked has given up waiting: the retry will ask again.
+        if reply.is_closed() {
+            return;
+        }
+        let asked = order.request_hash();
+        if let Some(before) = self.keys.get(&order.key) {
+            let refusal = if *before == asked { Refusal::InFlight } else { Refusal::KeyReused };
+            let _ = reply.send(Ok(LedgerAnswer::Refused(refusal)));
+            return;
+        }
+        self.keys.insert(order.key.clone(), asked);
+        self.waiting.push((order, reply));
+    }
+
+    fn served(&mut self, answers: Vec<Result<LedgerAnswer>>) {
+        for ((key, reply), answer) in self.at_work.drain(..).zip(answers) {
+            self.keys.remove(&key);
+            self.behind |= matches!(answer, Ok(LedgerAnswer::Committed { .. }));
+            let _ = reply.send(answer);
+        }
+    }
+}
+
+impl Wallet {
+    /// Takes what waits and serves it, off to the side.
+    fn begin(&self, myself: &ActorRef<Message>, state: &mut State) {
+        let count = state.waiting.len().min(self.group_max.clamp(1, COMMIT_ROWS_MAX));
+        if count == 0 {
+            return;
+        }
+        let taken = state.waiting.drain(..count).map(|(order, reply)| {
+            let key = order.key.clone();
+            (order, (key, reply))
+        });
+        let (orders, replies): (Vec<_>, Vec<_>) = taken.unzip();
+        state.at_work = replies;
+        let (teller, wallet_id, myself) = (self.teller.clone(), state.wallet_id, myself.clone());
+        tokio::spawn(async move {
+            let until = Instant::now() + GROUP_WITHIN;
+            let serving = tokio::time::timeout_at(until, teller.serve(wallet_id, &orders, until));
+            // A panic or a store that hangs must not leave the wallet waiting for ever.
+            let answers = match AssertUnwindSafe(serving).catch_unwind().await {
+                Ok(Ok(answers)) => answers,
+                Ok(Err(_)) => vec![Err(ActorError::Timeout); orders.len()],
+                Err(_) => vec![Err(ActorError::Stopped); orders.len()],
+            };
+            let _ = myself.cast(Message::Served(answers));
+        });
+    }
+
+    /// Brings the views up to date. Whoever reads them while they are behind does it too, so failing costs nothing.
+    fn project(&self, myself: &ActorRef<Message>, state: &mut State) {
+        (state.projecting, state.behind) = (true, false);
+        let (ledger, wallet_id, myself) = (self.ledger.clone(), state.wallet_id, myself.clone());
+        tokio::spawn(async move {
+            if let Ok(Err(error)) = AssertUnwindSafe(ledger.project(wallet_id)).catch_unwind().await {
+                tracing::debug!(%wallet_id, %error, "views of a wallet stay behind its journal");
+            }
+            let _ = myself.cast(Message::Projected);
+        });
+    }
+}

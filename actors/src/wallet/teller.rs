@@ -1,0 +1,157 @@
+//! Serves a group of orders of one wallet: looks at the journal, decides, writes all rows in one go.
+//!
+//! Nothing is believed that the journal does not say: each group begins with a look, and a lost race or an unknown
+//! outcome begins again with another one, where the idempotency keys tell what is already there.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use metastamp_protocol::ledger::{LedgerAnswer, Order, OrderKind, Refusal, Row};
+use metastamp_protocol::{NodeRef, ObjectId, Timestamp};
+use metastamp_store::ledger::Look;
+use metastamp_store::{Ledger, StoreError};
+use metrics::{counter, histogram};
+use rand::Rng as _;
+use tokio::time::Instant;
+
+use super::state::{Book, Stamp, Subject};
+use crate::ActorError;
+use crate::error::Result;
+use crate::metrics::{FENCED_WRITES_TOTAL, WALLET_GROUP_ROWS};
+
+/// Lost races and unknown outcomes after which a group is given back.
+const ATTEMPTS_MAX: u32 = 12;
+const PAUSE_MAX: Duration = Duration::from_millis(100);
+
+/// What tellers of all wallets share.
+#[derive(Clone)]
+pub struct Teller {
+    ledger: Arc<dyn Ledger>,
+    node: NodeRef,
+    /// Longest pause before another attempt.
+    pause_max: Duration,
+}
+
+/// One group on its way, over all attempts.
+struct Group<'a> {
+    wallet_id: ObjectId,
+    orders: &'a [Order],
+    answers: Vec<Option<LedgerAnswer>>,
+    /// Of the attempts so far: rows of these are ours.
+    batches: Vec<ObjectId>,
+}
+
+impl Teller {
+    pub fn new(ledger: Arc<dyn Ledger>, node: NodeRef) -> Self {
+        Self { ledger, node, pause_max: PAUSE_MAX }
+    }
+
+    /// An answer for each of `orders`, all of `wallet_id`, each with its own key. All that are answered `Committed` are
+    /// in the journal. An error means that nobody knows, and that the same orders are to be asked again.
+    pub async fn serve(&self, wallet_id: ObjectId, orders: &[Order], until: Instant) -> Vec<Result<LedgerAnswer>> {
+        let mut group = Group { wallet_id, orders, answers: vec![None; orders.len()], batches: Vec::new() };
+        let error = self.finish(&mut group, until).await.err();
+        let given_back = error.unwrap_or(ActorError::Busy);
+        group.answers.into_iter().map(|answer| answer.ok_or_else(|| given_back.clone())).collect()
+    }
+
+    async fn finish(&self, group: &mut Group<'_>, until: Instant) -> Result<()> {
+        for attempt in 0..ATTEMPTS_MAX {
+            let error = match self.attempt(group).await {
+                Ok(()) => return Ok(()),
+                Err(error) => error,
+            };
+            match error {
+                StoreError::Fenced { .. } => counter!(FENCED_WRITES_TOTAL, "what" => "wallet").increment(1),
+                // Written or not: the next look tells.
+                StoreError::Unavailable(_) => {}
+                error => return Err(error.into()),
+            }
+            let longest = Duration::from_millis(1 << attempt.min(7)).min(self.pause_max);
+            let pause = rand::rng().random_range(Duration::ZERO..=longest);
+            if Instant::now() + pause >= until || attempt + 1 == ATTEMPTS_MAX {
+                return Err(error.into());
+            }
+            tokio::time::sleep(pause).await;
+        }
+        Ok(())
+    }
+
+    /// One look, one write. Refusals count only once the rows they were decided on are written.
+    async fn attempt(&self, group: &mut Group<'_>) -> std::result::Result<(), StoreError> {
+        let open: Vec<usize> = (0..group.orders.len()).filter(|i| group.answers[*i].is_none()).collect();
+        if open.is_empty() {
+            return Ok(());
+        }
+        let orders: Vec<&Order> = open.iter().map(|i| &group.orders[*i]).collect();
+        let look = self.look(group.wallet_id, &orders).await?;
+        let stamp = Stamp { now: Timestamp::now(), batch: ObjectId::generate(), writer: self.node.to_string() };
+        let (decided, rows) = decide(group.wallet_id, &orders, &look, &stamp, &group.batches)?;
+        if !rows.is_empty() {
+            group.batches.push(stamp.batch);
+            histogram!(WALLET_GROUP_ROWS).record(rows.len() as f64);
+            self.ledger.commit(rows).await?;
+        }
+        for (i, answer) in open.into_iter().zip(decided) {
+            group.answers[i] = Some(answer);
+        }
+        Ok(())
+    }
+
+    async fn look(&self, wallet_id: ObjectId, orders: &[&Order]) -> std::result::Result<Look, StoreError> {
+        let keys: Vec<String> = orders.iter().map(|order| order.key.clone()).collect();
+        let ended = |order: &&Order| match &order.kind {
+            OrderKind::Resolve { transaction_id, .. } => Some(*transaction_id),
+            _ => None,
+        };
+        let transactions: Vec<ObjectId> = orders.iter().filter_map(ended).collect();
+        self.ledger.look(wallet_id, &keys, &transactions).await
+    }
+}
+
+/// What each order comes to, and the rows that make it so.
+fn decide(
+    wallet_id: ObjectId,
+    orders: &[&Order],
+    look: &Look,
+    stamp: &Stamp,
+    ours: &[ObjectId],
+) -> std::result::Result<(Vec<LedgerAnswer>, Vec<Row>), StoreError> {
+    let mut book = Book::at(wallet_id, look.head.as_ref());
+    let known: HashMap<&str, &Row> = look.by_key.iter().map(|row| (row.idempotency_key.as_str(), row)).collect();
+    let mut rows: Vec<Row> = Vec::new();
+    let mut answers = Vec::with_capacity(orders.len());
+    for order in orders {
+        let earlier = known.get(order.key.as_str()).copied();
+        if let Some(row) = earlier.or_else(|| rows.iter().find(|row| row.idempotency_key == order.key)) {
+            answers.push(repeated(order, row, ours));
+            continue;
+        }
+        let of_subject = |row: &&Row| row.transaction_id == order.subject() && row.wallet_id == wallet_id;
+        let subject = Subject::of(look.of_transactions.iter().chain(&rows).filter(of_subject));
+        match book.decide(order, subject, stamp) {
+            Ok(row) => {
+                // Judged once more by what knows nothing of how it was made, before it is written for good.
+                if let Err(violation) = book.apply(&row, subject) {
+                    return Err(StoreError::Internal(format!("a row that must not be written: {violation}")));
+                }
+                answers.push(LedgerAnswer::Committed { row: Box::new(row.clone()), repeat: false });
+                rows.push(row);
+            }
+            Err(refusal) => answers.push(LedgerAnswer::Refused(refusal)),
+        }
+    }
+    Ok((answers, rows))
+}
+
+/// The key is in the journal.
+fn repeated(order: &Order, row: &Row, ours: &[ObjectId]) -> LedgerAnswer {
+    if row.request_hash != order.request_hash() {
+        return LedgerAnswer::Refused(Refusal::KeyReused);
+    }
+    LedgerAnswer::Committed { row: Box::new(row.clone()), repeat: !ours.contains(&row.batch) }
+}
+
+#[cfg(test)]
+mod tests;
