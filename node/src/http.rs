@@ -11,13 +11,12 @@ mod cors;
 mod docs;
 mod edge;
 mod error;
-#[allow(dead_code)] // parts of it serve usage events, which are not there yet
 mod fields;
 mod fingerprints;
-#[allow(dead_code)] // the same
 mod money;
 mod multipart;
 mod params;
+mod partners;
 mod peer;
 mod pictures;
 mod request;
@@ -28,6 +27,7 @@ mod slots;
 mod starting;
 mod system;
 mod upload;
+mod usage;
 mod wallet;
 
 pub use edge::Edge;

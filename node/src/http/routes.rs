@@ -7,7 +7,7 @@ use http::Method;
 use super::error::{ApiError, Result};
 use super::request::Request;
 use super::response::Response;
-use super::{assets, auth, cluster, docs, fingerprints, pictures, system, upload, wallet};
+use super::{assets, auth, cluster, docs, fingerprints, partners, pictures, system, upload, usage, wallet};
 use crate::app::App;
 use metastamp_protocol::FileKind;
 
@@ -48,6 +48,19 @@ pub enum Route<'a> {
     WalletAdjustments,
     WalletBonuses,
     WalletRefunds,
+    Partners,
+    Partner(&'a str),
+    PartnerDeposits(&'a str),
+    PartnerKeys(&'a str),
+    /// A partner's id and that of one of its keys.
+    PartnerKey(&'a str, &'a str),
+    Usages,
+    UsageBatch,
+    UsagesSettle,
+    UsagesCancel,
+    Usage(&'a str),
+    UsageSettle(&'a str),
+    UsageCancel(&'a str),
     Cluster,
     Whereis(&'a str),
     ClusterDrain,
@@ -97,6 +110,18 @@ fn find_api<'a>(segments: &[&'a str]) -> Option<Route<'a>> {
         ["wallet", "adjustments"] => Route::WalletAdjustments,
         ["wallet", "bonuses"] => Route::WalletBonuses,
         ["wallet", "refunds"] => Route::WalletRefunds,
+        ["partners"] => Route::Partners,
+        ["partners", id] => Route::Partner(id),
+        ["partners", id, "deposits"] => Route::PartnerDeposits(id),
+        ["partners", id, "keys"] => Route::PartnerKeys(id),
+        ["partners", id, "keys", key_id] => Route::PartnerKey(id, key_id),
+        ["usage"] => Route::Usages,
+        ["usage", "batch"] => Route::UsageBatch,
+        ["usage", "settle"] => Route::UsagesSettle,
+        ["usage", "cancel"] => Route::UsagesCancel,
+        ["usage", id] => Route::Usage(id),
+        ["usage", id, "settle"] => Route::UsageSettle(id),
+        ["usage", id, "cancel"] => Route::UsageCancel(id),
         ["cluster"] => Route::Cluster,
         ["cluster", "whereis", id] => Route::Whereis(id),
         ["cluster", "drain"] => Route::ClusterDrain,
@@ -143,6 +168,18 @@ impl Route<'_> {
             Route::WalletAdjustments => "/api/v1/wallet/adjustments",
             Route::WalletBonuses => "/api/v1/wallet/bonuses",
             Route::WalletRefunds => "/api/v1/wallet/refunds",
+            Route::Partners => "/api/v1/partners",
+            Route::Partner(_) => "/api/v1/partners/{id}",
+            Route::PartnerDeposits(_) => "/api/v1/partners/{id}/deposits",
+            Route::PartnerKeys(_) => "/api/v1/partners/{id}/keys",
+            Route::PartnerKey(..) => "/api/v1/partners/{id}/keys/{key_id}",
+            Route::Usages => "/api/v1/usage",
+            Route::UsageBatch => "/api/v1/usage/batch",
+            Route::UsagesSettle => "/api/v1/usage/settle",
+            Route::UsagesCancel => "/api/v1/usage/cancel",
+            Route::Usage(_) => "/api/v1/usage/{id}",
+            Route::UsageSettle(_) => "/api/v1/usage/{id}/settle",
+            Route::UsageCancel(_) => "/api/v1/usage/{id}/cancel",
             Route::Cluster => "/api/v1/cluster",
             Route::Whereis(_) => "/api/v1/cluster/whereis/{id}",
             Route::ClusterDrain => "/api/v1/cluster/drain",
@@ -165,8 +202,18 @@ impl Route<'_> {
             | Route::WalletAdjustments
             | Route::WalletBonuses
             | Route::WalletRefunds
+            | Route::PartnerDeposits(_)
+            | Route::UsageBatch
+            | Route::UsagesSettle
+            | Route::UsagesCancel
+            | Route::UsageSettle(_)
+            | Route::UsageCancel(_)
             | Route::ClusterDrain => "POST, OPTIONS",
-            Route::Fingerprint(_) | Route::Payouts => "GET, HEAD, POST, OPTIONS",
+            Route::Fingerprint(_) | Route::Payouts | Route::Partners | Route::PartnerKeys(_) | Route::Usages => {
+                "GET, HEAD, POST, OPTIONS"
+            }
+            Route::Partner(_) => "GET, HEAD, PATCH, OPTIONS",
+            Route::PartnerKey(..) => "DELETE, OPTIONS",
             Route::Asset(_) => "GET, HEAD, DELETE, OPTIONS",
             _ => "GET, HEAD, OPTIONS",
         }
@@ -215,6 +262,22 @@ pub async fn handle(app: &Arc<App>, route: Route<'_>, mut request: Request) -> R
         ("POST", Route::WalletAdjustments) => wallet::adjust(app, request).await,
         ("POST", Route::WalletBonuses) => wallet::bonus(app, request).await,
         ("POST", Route::WalletRefunds) => wallet::refund(app, request).await,
+        ("POST", Route::Partners) => partners::create(app, request).await,
+        ("GET", Route::Partners) => partners::list(app, request).await,
+        ("GET", Route::Partner(id)) => partners::detail(app, request, id).await,
+        ("PATCH", Route::Partner(id)) => partners::change(app, request, id).await,
+        ("POST", Route::PartnerDeposits(id)) => partners::deposit(app, request, id).await,
+        ("POST", Route::PartnerKeys(id)) => partners::create_key(app, request, id).await,
+        ("GET", Route::PartnerKeys(id)) => partners::keys(app, request, id).await,
+        ("DELETE", Route::PartnerKey(id, key_id)) => partners::revoke_key(app, request, id, key_id).await,
+        ("POST", Route::Usages) => usage::report(app, request).await,
+        ("GET", Route::Usages) => usage::list(app, request).await,
+        ("POST", Route::UsageBatch) => usage::batch::report(app, request).await,
+        ("POST", Route::UsagesSettle) => usage::batch::settle(app, request).await,
+        ("POST", Route::UsagesCancel) => usage::batch::cancel(app, request).await,
+        ("GET", Route::Usage(id)) => usage::detail(app, request, id).await,
+        ("POST", Route::UsageSettle(id)) => usage::settle(app, request, id).await,
+        ("POST", Route::UsageCancel(id)) => usage::cancel(app, request, id).await,
         ("GET", Route::Cluster) => cluster::members(app, request).await,
         ("GET", Route::Whereis(id)) => cluster::whereis(app, request, id).await,
         ("POST", Route::ClusterDrain) => cluster::drain(app, request).await,
