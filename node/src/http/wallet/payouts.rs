@@ -110,7 +110,7 @@ pub async fn complete(app: &Arc<App>, request: &mut Request, id: &str) -> Result
     let payout = seen_by(app, &caller, object_id(id)?).await?;
     let body = request.body.read_small().await?;
     let reference = optional_text(&body, "reference", REFERENCE_CHARS_MAX)?;
-    end(app, &caller, payout, Outcome::Completed, "paid out".to_owned(), reference).await
+    end(app, &caller, payout, Outcome::Completed, "paid".to_owned(), reference).await
 }
 
 /// It did not work out: what was held is available again.
