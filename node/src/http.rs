@@ -15,7 +15,6 @@ mod fields;
 mod fingerprints;
 mod money;
 mod multipart;
-#[allow(dead_code)] // parts of it serve the history of wallets
 mod params;
 mod partners;
 mod peer;
@@ -29,6 +28,7 @@ mod starting;
 mod system;
 mod upload;
 mod usage;
+mod wallet;
 
 pub use edge::Edge;
 pub use server::Server;

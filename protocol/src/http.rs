@@ -7,6 +7,7 @@ mod paging;
 mod partner;
 mod usage;
 mod user;
+pub mod wallet;
 
 pub use asset::{AssetView, asset_deleted, asset_detail, asset_list, upload_result};
 pub use error::{ErrorBody, FieldErrors};

@@ -85,6 +85,11 @@ impl ApiError {
     }
 
     #[cfg(test)]
+    pub fn field_errors(&self) -> &FieldErrors {
+        &self.errors
+    }
+
+    #[cfg(test)]
     pub fn status_code(&self) -> u16 {
         self.status
     }

@@ -46,6 +46,13 @@ impl Params {
         self.errors.entry(name.to_owned()).or_default().push(message.into());
     }
 
+    /// As [`Params::wrong`], unless something is wrong already.
+    pub fn wrong_once(&mut self, name: &str, message: &str) {
+        if self.errors.is_empty() {
+            self.wrong(name, message);
+        }
+    }
+
     pub fn number(&mut self, names: &[&'static str], min: u64, max: u64) -> Option<u64> {
         let (name, text) = self.text(names)?;
         let number = text.parse::<u64>().ok().filter(|number| (min..=max).contains(number));

@@ -7,7 +7,7 @@ use http::Method;
 use super::error::{ApiError, Result};
 use super::request::Request;
 use super::response::Response;
-use super::{assets, auth, cluster, docs, fingerprints, partners, pictures, system, upload, usage};
+use super::{assets, auth, cluster, docs, fingerprints, partners, pictures, system, upload, usage, wallet};
 use crate::app::App;
 use metastamp_protocol::FileKind;
 
@@ -49,6 +49,18 @@ pub enum Route<'a> {
     Usage(&'a str),
     UsageSettle(&'a str),
     UsageCancel(&'a str),
+    WalletBalance,
+    WalletHistory,
+    WalletHistoryCsv,
+    WalletStatement,
+    Payouts,
+    Payout(&'a str),
+    PayoutCancel(&'a str),
+    PayoutComplete(&'a str),
+    PayoutFail(&'a str),
+    WalletAdjustments,
+    WalletBonuses,
+    WalletRefunds,
     Cluster,
     Whereis(&'a str),
     ClusterDrain,
@@ -98,6 +110,18 @@ fn find_api<'a>(segments: &[&'a str]) -> Option<Route<'a>> {
         ["usage", id] => Route::Usage(id),
         ["usage", id, "settle"] => Route::UsageSettle(id),
         ["usage", id, "cancel"] => Route::UsageCancel(id),
+        ["wallet", "balance"] => Route::WalletBalance,
+        ["wallet", "history"] => Route::WalletHistory,
+        ["wallet", "history.csv"] => Route::WalletHistoryCsv,
+        ["wallet", "statement"] => Route::WalletStatement,
+        ["wallet", "payouts"] => Route::Payouts,
+        ["wallet", "payouts", id] => Route::Payout(id),
+        ["wallet", "payouts", id, "cancel"] => Route::PayoutCancel(id),
+        ["wallet", "payouts", id, "complete"] => Route::PayoutComplete(id),
+        ["wallet", "payouts", id, "fail"] => Route::PayoutFail(id),
+        ["wallet", "adjustments"] => Route::WalletAdjustments,
+        ["wallet", "bonuses"] => Route::WalletBonuses,
+        ["wallet", "refunds"] => Route::WalletRefunds,
         ["cluster"] => Route::Cluster,
         ["cluster", "whereis", id] => Route::Whereis(id),
         ["cluster", "drain"] => Route::ClusterDrain,
@@ -144,6 +168,18 @@ impl Route<'_> {
             Route::Usage(_) => "/api/v1/usage/{id}",
             Route::UsageSettle(_) => "/api/v1/usage/{id}/settle",
             Route::UsageCancel(_) => "/api/v1/usage/{id}/cancel",
+            Route::WalletBalance => "/api/v1/wallet/balance",
+            Route::WalletHistory => "/api/v1/wallet/history",
+            Route::WalletHistoryCsv => "/api/v1/wallet/history.csv",
+            Route::WalletStatement => "/api/v1/wallet/statement",
+            Route::Payouts => "/api/v1/wallet/payouts",
+            Route::Payout(_) => "/api/v1/wallet/payouts/{id}",
+            Route::PayoutCancel(_) => "/api/v1/wallet/payouts/{id}/cancel",
+            Route::PayoutComplete(_) => "/api/v1/wallet/payouts/{id}/complete",
+            Route::PayoutFail(_) => "/api/v1/wallet/payouts/{id}/fail",
+            Route::WalletAdjustments => "/api/v1/wallet/adjustments",
+            Route::WalletBonuses => "/api/v1/wallet/bonuses",
+            Route::WalletRefunds => "/api/v1/wallet/refunds",
             Route::Cluster => "/api/v1/cluster",
             Route::Whereis(_) => "/api/v1/cluster/whereis/{id}",
             Route::ClusterDrain => "/api/v1/cluster/drain",
@@ -166,8 +202,14 @@ impl Route<'_> {
             | Route::UsagesCancel
             | Route::UsageSettle(_)
             | Route::UsageCancel(_)
+            | Route::PayoutCancel(_)
+            | Route::PayoutComplete(_)
+            | Route::PayoutFail(_)
+            | Route::WalletAdjustments
+            | Route::WalletBonuses
+            | Route::WalletRefunds
             | Route::ClusterDrain => "POST, OPTIONS",
-            Route::Fingerprint(_) | Route::Partners | Route::PartnerKeys(_) | Route::Usages => {
+            Route::Fingerprint(_) | Route::Partners | Route::PartnerKeys(_) | Route::Usages | Route::Payouts => {
                 "GET, HEAD, POST, OPTIONS"
             }
             Route::Partner(_) => "GET, HEAD, PATCH, OPTIONS",
@@ -223,6 +265,19 @@ pub async fn handle(app: &Arc<App>, route: Route<'_>, mut request: Request) -> R
         ("GET", Route::Usage(id)) => usage::detail(app, request, id).await,
         ("POST", Route::UsageSettle(id)) => usage::settle(app, request, id).await,
         ("POST", Route::UsageCancel(id)) => usage::cancel(app, request, id).await,
+        ("GET", Route::WalletBalance) => wallet::balance(app, request).await,
+        ("GET", Route::WalletHistory) => wallet::history(app, request).await,
+        ("GET", Route::WalletHistoryCsv) => wallet::history_csv(app, request).await,
+        ("GET", Route::WalletStatement) => wallet::statement(app, request).await,
+        ("GET", Route::Payouts) => wallet::payouts(app, request).await,
+        ("POST", Route::Payouts) => wallet::request_payout(app, request).await,
+        ("GET", Route::Payout(id)) => wallet::payout(app, request, id).await,
+        ("POST", Route::PayoutCancel(id)) => wallet::cancel(app, request, id).await,
+        ("POST", Route::PayoutComplete(id)) => wallet::complete(app, request, id).await,
+        ("POST", Route::PayoutFail(id)) => wallet::fail(app, request, id).await,
+        ("POST", Route::WalletAdjustments) => wallet::adjust(app, request).await,
+        ("POST", Route::WalletBonuses) => wallet::bonus(app, request).await,
+        ("POST", Route::WalletRefunds) => wallet::refund(app, request).await,
         ("GET", Route::Cluster) => cluster::members(app, request).await,
         ("GET", Route::Whereis(id)) => cluster::whereis(app, request, id).await,
         ("POST", Route::ClusterDrain) => cluster::drain(app, request).await,
