@@ -48,6 +48,7 @@ async fn a_payout_is_held_then_paid() {
     let done = admin.post(&complete).json(&json!({ "reference": "bank-1" })).send().await.unwrap();
     let done = done.expect(200).unwrap().json().unwrap();
     assert_eq!((&done["status"], &done["completed_at"].is_string()), (&json!("completed"), &true), "{done}");
+    assert_eq!(done["metadata"]["end_reason"], "paid, reference bank-1");
     assert_eq!(balance(&client, "USD").await, ["69.9", "69.9", "0.0", "30.1"]);
     let last = read(&client, "balance").await["data"]["last_payout"].take();
     assert_eq!((&last["amount"], &last["status"]), (&json!(30.1), &json!("completed")));

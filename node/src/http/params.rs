@@ -195,7 +195,7 @@ pub mod tests {
         assert_eq!(params("currency=all").currency(), None);
         assert!(params("all=true").flag("all") && !params("all=0").flag("all"));
         let mut params = params("currency=XAU&all=maybe");
-        (params.currency(), params.flag("all"));
+        assert_eq!((params.currency(), params.flag("all")), (None, false));
         assert_eq!(wrong(params), ["all", "currency"]);
     }
 }

@@ -110,7 +110,8 @@ pub async fn complete(app: &Arc<App>, request: &mut Request, id: &str) -> Result
     let payout = seen_by(app, &caller, object_id(id)?).await?;
     let body = request.body.read_small().await?;
     let reference = optional_text(&body, "reference", REFERENCE_CHARS_MAX)?;
-    end(app, &caller, payout, Outcome::Completed, reference.unwrap_or_default()).await
+    let reason = reference.map_or_else(|| "paid".to_owned(), |reference| format!("paid, reference {reference}"));
+    end(app, &caller, payout, Outcome::Completed, reason).await
 }
 
 /// It did not work out: what was held is available again.
