@@ -6,7 +6,7 @@ use rusqlite::{Connection, params};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::{EmbeddedDocuments, assets, decode as from_json, execute, jobs, uploads, users};
+use super::{EmbeddedDocuments, analytics, assets, decode as from_json, execute, jobs, uploads, users};
 use crate::records::{Bson, Collection, Document, Records, Snapshot, bson, decode, encode};
 use crate::sqlite::{ReadView, failed};
 use crate::{Result, StoreError};
@@ -99,10 +99,10 @@ impl Table {
             Collection::Repeats => ("repeats", "id", "id, first"),
             Collection::Garbage => ("garbage", "s3_key", "s3_key, since"),
             Collection::RevokedSessions => ("revoked_sessions", "sid", "sid, until"),
+            Collection::Analytics => ("analytics", "id", "bson"),
             Collection::Wallet
             | Collection::WalletJournal
             | Collection::WalletTransactions
-            | Collection::Analytics
             | Collection::UsageEvents
             | Collection::Partners
             | Collection::ApiKeys => {
@@ -115,7 +115,7 @@ impl Table {
 }
 
 /// The text under which a row keeps its `_id`.
-fn key(id: &Bson) -> Result<String> {
+pub(super) fn key(id: &Bson) -> Result<String> {
     match id {
         Bson::ObjectId(id) => Ok(id.to_hex()),
         Bson::String(text) => Ok(text.clone()),
@@ -192,10 +192,10 @@ fn put(c: &Connection, collection: Collection, record: Document) -> Result<()> {
             let until = record.get_datetime("until").map_or(i64::MAX, |at| at.timestamp_millis());
             execute(c, "INSERT INTO revoked_sessions VALUES (?1,?2)", params![id, until]).map(drop)
         }
+        Collection::Analytics => analytics::put_record(c, &record),
         Collection::Wallet
         | Collection::WalletJournal
         | Collection::WalletTransactions
-        | Collection::Analytics
         | Collection::UsageEvents
         | Collection::Partners
         | Collection::ApiKeys => {

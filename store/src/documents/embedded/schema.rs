@@ -47,6 +47,14 @@ CREATE UNIQUE INDEX IF NOT EXISTS jobs_asset ON jobs(asset_id);
 CREATE INDEX IF NOT EXISTS jobs_state ON jobs(state, not_before);
 CREATE INDEX IF NOT EXISTS jobs_kind ON jobs(state, json_extract(doc, '$.kind'), not_before);
 
+-- Calculations as they came, in any shape; user_id is null where they make no sense.
+CREATE TABLE IF NOT EXISTS analytics (
+  id TEXT PRIMARY KEY, user_id TEXT, asset_id TEXT, created_at INTEGER NOT NULL, bson BLOB NOT NULL
+);
+CREATE INDEX IF NOT EXISTS analytics_user ON analytics(user_id, created_at, id);
+CREATE INDEX IF NOT EXISTS analytics_user_asset ON analytics(user_id, asset_id, created_at, id);
+CREATE INDEX IF NOT EXISTS analytics_asset ON analytics(asset_id);
+
 -- Records that no domain type reads yet, as they came.
 CREATE TABLE IF NOT EXISTS plain_records (
   collection TEXT NOT NULL, id TEXT NOT NULL, bson BLOB NOT NULL, PRIMARY KEY (collection, id)

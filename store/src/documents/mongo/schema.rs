@@ -81,6 +81,9 @@ const INDEXES: &[Index] = &[
     index("analytics", &[("asset_id", 1), ("timestamp", -1)]),
     index("analytics", &[("timestamp", 1)]),
     index("analytics", &[("user_id", 1), ("created_at", -1)]),
+    // pages of a history, of all works or of one
+    index("analytics", &[("user_id", 1), ("created_at", -1), ("_id", -1)]),
+    index("analytics", &[("user_id", 1), ("asset_id", 1), ("created_at", -1), ("_id", -1)]),
     index("jobs", &[("asset_id", 1)]).unique(),
     // the queue in its order, for each lane
     index("jobs", &[("state", 1), ("created_at", 1), ("_id", 1)]),
