@@ -1,10 +1,12 @@
 //! Bodies of the HTTP contract. Success bodies are supersets: the flat payload plus the same under `data`.
 
+mod analytics;
 mod asset;
 mod error;
 mod fingerprint;
 mod user;
 
+pub use analytics::{CalculationView, ProjectionView, calculation_body};
 pub use asset::{AssetView, asset_deleted, asset_detail, asset_list, upload_result};
 pub use error::{ErrorBody, FieldErrors};
 pub use fingerprint::{FingerprintView, Progress, fingerprint_queued};

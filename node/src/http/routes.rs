@@ -7,7 +7,7 @@ use http::Method;
 use super::error::{ApiError, Result};
 use super::request::Request;
 use super::response::Response;
-use super::{assets, auth, cluster, docs, fingerprints, pictures, system, upload};
+use super::{analytics, assets, auth, cluster, docs, fingerprints, pictures, system, upload};
 use crate::app::App;
 use metastamp_protocol::FileKind;
 
@@ -36,6 +36,10 @@ pub enum Route<'a> {
     Asset(&'a str),
     /// An asset's id and the name of one of its pictures.
     Picture(&'a str, &'a str),
+    Predict,
+    Project,
+    Calculations,
+    Calculation(&'a str),
     Cluster,
     Whereis(&'a str),
     ClusterDrain,
@@ -73,6 +77,10 @@ fn find_api<'a>(segments: &[&'a str]) -> Option<Route<'a>> {
         ["assets"] => Route::Assets,
         ["assets", id] => Route::Asset(id),
         ["assets", id, "pictures", name] => Route::Picture(id, name),
+        ["analytics", "predict"] => Route::Predict,
+        ["analytics", "project"] => Route::Project,
+        ["analytics", "history"] => Route::Calculations,
+        ["analytics", "history", id] => Route::Calculation(id),
         ["cluster"] => Route::Cluster,
         ["cluster", "whereis", id] => Route::Whereis(id),
         ["cluster", "drain"] => Route::ClusterDrain,
@@ -107,6 +115,10 @@ impl Route<'_> {
             Route::Assets => "/api/v1/assets",
             Route::Asset(_) => "/api/v1/assets/{asset_id}",
             Route::Picture(..) => "/api/v1/assets/{asset_id}/pictures/{name}",
+            Route::Predict => "/api/v1/analytics/predict",
+            Route::Project => "/api/v1/analytics/project",
+            Route::Calculations => "/api/v1/analytics/history",
+            Route::Calculation(_) => "/api/v1/analytics/history/{calculation_id}",
             Route::Cluster => "/api/v1/cluster",
             Route::Whereis(_) => "/api/v1/cluster/whereis/{id}",
             Route::ClusterDrain => "/api/v1/cluster/drain",
@@ -123,6 +135,8 @@ impl Route<'_> {
             | Route::Refresh
             | Route::Upload(_)
             | Route::Fingerprints
+            | Route::Predict
+            | Route::Project
             | Route::ClusterDrain => "POST, OPTIONS",
             Route::Fingerprint(_) => "GET, HEAD, POST, OPTIONS",
             Route::Asset(_) => "GET, HEAD, DELETE, OPTIONS",
@@ -160,6 +174,10 @@ pub async fn handle(app: &Arc<App>, route: Route<'_>, mut request: Request) -> R
         ("GET", Route::Asset(id)) => assets::detail(app, request, id).await,
         ("GET", Route::Picture(id, name)) => pictures::show(app, request, id, name).await,
         ("DELETE", Route::Asset(id)) => assets::delete(app, request, id).await,
+        ("POST", Route::Predict) => analytics::predict(app, request).await,
+        ("POST", Route::Project) => analytics::project(app, request).await,
+        ("GET", Route::Calculations) => analytics::history(app, request).await,
+        ("GET", Route::Calculation(id)) => analytics::by_id(app, request, id).await,
         ("GET", Route::Cluster) => cluster::members(app, request).await,
         ("GET", Route::Whereis(id)) => cluster::whereis(app, request, id).await,
         ("POST", Route::ClusterDrain) => cluster::drain(app, request).await,
