@@ -37,7 +37,9 @@ pub struct EmbeddedDocuments {
 impl EmbeddedDocuments {
     /// Opens `metastamp.db` in `dir` and brings its tables up to date. Blocks on file I/O.
     pub fn open(dir: &Path) -> Result<Self> {
-        Ok(Self { db: Sqlite::open("documents", &dir.join("metastamp.db"), Durability::Full, schema::SCHEMA)? })
+        let (path, upgrade) = (dir.join("metastamp.db"), analytics::move_plain_records);
+        let db = Sqlite::open_and_upgrade("documents", &path, Durability::Full, schema::SCHEMA, upgrade)?;
+        Ok(Self { db })
     }
 }
 

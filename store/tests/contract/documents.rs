@@ -1,5 +1,6 @@
 //! The contract of the document store, case by case. All instants are made up: the store is told what time it is.
 
+mod analytics;
 mod assets;
 mod claims;
 mod deaths;
@@ -31,6 +32,7 @@ fn cases() -> Vec<Case<dyn Documents>> {
         uploads::cases(),
         sweeping::cases(),
         assets::cases(),
+        analytics::cases(),
         claims::cases(),
         deaths::cases(),
         results::cases(),

@@ -7,7 +7,9 @@ use rusqlite::{Connection, params};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::{EmbeddedDocuments, assets, decode as from_json, execute, jobs, partners, uploads, usages, users};
+use super::{
+    EmbeddedDocuments, analytics, assets, decode as from_json, execute, jobs, partners, uploads, usages, users,
+};
 use crate::records::{Bson, Collection, Document, Records, Snapshot, bson, decode, encode};
 use crate::sqlite::{ReadView, failed};
 use crate::{Result, StoreError};
@@ -103,7 +105,8 @@ impl Table {
             Collection::Repeats => ("repeats", "id", "id, first"),
             Collection::Garbage => ("garbage", "s3_key", "s3_key, since"),
             Collection::RevokedSessions => ("revoked_sessions", "sid", "sid, until"),
-            Collection::Wallet | Collection::WalletJournal | Collection::WalletTransactions | Collection::Analytics => {
+            Collection::Analytics => ("analytics", "id", "bson"),
+            Collection::Wallet | Collection::WalletJournal | Collection::WalletTransactions => {
                 let filter = format!("collection='{}'", collection.name());
                 return Self { name: "plain_records", id: "id", columns: "bson", filter };
             }
@@ -113,7 +116,7 @@ impl Table {
 }
 
 /// The text under which a row keeps its `_id`.
-fn key(id: &Bson) -> Result<String> {
+pub(super) fn key(id: &Bson) -> Result<String> {
     match id {
         Bson::ObjectId(id) => Ok(id.to_hex()),
         Bson::String(text) => Ok(text.clone()),
@@ -190,7 +193,8 @@ fn put(c: &Connection, collection: Collection, record: Document) -> Result<()> {
             let until = record.get_datetime("until").map_or(i64::MAX, |at| at.timestamp_millis());
             execute(c, "INSERT INTO revoked_sessions VALUES (?1,?2)", params![id, until]).map(drop)
         }
-        Collection::Wallet | Collection::WalletJournal | Collection::WalletTransactions | Collection::Analytics => {
+        Collection::Analytics => analytics::put_record(c, &record),
+        Collection::Wallet | Collection::WalletJournal | Collection::WalletTransactions => {
             let bytes = bson::serialize_to_vec(&record).map_err(|e| StoreError::Internal(e.to_string()))?;
             let params = params![collection.name(), id, bytes];
             execute(c, "INSERT INTO plain_records VALUES (?1,?2,?3)", params).map(drop)

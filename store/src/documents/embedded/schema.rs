@@ -65,6 +65,13 @@ CREATE INDEX IF NOT EXISTS usage_events_user ON usage_events(user_id, created_at
 CREATE INDEX IF NOT EXISTS usage_events_asset ON usage_events(asset_id, created_at, id);
 CREATE INDEX IF NOT EXISTS usage_events_working ON usage_events(status, working_until);
 CREATE INDEX IF NOT EXISTS usage_events_expires ON usage_events(status, expires_at);
+-- Calculations as they came, in any shape; user_id is null where they make no sense.
+CREATE TABLE IF NOT EXISTS analytics (
+  id TEXT PRIMARY KEY, user_id TEXT, asset_id TEXT, created_at INTEGER NOT NULL, bson BLOB NOT NULL
+);
+CREATE INDEX IF NOT EXISTS analytics_user ON analytics(user_id, created_at, id);
+CREATE INDEX IF NOT EXISTS analytics_user_asset ON analytics(user_id, asset_id, created_at, id);
+CREATE INDEX IF NOT EXISTS analytics_asset ON analytics(asset_id);
 
 -- Records that no domain type reads yet, as they came.
 CREATE TABLE IF NOT EXISTS plain_records (

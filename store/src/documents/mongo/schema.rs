@@ -90,6 +90,9 @@ const INDEXES: &[Index] = &[
     index("usage_events", &[("asset_id", 1), ("created_at", 1), ("_id", 1)]),
     index("usage_events", &[("status", 1), ("working_until", 1)]),
     index("usage_events", &[("status", 1), ("expires_at", 1)]),
+    // pages of a history, of all works or of one
+    index("analytics", &[("user_id", 1), ("created_at", -1), ("_id", -1)]),
+    index("analytics", &[("user_id", 1), ("asset_id", 1), ("created_at", -1), ("_id", -1)]),
     index("jobs", &[("asset_id", 1)]).unique(),
     // the queue in its order, for each lane
     index("jobs", &[("state", 1), ("created_at", 1), ("_id", 1)]),
