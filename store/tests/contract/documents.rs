@@ -5,6 +5,10 @@ mod claims;
 mod deaths;
 mod fingerprints;
 pub mod fixtures;
+pub mod journal;
+mod ledger;
+mod ledger_history;
+mod ledger_views;
 mod records;
 mod results;
 mod shared;
@@ -37,6 +41,9 @@ fn cases() -> Vec<Case<dyn Documents>> {
         shared::cases(),
         upkeep::cases(),
         records::cases(),
+        ledger::cases(),
+        ledger_views::cases(),
+        ledger_history::cases(),
     ]
     .into_iter()
     .flatten()

@@ -1,12 +1,13 @@
 //! Rows as records and back, for backups, moves and repairs.
 
 use async_trait::async_trait;
+use metastamp_protocol::ledger::{Row, Transaction};
 use metastamp_protocol::{Asset, Fingerprint, Job, Timestamp, UploadSession, User};
 use rusqlite::{Connection, params};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::{EmbeddedDocuments, assets, decode as from_json, execute, jobs, uploads, users};
+use super::{EmbeddedDocuments, assets, decode as from_json, execute, jobs, ledger, uploads, users};
 use crate::records::{Bson, Collection, Document, Records, Snapshot, bson, decode, encode};
 use crate::sqlite::{ReadView, failed};
 use crate::{Result, StoreError};
@@ -99,13 +100,10 @@ impl Table {
             Collection::Repeats => ("repeats", "id", "id, first"),
             Collection::Garbage => ("garbage", "s3_key", "s3_key, since"),
             Collection::RevokedSessions => ("revoked_sessions", "sid", "sid, until"),
-            Collection::Wallet
-            | Collection::WalletJournal
-            | Collection::WalletTransactions
-            | Collection::Analytics
-            | Collection::UsageEvents
-            | Collection::Partners
-            | Collection::ApiKeys => {
+            Collection::Wallet => ("wallets", "id", "bson"),
+            Collection::WalletJournal => ("wallet_journal", "id", "doc"),
+            Collection::WalletTransactions => ("wallet_transactions", "id", "doc"),
+            Collection::Analytics | Collection::UsageEvents | Collection::Partners | Collection::ApiKeys => {
                 let filter = format!("collection='{}'", collection.name());
                 return Self { name: "plain_records", id: "id", columns: "bson", filter };
             }
@@ -143,9 +141,9 @@ fn page(c: &Connection, collection: Collection, after: Option<String>, limit: u3
                 let instant = if collection == Collection::Garbage { "since" } else { "until" };
                 encode(collection, &serde_json::json!({ "id": text(0)?, instant: at }))?
             }
+            Collection::WalletJournal => record::<Row>(collection, &text(0)?)?,
+            Collection::WalletTransactions => record::<Transaction>(collection, &text(0)?)?,
             Collection::Wallet
-            | Collection::WalletJournal
-            | Collection::WalletTransactions
             | Collection::Analytics
             | Collection::UsageEvents
             | Collection::Partners
@@ -192,18 +190,40 @@ fn put(c: &Connection, collection: Collection, record: Document) -> Result<()> {
             let until = record.get_datetime("until").map_or(i64::MAX, |at| at.timestamp_millis());
             execute(c, "INSERT INTO revoked_sessions VALUES (?1,?2)", params![id, until]).map(drop)
         }
-        Collection::Wallet
-        | Collection::WalletJournal
-        | Collection::WalletTransactions
-        | Collection::Analytics
-        | Collection::UsageEvents
-        | Collection::Partners
-        | Collection::ApiKeys => {
+        Collection::Wallet => ledger::insert_wallet(c, &id, &record, true),
+        Collection::WalletJournal => ledger::insert_row(c, &decode(collection, record)?),
+        Collection::WalletTransactions => ledger::put_transaction(c, &decode(collection, record)?),
+        Collection::Analytics | Collection::UsageEvents | Collection::Partners | Collection::ApiKeys => {
             let bytes = bson::serialize_to_vec(&record).map_err(|e| StoreError::Internal(e.to_string()))?;
             let params = params![collection.name(), id, bytes];
             execute(c, "INSERT INTO plain_records VALUES (?1,?2,?3)", params).map(drop)
         }
     }
+}
+
+/// Collections that lay in `plain_records` before they had a table of their own.
+const MOVED: [Collection; 3] = [Collection::Wallet, Collection::WalletJournal, Collection::WalletTransactions];
+
+/// Puts what older versions left in `plain_records` where it belongs now.
+pub(super) fn move_plain(c: &Connection) -> Result<()> {
+    for collection in MOVED {
+        let mut plain = c.prepare("SELECT id, bson FROM plain_records WHERE collection=?1").map_err(failed)?;
+        let rows = plain.query_map([collection.name()], |row| Ok((row.get(0)?, row.get(1)?))).map_err(failed)?;
+        let rows: Vec<(String, Vec<u8>)> = rows.collect::<rusqlite::Result<_>>().map_err(failed)?;
+        for (id, bytes) in rows {
+            let record: Document =
+                bson::deserialize_from_slice(&bytes).map_err(|e| StoreError::Internal(e.to_string()))?;
+            match put(c, collection, record.clone()) {
+                // Two of one owner, which older versions took: both are kept, one is found.
+                Err(StoreError::Conflict { .. }) if collection == Collection::Wallet => {
+                    ledger::insert_wallet(c, &id, &record, false)?;
+                }
+                result => result?,
+            }
+        }
+        execute(c, "DELETE FROM plain_records WHERE collection=?1", [collection.name()])?;
+    }
+    Ok(())
 }
 
 fn remove(c: &Connection, collection: Collection, id: &str) -> Result<u64> {
