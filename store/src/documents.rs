@@ -5,6 +5,7 @@
 //! as `Fenced` or as an outcome.
 
 pub mod embedded;
+mod journal;
 pub mod mongo;
 mod rules;
 

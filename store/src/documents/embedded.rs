@@ -37,8 +37,8 @@ pub struct EmbeddedDocuments {
 impl EmbeddedDocuments {
     /// Opens `metastamp.db` in `dir` and brings its tables up to date. Blocks on file I/O.
     pub fn open(dir: &Path) -> Result<Self> {
-        let (path, upgrade) = (dir.join("metastamp.db"), analytics::move_plain_records);
-        let db = Sqlite::open_and_upgrade("documents", &path, Durability::Full, schema::SCHEMA, upgrade)?;
+        let path = dir.join("metastamp.db");
+        let db = Sqlite::open_and_upgrade("documents", &path, Durability::Full, schema::SCHEMA, records::move_plain)?;
         Ok(Self { db })
     }
 }

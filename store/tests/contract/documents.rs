@@ -6,6 +6,10 @@ mod claims;
 mod deaths;
 mod fingerprints;
 pub mod fixtures;
+pub mod journal;
+mod ledger;
+mod ledger_history;
+mod ledger_views;
 mod partners;
 mod records;
 mod results;
@@ -41,6 +45,9 @@ fn cases() -> Vec<Case<dyn Documents>> {
         upkeep::cases(),
         partners::cases(),
         records::cases(),
+        ledger::cases(),
+        ledger_views::cases(),
+        ledger_history::cases(),
     ]
     .into_iter()
     .flatten()

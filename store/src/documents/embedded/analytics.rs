@@ -12,9 +12,6 @@ use crate::records::{Collection, Document, bson, decode, encode};
 use crate::sqlite::failed;
 use crate::{Analytics, Result, StoreError};
 
-/// Records of older versions that are moved by one statement.
-const MOVE_BATCH: u32 = 500;
-
 #[async_trait]
 impl Analytics for EmbeddedDocuments {
     async fn put_calculation(&self, calculation: &Calculation) -> Result<()> {
@@ -117,21 +114,6 @@ fn records(c: &Connection, sql: &str, params: impl Params) -> Result<Vec<Documen
     Ok(records)
 }
 
-/// Calculations that lie where older versions put what they could not read.
-pub(super) fn move_plain_records(c: &Connection) -> Result<()> {
-    let name = Collection::Analytics.name();
-    let sql = "SELECT max(id) FROM (SELECT id FROM plain_records WHERE collection=?1 ORDER BY id LIMIT ?2)";
-    loop {
-        let last: Option<String> = c.query_row(sql, params![name, MOVE_BATCH], |row| row.get(0)).map_err(failed)?;
-        let Some(last) = last else { return Ok(()) };
-        let batch = "SELECT bson FROM plain_records WHERE collection=?1 AND id<=?2";
-        for record in records(c, batch, params![name, last])? {
-            put_record(c, &record)?;
-        }
-        execute(c, "DELETE FROM plain_records WHERE collection=?1 AND id<=?2", params![name, last])?;
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use metastamp_protocol::Timestamp;
@@ -147,7 +129,7 @@ mod tests {
             let (id, user_id) = (oid::ObjectId::new(), user_id.to_hex());
             doc! { "_id": id, "user_id": user_id, "calculated_value": f64::from(n), "timestamp": "2025-11-26T14:30:00" }
         };
-        let before: Vec<_> = (0..MOVE_BATCH + 5).map(older).collect();
+        let before: Vec<_> = (0..20 + 5).map(older).collect();
         let rows = before.clone();
         let store = EmbeddedDocuments::open(dir.path()).unwrap();
         let put = move |c: &Connection| {
