@@ -3,7 +3,7 @@
 //! It knows HTTP, signals and the words of `metastamp-protocol`, nothing else of the system. The parts:
 //! [`node`] runs a node process, [`fleet`] several as a cluster, [`net`] puts links between them that can be cut,
 //! [`client`] speaks HTTP, [`workload`] keeps clients at it, [`history`] writes down who was told what, [`check`] holds
-//! that against what the nodes show at the end, [`scenario`] puts them together. [`servers`] runs the databases that
+//! that against what the nodes show at the end, [`scenario`] puts them together; [`wallet`] does all of it for money. [`servers`] runs the databases that
 //! nodes may be told to use, [`proxy`] stands between the two.
 
 pub mod check;
@@ -19,6 +19,7 @@ pub mod proxy;
 pub mod scenario;
 pub mod servers;
 pub mod stranger;
+pub mod wallet;
 mod watchdog;
 pub mod workload;
 

@@ -31,3 +31,4 @@ mod stores_start;
 mod teeth;
 mod upload;
 mod wallet;
+mod wallet_chaos;

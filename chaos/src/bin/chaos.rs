@@ -13,12 +13,14 @@ use metastamp_chaos::check::judge;
 use metastamp_chaos::fleet::unfenced_binary;
 use metastamp_chaos::history::{Event, Parameters, What};
 use metastamp_chaos::scenario::{cluster, kill};
-use metastamp_chaos::{FleetOptions, NodeOptions, history};
+use metastamp_chaos::{FleetOptions, NodeOptions, history, wallet};
 
 /// Longest life of a node between two kills of the scenario without a cluster.
 const LIFE_MAX: Duration = Duration::from_millis(1_500);
 /// Name of that scenario.
 const KILL: &str = "kill";
+/// The one about money; it writes no history.
+const WALLET: &str = "wallet";
 
 /// Starts real META-STAMP nodes, breaks them and judges what they acknowledged.
 #[derive(Parser)]
@@ -33,7 +35,7 @@ enum Command {
     /// Run a scenario; the exit code is 1 when a promise was broken.
     Run {
         /// `kill` (nodes of no cluster), or one of a cluster: kill-owner, pause, isolate, cut, one-way, restart,
-        /// restart-all, rolling, drain.
+        /// restart-all, rolling, drain; or `wallet`: money under kill-owner and pause, which writes no history.
         #[arg(long, default_value = KILL)]
         scenario: String,
         /// The same seed gives the same files and the same choices; a random one unless given.
@@ -108,6 +110,9 @@ fn run(scenario: &str, seed: u64, parameters: &Parameters, unfenced: bool, out: 
     let Parameters { nodes, uploaders, rounds, time_max_ms, pause_ms, .. } = *parameters;
     let (time_max, pause) = (Duration::from_millis(time_max_ms), Duration::from_millis(pause_ms));
     println!("scenario {scenario}, seed {seed}, {time_max:?}, {nodes} nodes, {uploaders} uploaders");
+    if scenario == WALLET {
+        return run_wallet(seed, parameters);
+    }
     let file = File::create(out).with_context(|| format!("can't write {}", out.display()))?;
     let mut node = NodeOptions::new();
     if unfenced {
@@ -127,6 +132,16 @@ fn run(scenario: &str, seed: u64, parameters: &Parameters, unfenced: bool, out: 
     history::write(&events, BufWriter::new(file))?;
     println!("history: {}", out.display());
     Ok(pronounce(&events))
+}
+
+/// Clients are twice the uploaders: orders are smaller than files.
+fn run_wallet(seed: u64, parameters: &Parameters) -> Result<ExitCode> {
+    let (time, pause) = (Duration::from_millis(parameters.time_max_ms), Duration::from_millis(parameters.pause_ms));
+    let plan = wallet::Plan { seed, nodes: parameters.nodes, clients: 2 * parameters.uploaders, time, pause };
+    let runtime = tokio::runtime::Runtime::new()?;
+    let verdict = runtime.block_on(wallet::run(&plan, FleetOptions::default(), |line| println!("{line}")))?;
+    println!("{verdict}");
+    Ok(ExitCode::from(u8::from(!verdict.holds())))
 }
 
 fn read(path: &Path) -> Result<Vec<Event>> {
