@@ -1,21 +1,32 @@
 //! Wallets in tests: an administrator who books, and what clients ask of their own wallets.
 
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
 use metastamp_chaos::node::run_to_end;
 use metastamp_protocol::ObjectId;
 use serde_json::{Value, json};
+use tokio::sync::Mutex;
 
 use crate::{Answer, Client, DONE_WITHIN, NodeProcess, PASSWORD, anonymous, unique};
 
 const ADMIN_EMAIL: &str = "treasurer@example.test";
 
-/// An administrator of the node, made if there is none.
+/// An administrator of the node, made by whoever asks first.
 pub async fn administrator(node: &NodeProcess) -> Client {
+    static TOKENS: Mutex<BTreeMap<PathBuf, String>> = Mutex::const_new(BTreeMap::new());
     let data_dir = node.data_dir();
+    let mut tokens = TOKENS.lock().await;
+    if let Some(token) = tokens.get(&data_dir) {
+        return anonymous(node).with_token(token);
+    }
     let env = [("DATA_DIR", data_dir.to_str().unwrap()), ("ADMIN_EMAIL", ADMIN_EMAIL), ("ADMIN_PASSWORD", PASSWORD)];
     let output = run_to_end(node.home(), &["init"], &env, DONE_WITHIN).unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let login = anonymous(node).login(ADMIN_EMAIL, PASSWORD).await.unwrap();
-    anonymous(node).with_token(&login.expect(200).unwrap().text("/token").unwrap())
+    let token = login.expect(200).unwrap().text("/token").unwrap();
+    tokens.insert(data_dir, token.clone());
+    anonymous(node).with_token(&token)
 }
 
 /// A key that nobody else in this run uses.

@@ -1,5 +1,6 @@
 //! Balance, history, files and statements; what administrators book.
 
+use metastamp_protocol::Timestamp;
 use metastamp_protocol::ledger::Row;
 use metastamp_tests::money::{administrator, balance, book, key, post, read, user_id};
 use metastamp_tests::{Client, NodeOptions, SharedNode, anonymous, member};
@@ -71,11 +72,12 @@ async fn amounts_are_exact_and_currencies_stay_apart() {
 async fn a_history_filters_and_pages_under_every_name() {
     let node = NODE.get();
     let admin = administrator(&node).await;
+    let first_day = Timestamp::now().day();
     let client = with_past(&admin, &node).await;
-    let today = metastamp_protocol::Timestamp::now().day();
+    let last_day = Timestamp::now().day();
     let newest_first = ["bonus", "adjustment", "refund", "bonus"];
-    let whole_day = format!("startDate={today}&endDate={today}");
-    let snake_day = format!("start_date={today}&end_date={today}");
+    let whole_day = format!("startDate={first_day}&endDate={last_day}");
+    let snake_day = format!("start_date={first_day}&end_date={last_day}");
     let cases: Vec<(&str, &[&str])> = vec![
         ("", &newest_first),
         ("type=all&status=all&unknown=ignored", &newest_first),

@@ -66,7 +66,6 @@ impl Transaction {
         }
         self.status = row.status;
         self.processed_at = Some(row.at);
-        self.metadata.extend(row.metadata.clone());
         self.metadata.insert(END_REASON.to_owned(), row.description.clone());
         if row.reference_id.is_some() {
             self.reference_id.clone_from(&row.reference_id);

@@ -101,7 +101,7 @@ pub async fn cancel(app: &Arc<App>, request: &mut Request, id: &str) -> Result<R
     let body = request.body.read_small().await?;
     let reason = optional_text(&body, "reason", REASON_CHARS_MAX)?;
     let reason = reason.unwrap_or_else(|| "cancelled by its owner".to_owned());
-    end(app, &caller, payout, Outcome::Cancelled, reason).await
+    end(app, &caller, payout, Outcome::Cancelled, reason, None).await
 }
 
 /// The money has left; `reference` is the bank's.
@@ -110,8 +110,7 @@ pub async fn complete(app: &Arc<App>, request: &mut Request, id: &str) -> Result
     let payout = seen_by(app, &caller, object_id(id)?).await?;
     let body = request.body.read_small().await?;
     let reference = optional_text(&body, "reference", REFERENCE_CHARS_MAX)?;
-    let reason = reference.map_or_else(|| "paid".to_owned(), |reference| format!("paid, reference {reference}"));
-    end(app, &caller, payout, Outcome::Completed, reason).await
+    end(app, &caller, payout, Outcome::Completed, "paid".to_owned(), reference).await
 }
 
 /// It did not work out: what was held is available again.
@@ -122,7 +121,7 @@ pub async fn fail(app: &Arc<App>, request: &mut Request, id: &str) -> Result<Res
     let reason = fields.text("reason", 1..=REASON_CHARS_MAX);
     let reason = fields.required("reason", reason);
     let reason = fields.end(reason)?;
-    end(app, &caller, payout, Outcome::Failed, reason).await
+    end(app, &caller, payout, Outcome::Failed, reason, None).await
 }
 
 /// Ends a payout. Ended like this before, the answer is the same.
@@ -132,6 +131,7 @@ async fn end(
     mut payout: Transaction,
     outcome: Outcome,
     reason: String,
+    reference: Option<String>,
 ) -> Result<Response> {
     let wanted = TransactionStatus::from(outcome);
     if payout.status == TransactionStatus::Pending {
@@ -139,7 +139,7 @@ async fn end(
             wallet_id: payout.wallet_id,
             key: format!("end/{}/{}", payout.id, wanted.as_str()),
             asked_by: caller.user.id,
-            kind: OrderKind::Resolve { transaction_id: payout.id, outcome, reason },
+            kind: OrderKind::Resolve { transaction_id: payout.id, outcome, reason, reference },
         };
         match ask(app, order).await? {
             // Somebody was quicker, perhaps with another reason: what the journal says now is the answer.
