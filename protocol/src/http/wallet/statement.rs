@@ -167,7 +167,6 @@ mod tests {
             transaction_id: ObjectId::generate(),
             transactions: 1,
             ordinal: 3,
-            transactions: 3,
             kind: TransactionType::Payout,
             status: TransactionStatus::Pending,
             resolves: None,
