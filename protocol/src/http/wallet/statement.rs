@@ -166,6 +166,7 @@ mod tests {
             at: Timestamp(7_000),
             transaction_id: ObjectId::generate(),
             ordinal: 3,
+            transactions: 3,
             kind: TransactionType::Payout,
             status: TransactionStatus::Pending,
             resolves: None,
