@@ -9,6 +9,7 @@ pub mod kept;
 pub mod media;
 pub mod money;
 pub mod objects;
+pub mod partners;
 pub mod raw;
 mod shared;
 pub mod token;

@@ -7,7 +7,7 @@ use metastamp_tests::{
     Client, DONE_WITHIN, NodeOptions, NodeProcess, PASSWORD, UploadFile, media, start, unique_email,
 };
 use reqwest::Method;
-use serde_json::json;
+use serde_json::{Value, json};
 
 const UNKNOWN: &str = "507f1f77bcf86cd799439011";
 
@@ -49,6 +49,7 @@ async fn exercise(node: &NodeProcess, recorder: &Recorder, contract: &'static Co
     analytics(&anyone, &client).await;
     fingerprints(&anyone, &client).await;
     wallets(&admin, &anyone, &client).await;
+    usage(&admin, &anyone, &client).await;
     let session = client.post("/api/v1/auth/refresh").send().await.unwrap();
     session.expect(200).unwrap();
     client.post("/api/v1/auth/logout").send().await.unwrap().expect(200).unwrap();
@@ -220,4 +221,65 @@ async fn wallets(admin: &Client, anyone: &Client, client: &Client) {
         anyone.get(&path).send().await.unwrap().expect(401).unwrap();
     }
     client.get("/api/v1/wallet/history?type=pull").send().await.unwrap().expect(422).unwrap();
+}
+
+/// What partners report, and what administrators do about partners.
+async fn usage(admin: &Client, anyone: &Client, client: &Client) {
+    const PARTNERS: &str = "/api/v1/partners";
+    const USAGE: &str = "/api/v1/usage";
+    let send = async |who: &Client, path: &str, body: Value| who.post(path).json(&body).send().await.unwrap();
+    let partner = send(admin, PARTNERS, json!({ "name": "Contract", "credit_limits": { "USD": 5 } })).await;
+    let partner = format!("{PARTNERS}/{}", partner.expect(201).unwrap().text("/id").unwrap());
+    send(admin, PARTNERS, json!({ "name": "" })).await.expect(422).unwrap();
+    let change = admin.call(Method::PATCH, &partner).json(&json!({ "name": "Contract 2" }));
+    change.send().await.unwrap().expect(200).unwrap();
+    let deposits = format!("{partner}/deposits");
+    let (deposit, body) = (key(), json!({ "amount": 100, "description": "contract" }));
+    post(admin, &deposits, &deposit, &body).await.expect(201).unwrap();
+    post(admin, &deposits, &deposit, &body).await.expect(200).unwrap();
+    let keys = format!("{partner}/keys");
+    let made = send(admin, &keys, json!({ "name": "k", "scopes": ["usage:write", "usage:settle"] })).await;
+    let reporter = anyone.clone().with_token(&made.expect(201).unwrap().text("/secret").unwrap());
+    for path in [PARTNERS, &partner, &keys] {
+        admin.get(path).send().await.unwrap().expect(200).unwrap();
+        client.get(path).send().await.unwrap().expect(403).unwrap();
+    }
+    for path in [&deposits, &keys] {
+        send(client, path, json!({})).await.expect(403).unwrap();
+    }
+    anyone.call(Method::PATCH, &partner).json(&json!({})).send().await.unwrap().expect(401).unwrap();
+
+    let asset = client.upload(&media::text("u.txt", "used")).await.unwrap().as_asset().unwrap().id;
+    let report = |earnings: u32| {
+        json!({
+            "model": "m", "period": "2025-11", "model_earnings": earnings, "asset_id": asset,
+            "contribution": 50, "exposure": 50, "idempotency_key": key(),
+        })
+    };
+    for how in ["settle", "cancel"] {
+        let (key, body) = (key(), report(10));
+        let event = post(&reporter, USAGE, &key, &body).await.expect(201).unwrap().text("/id").unwrap();
+        post(&reporter, USAGE, &key, &body).await.expect(200).unwrap();
+        post(&reporter, USAGE, &key, &report(11)).await.expect(422).unwrap();
+        let one = format!("{USAGE}/{event}");
+        reporter.get(&one).send().await.unwrap().expect(200).unwrap();
+        anyone.get(&one).send().await.unwrap().expect(401).unwrap();
+        let end = format!("{one}/{how}");
+        reporter.post(&end).send().await.unwrap().expect(200).unwrap();
+        client.post(&end).send().await.unwrap().expect(403).unwrap();
+        let otherwise = if how == "settle" { "cancel" } else { "settle" };
+        reporter.post(&format!("{one}/{otherwise}")).send().await.unwrap().expect(409).unwrap();
+        let ids = json!({ "usage_ids": [event, UNKNOWN] });
+        send(&reporter, &format!("{USAGE}/{how}"), ids).await.expect(200).unwrap();
+        send(&reporter, &format!("{USAGE}/{how}"), json!({})).await.expect(422).unwrap();
+    }
+    let batch = format!("{USAGE}/batch");
+    send(&reporter, &batch, json!({ "events": [report(10), report(10_000), {}] })).await.expect(200).unwrap();
+    send(&reporter, &batch, json!({ "events": [] })).await.expect(422).unwrap();
+    reporter.get(USAGE).send().await.unwrap().expect(200).unwrap();
+    reporter.get(&format!("{USAGE}?limit=0")).send().await.unwrap().expect(422).unwrap();
+    let listed = admin.get(&keys).send().await.unwrap().expect(200).unwrap().text("/items/0/id").unwrap();
+    admin.delete(&format!("{keys}/{listed}")).send().await.unwrap().expect(200).unwrap();
+    admin.delete(&format!("{keys}/{UNKNOWN}")).send().await.unwrap().expect(404).unwrap();
+    reporter.get(USAGE).send().await.unwrap().expect(401).unwrap();
 }

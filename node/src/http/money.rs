@@ -74,8 +74,8 @@ fn key_reused() -> ApiError {
 }
 
 fn in_flight() -> ApiError {
-    let message = "A request with this idempotency key is being worked on, please ask again";
-    ApiError::new(ErrorCode::RequestInFlight, message).retry_after(IN_FLIGHT_RETRY_S)
+    ApiError::new(ErrorCode::RequestInFlight, "This is being worked on already, please ask again")
+        .retry_after(IN_FLIGHT_RETRY_S)
 }
 
 /// What we say among ourselves, as people read it.

@@ -61,10 +61,11 @@ pub(super) async fn claim(on: On, claim: &UsageClaim) -> Attempt<Option<UsageEve
     let to = to.as_str();
     let from: Vec<_> = from.iter().map(|status| status.as_str()).collect();
     let begun = doc! { "$eq": ["$status", to] };
-    // An instant that is not there is smaller than any.
-    let is_free = doc! { "$or": [{ "$lte": ["$working_until", "$$NOW"] }, { "$eq": ["$worker", oid(*worker)] }] };
+    // As numbers: servers that only speak the protocol may compare `$$NOW` wrongly. What is not there is smaller than any.
+    let by_now = |instant: &str| doc! { "$lte": [{ "$toLong": instant }, { "$toLong": "$$NOW" }] };
+    let is_free = doc! { "$or": [by_now("$working_until"), { "$eq": ["$worker", oid(*worker)] }] };
     let has_end = doc! { "$eq": [{ "$type": "$expires_at" }, "date"] };
-    let run_out = doc! { "$and": [has_end, { "$lte": ["$expires_at", "$$NOW"] }] };
+    let run_out = doc! { "$and": [has_end, by_now("$expires_at")] };
     let may_begin = doc! { "$and": [{ "$in": ["$status", from] }, { "$eq": [run_out, *expired] }] };
     let filter = doc! {
         "_id": oid(*id), "$expr": { "$and": [is_free, { "$or": [begun.clone(), may_begin] }] },
@@ -126,12 +127,16 @@ async fn calculation_follows(on: &On, event: &UsageEvent) -> Attempt<()> {
     }
 }
 
+/// By the server's clock, read a moment before: whoever takes one up is told by [`claim`] whether that is still so.
 pub(super) async fn overdue(on: On, limit: u32) -> Attempt<Vec<UsageEvent>> {
-    let by_now = |member: &str| doc! { "$lte": [member, "$$NOW"] };
+    let hello = on.db.run_command(doc! { "hello": 1 }).await?;
+    let now = *hello.get_datetime("localTime").map_err(|e| StoreError::Internal(format!("mongodb: {e}")))?;
     let under_way = doc! { "$in": ["received", "settling", "cancelling"] };
-    // An instant that is not there is smaller than any: right for a worker, wrong for an end.
-    let left = doc! { "status": under_way, "$expr": by_now("$working_until") };
-    let run_out = doc! { "status": "pending", "expires_at": { "$type": "date" }, "$expr": by_now("$expires_at") };
-    let filter = doc! { "$or": [left, run_out] };
-    on.all(UsageEvents, Query { filter, limit, ..Query::default() }).await
+    // Each alternative is read from an index of its own.
+    let alternatives = vec![
+        doc! { "status": under_way.clone(), "working_until": { "$lte": now } },
+        doc! { "status": under_way, "working_until": null },
+        doc! { "status": "pending", "expires_at": { "$lte": now } },
+    ];
+    on.all(UsageEvents, Query { filter: doc! { "$or": alternatives }, limit, ..Query::default() }).await
 }
