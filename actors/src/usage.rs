@@ -278,7 +278,7 @@ impl Usages {
             Outcome::Failed | Outcome::Cancelled => ("cancel", "cancelled"),
         };
         let transaction_id = Order::transaction_of(wallet_id, &event.order_key());
-        let kind = OrderKind::Resolve { transaction_id, outcome, reason: reason.to_owned() };
+        let kind = OrderKind::Resolve { transaction_id, outcome, reason: reason.to_owned(), reference: None };
         match self.order(event, wallet_id, format!("{word}/{}", event.id), kind).await? {
             None => Ok(()),
             Some(Refusal::InFlight) => Err(UsageError::InFlight),

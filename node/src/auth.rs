@@ -1,5 +1,6 @@
 //! Who is calling: passwords, tokens, sessions.
 
+pub mod api_keys;
 pub mod passwords;
 pub mod picture_links;
 pub mod tokens;

@@ -3,7 +3,7 @@
 use clap::{Parser, Subcommand};
 
 use crate::backup::BackupArgs;
-use crate::client::{AssetsArgs, ClusterCommand, LoginArgs, UploadArgs};
+use crate::client::{AssetsArgs, ClusterCommand, LoginArgs, UploadArgs, WalletArgs};
 use crate::dev::DevArgs;
 use crate::fsck::FsckArgs;
 use crate::init::InitArgs;
@@ -51,6 +51,8 @@ pub enum Command {
     Upload(UploadArgs),
     /// List your assets
     Assets(AssetsArgs),
+    /// Look into your wallet and ask for payouts
+    Wallet(WalletArgs),
     /// Fingerprint files here, without a node
     Fingerprint(FingerprintArgs),
     /// Say how alike two files are, algorithm by algorithm

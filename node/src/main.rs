@@ -70,6 +70,7 @@ fn main() -> ExitCode {
         Command::Login(args) => ended(block_on(1, client::login(args))),
         Command::Upload(args) => ended(block_on(1, client::upload(args))),
         Command::Assets(args) => ended(block_on(1, client::assets(args))),
+        Command::Wallet(args) => ended(block_on(1, client::wallet(args))),
         Command::Cluster(command) => ended(block_on(1, client::cluster(command))),
         Command::Fingerprint(args) => ended(works::fingerprint(&args)),
         Command::Compare(args) => ended(works::compare(&args)),

@@ -54,6 +54,16 @@ pub enum ErrorCode {
     FingerprintExists,
     /// The fingerprint could not be made.
     FingerprintFailed,
+    /// The balance, with the credit there is, does not cover it.
+    InsufficientFunds,
+    /// The idempotency key was used for another request.
+    IdempotencyKeyReused,
+    /// A request with the same idempotency key is being worked on.
+    RequestInFlight,
+    /// The usage event has ended otherwise.
+    UsageEnded,
+    /// The transaction has ended otherwise.
+    TransactionEnded,
     /// Unknown assistant provider.
     InvalidProvider,
     /// Unknown assistant personality.
@@ -81,10 +91,10 @@ impl ErrorCode {
             AccountDisabled | RegistrationDisabled | Forbidden => 403,
             NotFound | UploadNotFound | InvalidUploadId => 404,
             MethodNotAllowed => 405,
-            EmailExists | FingerprintExists => 409,
+            EmailExists | FingerprintExists | RequestInFlight | UsageEnded | TransactionEnded => 409,
             FileTooLarge => 413,
             InvalidFileType | DangerousFileType => 415,
-            ValidationError => 422,
+            ValidationError | InsufficientFunds | IdempotencyKeyReused => 422,
             RateLimitExceeded => 429,
             InvalidId | EmptyFile | UsePresignedUpload | InvalidUrl | KeyMismatch | SizeMismatch | UploadFailed
             | InvalidProvider | InvalidPersonality => 400,

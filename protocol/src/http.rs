@@ -3,11 +3,18 @@
 mod asset;
 mod error;
 mod fingerprint;
+mod paging;
+mod partner;
+mod usage;
 mod user;
+pub mod wallet;
 
 pub use asset::{AssetView, asset_deleted, asset_detail, asset_list, upload_result};
 pub use error::{ErrorBody, FieldErrors};
 pub use fingerprint::{FingerprintView, Progress, fingerprint_queued};
+pub use paging::Paging;
+pub use partner::{ApiKeyView, BalanceView, DepositView, PartnerView};
+pub use usage::{UsageView, formula};
 pub use user::{SessionView, UserView};
 
 use serde::Serialize;
@@ -47,6 +54,18 @@ pub fn enveloped<T: Serialize>(payload: &T) -> Value {
     let mut body = flat.clone();
     body.insert("data".to_owned(), Value::Object(flat));
     Value::Object(body)
+}
+
+/// One page of a list of which every row is a view: `items`, and the same under `data` with `pagination`.
+pub fn listed<T: Serialize>(items: &[T], paging: Paging) -> Value {
+    let mut body = json!({
+        "items": items, "total": paging.total, "page": paging.page(), "limit": paging.limit,
+        "hasMore": paging.has_more(),
+    });
+    let mut data = body.clone();
+    data["pagination"] = paging.view();
+    body["data"] = data;
+    body
 }
 
 /// The body of [`enveloped`], written without building it in memory first: for what is asked most.

@@ -1,11 +1,17 @@
 //! Partners: who reports usage, and pays for it. Their API keys, and the usage events they report.
 
+mod worth;
+
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 use sha2::{Digest, Sha256};
 
-use crate::{Amount, Currency, ObjectId, Timestamp};
+pub use self::worth::{Score, worth};
+use crate::analytics::Calculation;
+use crate::ledger::Order;
+use crate::{Amount, Currency, Object, ObjectId, Timestamp};
 
 /// Who pays. Its wallet has the same id.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -176,6 +182,48 @@ impl UsageEvent {
     /// Key of the orders that open its two transactions.
     pub fn order_key(&self) -> String {
         format!("usage/{}", self.id)
+    }
+
+    /// The transaction in the creator's wallet. `None` as long as there is none, and when nothing is owed.
+    pub fn transaction_id(&self) -> Option<ObjectId> {
+        let has_begun = !matches!(self.status, UsageStatus::Received | UsageStatus::Rejected);
+        (has_begun && !self.value.is_zero()).then(|| Order::transaction_of(self.user_id, &self.order_key()))
+    }
+
+    /// The calculation that is kept of it, under the same id. `None` before it is pending, and when it was rejected.
+    pub fn calculation(&self) -> Option<Calculation> {
+        let status = match self.status {
+            UsageStatus::Pending | UsageStatus::Settling | UsageStatus::Cancelling => "pending",
+            UsageStatus::Settled => "settled",
+            UsageStatus::Cancelled => "cancelled",
+            UsageStatus::Received | UsageStatus::Rejected => return None,
+        };
+        let metadata = json!({
+            "model": self.model, "usage_id": self.id, "period_start": self.period_start, "period_end": self.period_end,
+        });
+        Some(Calculation {
+            id: self.id,
+            user_id: self.user_id,
+            asset_id: Some(self.asset_id),
+            model_earnings: self.earnings.text(self.currency),
+            currency: self.currency,
+            training_contribution_score: self.contribution,
+            usage_exposure_score: self.exposure,
+            equity_factor: 0.25,
+            calculated_value: self.value.text(self.currency),
+            followers_count: None,
+            content_hours: None,
+            total_views: None,
+            platform: None,
+            calculation_method: "standard".to_owned(),
+            version: "1.0".to_owned(),
+            calculation_type: "verified".to_owned(),
+            status: Some(status.to_owned()),
+            metadata: metadata.as_object().cloned().unwrap_or_else(Object::new),
+            timestamp: self.created_at,
+            created_at: self.created_at,
+            expires_at: None,
+        })
     }
 }
 

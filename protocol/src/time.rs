@@ -33,6 +33,27 @@ impl Timestamp {
         self.date_time().format("%Y-%m-%d").to_string()
     }
 
+    /// Reads RFC 3339 with any offset.
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::read_wire(text).or_else(|| DateTime::parse_from_rfc3339(text).ok().map(|at| Self(at.timestamp_millis())))
+    }
+
+    /// The first instant of a calendar day in UTC, `YYYY-MM-DD`.
+    pub fn of_day(text: &str) -> Option<Self> {
+        Self::read_wire(&format!("{text}T00:00:00.000Z"))
+    }
+
+    /// The last millisecond of the calendar day in UTC.
+    pub fn day_end(self) -> Self {
+        Self(self.0 - self.0.rem_euclid(DAY_MS) + DAY_MS - 1)
+    }
+
+    /// The first instant of the calendar month in UTC.
+    pub fn month_start(self) -> Self {
+        let (year, month, _) = civil_from_days(self.0.div_euclid(DAY_MS));
+        Self(days_from_civil(year, month, 1) * DAY_MS)
+    }
+
     fn date_time(self) -> DateTime<Utc> {
         DateTime::from_timestamp_millis(self.0).unwrap_or(DateTime::UNIX_EPOCH)
     }
@@ -163,6 +184,22 @@ mod tests {
             if library.len() == 24 {
                 assert_eq!(Timestamp::read_wire(&library), Some(at), "{library}");
             }
+        }
+    }
+
+    #[test]
+    fn days_and_months_begin_and_end_in_utc() {
+        let at = Timestamp(1_764_168_600_123);
+        let text = |at: Option<Timestamp>| at.map(|at| at.to_string());
+        assert_eq!(text(Timestamp::of_day("2025-11-26")).as_deref(), Some("2025-11-26T00:00:00.000Z"));
+        assert_eq!(text(Some(at.day_end())).as_deref(), Some("2025-11-26T23:59:59.999Z"));
+        assert_eq!(text(Some(at.month_start())).as_deref(), Some("2025-11-01T00:00:00.000Z"));
+        assert_eq!(
+            text(Timestamp::parse("2025-11-26T16:50:00.123+02:00")).as_deref(),
+            Some("2025-11-26T14:50:00.123Z")
+        );
+        for text in ["2025-02-30", "2025-1-1", "20250101", "", "yesterday", "2025-01-01T00:00:00Z"] {
+            assert_eq!(Timestamp::of_day(text), None, "{text}");
         }
     }
 

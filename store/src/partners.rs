@@ -41,56 +41,62 @@ pub struct UsageClaim {
     pub expired: bool,
 }
 
-#[allow(unused_variables)] // until it is built
+impl UsageClaim {
+    /// Takes the step, if it may be taken at `now`; whether it was.
+    pub(crate) fn take(&self, event: &mut UsageEvent, now: Timestamp) -> bool {
+        let is_free = event.worker == Some(self.worker) || event.working_until.is_none_or(|until| until <= now);
+        let goes_on = event.status == self.to;
+        let has_run_out = event.expires_at.is_some_and(|at| at <= now);
+        if !is_free || !(goes_on || self.from.contains(&event.status) && has_run_out == self.expired) {
+            return false;
+        }
+        let kept = event.reason.take().filter(|_| goes_on);
+        event.reason = kept.or_else(|| self.reason.clone());
+        event.status = self.to;
+        event.worker = Some(self.worker);
+        event.working_until = Some(now.plus(self.lease));
+        event.updated_at = now;
+        true
+    }
+}
+
+/// The event after its step has ended at `to`.
+pub(crate) fn finish(event: &mut UsageEvent, to: UsageStatus, reason: Option<String>, now: Timestamp) {
+    let is_told_why = matches!(to, UsageStatus::Rejected | UsageStatus::Cancelling | UsageStatus::Cancelled);
+    event.reason = if is_told_why { reason.or_else(|| event.reason.take()) } else { None };
+    event.status = to;
+    event.worker = None;
+    event.working_until = None;
+    event.updated_at = now;
+    event.ended_at = matches!(to, UsageStatus::Settled | UsageStatus::Cancelled).then_some(now);
+}
+
 #[async_trait]
 pub trait Partners: Send + Sync + 'static {
     /// `Conflict { "partners.name" }` when the name is taken.
-    async fn insert_partner(&self, partner: &Partner) -> Result<()> {
-        Err(crate::StoreError::Internal("not built yet".to_owned()))
-    }
-    async fn partner(&self, id: ObjectId) -> Result<Option<Partner>> {
-        Err(crate::StoreError::Internal("not built yet".to_owned()))
-    }
+    async fn insert_partner(&self, partner: &Partner) -> Result<()>;
+    async fn partner(&self, id: ObjectId) -> Result<Option<Partner>>;
     /// By name.
-    async fn partners(&self, skip: u64, limit: u32) -> Result<(Vec<Partner>, u64)> {
-        Err(crate::StoreError::Internal("not built yet".to_owned()))
-    }
+    async fn partners(&self, skip: u64, limit: u32) -> Result<(Vec<Partner>, u64)>;
     /// Writes back name, limits and state. `NotFound`, or `Conflict { "partners.name" }`.
-    async fn save_partner(&self, partner: &Partner) -> Result<()> {
-        Err(crate::StoreError::Internal("not built yet".to_owned()))
-    }
+    async fn save_partner(&self, partner: &Partner) -> Result<()>;
 
-    async fn insert_api_key(&self, key: &ApiKey) -> Result<()> {
-        Err(crate::StoreError::Internal("not built yet".to_owned()))
-    }
+    async fn insert_api_key(&self, key: &ApiKey) -> Result<()>;
     /// The key and its partner, in one step.
-    async fn api_key(&self, id: ObjectId) -> Result<Option<(ApiKey, Partner)>> {
-        Err(crate::StoreError::Internal("not built yet".to_owned()))
-    }
+    async fn api_key(&self, id: ObjectId) -> Result<Option<(ApiKey, Partner)>>;
     /// Of one partner, oldest first.
-    async fn api_keys(&self, partner_id: ObjectId) -> Result<Vec<ApiKey>> {
-        Err(crate::StoreError::Internal("not built yet".to_owned()))
-    }
+    async fn api_keys(&self, partner_id: ObjectId) -> Result<Vec<ApiKey>>;
     /// Final. `NotFound` when the partner has no such key.
-    async fn revoke_api_key(&self, partner_id: ObjectId, id: ObjectId, at: Timestamp) -> Result<()> {
-        Err(crate::StoreError::Internal("not built yet".to_owned()))
-    }
+    async fn revoke_api_key(&self, partner_id: ObjectId, id: ObjectId, at: Timestamp) -> Result<()>;
 
     /// Stores the event unless its id is known; answers the one that is stored, and whether it is new.
-    async fn open_usage(&self, event: &UsageEvent) -> Result<(UsageEvent, bool)> {
-        Err(crate::StoreError::Internal("not built yet".to_owned()))
-    }
-    async fn usage(&self, id: ObjectId) -> Result<Option<UsageEvent>> {
-        Err(crate::StoreError::Internal("not built yet".to_owned()))
-    }
-    async fn usages(&self, query: &UsageQuery, skip: u64, limit: u32) -> Result<UsagePage> {
-        Err(crate::StoreError::Internal("not built yet".to_owned()))
-    }
+    async fn open_usage(&self, event: &UsageEvent) -> Result<(UsageEvent, bool)>;
+    async fn usage(&self, id: ObjectId) -> Result<Option<UsageEvent>>;
+    async fn usages(&self, query: &UsageQuery, skip: u64, limit: u32) -> Result<UsagePage>;
     /// Takes a step for `claim.worker`; answers the event as it is then. `None`: it stands elsewhere, somebody is at it,
-    /// or it has (not) run out. Time is the store's.
-    async fn claim_usage(&self, claim: &UsageClaim) -> Result<Option<UsageEvent>> {
-        Err(crate::StoreError::Internal("not built yet".to_owned()))
-    }
+    /// or it has (not) run out. Time is the store's. A step that was begun before is gone on with whether the event has
+    /// run out since or not, and keeps its reason.
+    async fn claim_usage(&self, claim: &UsageClaim) -> Result<Option<UsageEvent>>;
     /// Ends the step that `worker` has taken: the event stands at `to` from now on, and nobody is at it; where it stood
     /// before means that it is given back. The calculation of the same id in
     /// `analytics` follows: made when `to` is pending, settled or cancelled later. `Fenced` when the step was lost to
@@ -102,11 +108,8 @@ pub trait Partners: Send + Sync + 'static {
         to: UsageStatus,
         reason: Option<String>,
         now: Timestamp,
-    ) -> Result<UsageEvent> {
-        Err(crate::StoreError::Internal("not built yet".to_owned()))
-    }
-    /// Events whose step was begun and whose worker is overdue, and those that have run out, by the store's clock.
-    async fn overdue_usages(&self, limit: u32) -> Result<Vec<UsageEvent>> {
-        Err(crate::StoreError::Internal("not built yet".to_owned()))
-    }
+    ) -> Result<UsageEvent>;
+    /// Events that are under way with nobody at it, or with a worker that is overdue; and pending ones that have run out,
+    /// by the store's clock.
+    async fn overdue_usages(&self, limit: u32) -> Result<Vec<UsageEvent>>;
 }

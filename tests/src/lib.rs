@@ -7,6 +7,7 @@ pub mod cluster;
 pub mod contract;
 pub mod kept;
 pub mod media;
+pub mod money;
 pub mod objects;
 pub mod raw;
 mod shared;

@@ -2,6 +2,7 @@
 
 use metastamp_chaos::node::run_to_end;
 use metastamp_tests::contract::{Contract, Operation, Recorder};
+use metastamp_tests::money::{key, post, user_id};
 use metastamp_tests::{
     Client, DONE_WITHIN, NodeOptions, NodeProcess, PASSWORD, UploadFile, media, start, unique_email,
 };
@@ -41,11 +42,12 @@ async fn exercise(node: &NodeProcess, recorder: &Recorder, contract: &'static Co
         anyone.get(path).send().await.unwrap().expect(200).unwrap();
         anyone.call(Method::DELETE, path).send().await.unwrap().expect(405).unwrap();
     }
-    members(node, &anyone).await;
+    let admin = members(node, &anyone).await;
     let client = accounts(&anyone).await;
     uploads(&client).await;
     assets(&anyone, &client).await;
     fingerprints(&anyone, &client).await;
+    wallets(&admin, &anyone, &client).await;
     let session = client.post("/api/v1/auth/refresh").send().await.unwrap();
     session.expect(200).unwrap();
     client.post("/api/v1/auth/logout").send().await.unwrap().expect(200).unwrap();
@@ -55,7 +57,7 @@ async fn exercise(node: &NodeProcess, recorder: &Recorder, contract: &'static Co
 }
 
 /// What administrators may ask of a cluster; a node by itself answers too.
-async fn members(node: &NodeProcess, anyone: &Client) {
+async fn members(node: &NodeProcess, anyone: &Client) -> Client {
     let data_dir = node.data_dir();
     let env = [
         ("DATA_DIR", data_dir.to_str().unwrap()),
@@ -78,6 +80,7 @@ async fn members(node: &NodeProcess, anyone: &Client) {
     anyone.get("/ready").send().await.unwrap().expect(200).unwrap();
     drain(json!({ "node_id": "nobody" })).await.unwrap().expect(404).unwrap();
     drain(json!({ "drain": "yes" })).await.unwrap().expect(422).unwrap();
+    admin
 }
 
 async fn accounts(anyone: &Client) -> Client {
@@ -159,4 +162,41 @@ async fn fingerprints(anyone: &Client, client: &Client) {
         client.get(&format!("{path}{UNKNOWN}")).send().await.unwrap().expect(404).unwrap();
         anyone.get(&format!("{path}{UNKNOWN}")).send().await.unwrap().expect(401).unwrap();
     }
+}
+
+/// What people ask of their wallets, and what administrators book.
+async fn wallets(admin: &Client, anyone: &Client, client: &Client) {
+    let id = user_id(client).await;
+    for kind in ["bonuses", "refunds", "adjustments"] {
+        let path = format!("/api/v1/wallet/{kind}");
+        let (key, body) = (key(), json!({ "user_id": id, "amount": 40, "reason": "contract" }));
+        post(admin, &path, &key, &body).await.expect(201).unwrap();
+        post(admin, &path, &key, &body).await.expect(200).unwrap();
+        post(client, &path, &key, &body).await.expect(403).unwrap();
+    }
+    let payouts = "/api/v1/wallet/payouts";
+    for (how, who) in [("cancel", client), ("fail", admin), ("complete", admin)] {
+        let (key, body) = (key(), json!({ "amount": "10.00", "destination": "bank" }));
+        let payout = post(client, payouts, &key, &body).await.expect(201).unwrap().text("/id").unwrap();
+        post(client, payouts, &key, &body).await.expect(200).unwrap();
+        post(client, payouts, &key, &json!({ "amount": 11 })).await.expect(422).unwrap();
+        let end = async |who: &Client, how: &str| {
+            let body = json!({ "reason": "so it was" });
+            who.post(&format!("{payouts}/{payout}/{how}")).json(&body).send().await.unwrap()
+        };
+        end(who, how).await.expect(200).unwrap();
+        let otherwise = if how == "fail" { "complete" } else { "fail" };
+        end(admin, otherwise).await.expect(409).unwrap();
+        end(anyone, how).await.expect(401).unwrap();
+        client.get(&format!("{payouts}/{payout}")).send().await.unwrap().expect(200).unwrap();
+    }
+    client.get(&format!("{payouts}/{UNKNOWN}")).send().await.unwrap().expect(404).unwrap();
+    let reads =
+        ["balance", "history", "history?format=csv", "history.csv", "statement", "statement?format=csv", "payouts"];
+    for path in reads {
+        let path = format!("/api/v1/wallet/{path}");
+        client.get(&path).send().await.unwrap().expect(200).unwrap();
+        anyone.get(&path).send().await.unwrap().expect(401).unwrap();
+    }
+    client.get("/api/v1/wallet/history?type=pull").send().await.unwrap().expect(422).unwrap();
 }

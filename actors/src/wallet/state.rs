@@ -216,7 +216,8 @@ fn check(order: &Order) -> Result<(), Refusal> {
     if description.is_empty() || description.chars().count() > DESCRIPTION_CHARS_MAX {
         return invalid("the description must have 1 to 500 characters");
     }
-    if let Earn { reference_id, .. } | Reserve { reference_id, .. } = &order.kind
+    if let Earn { reference_id, .. } | Reserve { reference_id, .. } | Resolve { reference: Some(reference_id), .. } =
+        &order.kind
         && reference_id.chars().count() > REFERENCE_CHARS_MAX
     {
         return invalid("the reference must have at most 200 characters");
@@ -308,11 +309,16 @@ fn draft<'a>(wallet: ObjectId, kind: &OrderKind, subject: Subject<'a>) -> Result
                 ..draft(TransactionType::Spend, Pending, *currency, *amount, legs, description)
             }
         }
-        OrderKind::Resolve { outcome, reason, .. } => end(subject, *outcome, reason)?,
+        OrderKind::Resolve { outcome, reason, reference, .. } => end(subject, *outcome, reason, reference.as_deref())?,
     })
 }
 
-fn end<'a>(subject: Subject<'a>, outcome: Outcome, reason: &str) -> Result<Draft<'a>, Refusal> {
+fn end<'a>(
+    subject: Subject<'a>,
+    outcome: Outcome,
+    reason: &str,
+    reference: Option<&str>,
+) -> Result<Draft<'a>, Refusal> {
     let opening = subject.opening.ok_or(Refusal::UnknownTransaction)?;
     if let Some(end) = subject.end {
         return Err(Refusal::Ended(end.status));
@@ -333,7 +339,7 @@ fn end<'a>(subject: Subject<'a>, outcome: Outcome, reason: &str) -> Result<Draft
         overdraft: Amount::ZERO,
         description: reason.to_owned(),
         asset_id: opening.asset_id,
-        reference_id: None,
+        reference_id: reference.map(str::to_owned),
         metadata: BTreeMap::new(),
     })
 }

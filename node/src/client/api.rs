@@ -93,6 +93,14 @@ impl Api {
         self.read(path, &answer)
     }
 
+    /// POST of JSON under an idempotency key: however often it is sent, it is one request.
+    pub async fn post_json_keyed(&self, path: &str, body: &Value, key: &str) -> Result<Value, CallError> {
+        let url = self.url(path);
+        let request = || self.http.post(&url).header("Idempotency-Key", key).json(body).timeout(CALL_TIMEOUT);
+        let answer = self.patiently(async || Ok(request())).await?;
+        self.read(path, &answer)
+    }
+
     /// POST of a form that is made afresh for each attempt, since a streamed body can be sent only once.
     pub async fn post_form<F>(&self, path: &str, patience: Duration, mut form: F) -> Result<Value, CallError>
     where

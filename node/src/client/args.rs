@@ -1,4 +1,4 @@
-//! What can be typed after `metastamp login`, `upload`, `assets` and `cluster`.
+//! What can be typed after `metastamp login`, `upload`, `assets`, `wallet` and `cluster`.
 
 use std::path::PathBuf;
 
@@ -72,6 +72,88 @@ pub struct AssetsArgs {
     pub url: Option<String>,
 }
 
+/// What your wallet holds; its history, and payouts.
+#[derive(Debug, Clone, Args)]
+#[command(args_conflicts_with_subcommands = true)]
+pub struct WalletArgs {
+    #[command(subcommand)]
+    pub command: Option<WalletCommand>,
+    /// Print the answer of the node as it is
+    #[arg(long)]
+    pub json: bool,
+    /// The node [default: METASTAMP_URL, else the one of the last login, else http://127.0.0.1:8000]
+    #[arg(long)]
+    pub url: Option<String>,
+}
+
+#[derive(Debug, Clone, Subcommand)]
+pub enum WalletCommand {
+    /// Transactions, newest first
+    History(WalletHistoryArgs),
+    /// Ask for a payout
+    Payout(PayoutArgs),
+}
+
+#[derive(Debug, Clone, Args)]
+pub struct WalletHistoryArgs {
+    /// Only transactions of this kind
+    #[arg(long = "type", value_name = "KIND", value_parser = ["earning", "payout", "adjustment", "bonus", "refund"])]
+    pub kind: Option<String>,
+    /// Only transactions in this state
+    #[arg(long, value_parser = ["pending", "completed", "failed", "cancelled"])]
+    pub status: Option<String>,
+    /// Only this currency
+    #[arg(long)]
+    pub currency: Option<String>,
+    /// From this day (2025-11-26) or instant on
+    #[arg(long, value_name = "DATE")]
+    pub from: Option<String>,
+    /// Up to the end of this day, or this instant
+    #[arg(long, value_name = "DATE")]
+    pub to: Option<String>,
+    /// Print all that matches as CSV
+    #[arg(long, conflicts_with_all = ["page", "limit", "json"])]
+    pub csv: bool,
+    /// Page, counted from 1
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
+    pub page: u32,
+    /// Transactions on a page
+    #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=100))]
+    pub limit: u32,
+    /// Print the answer of the node as it is
+    #[arg(long)]
+    pub json: bool,
+    /// The node [default: METASTAMP_URL, else the one of the last login, else http://127.0.0.1:8000]
+    #[arg(long)]
+    pub url: Option<String>,
+}
+
+#[derive(Debug, Clone, Args)]
+#[command(after_help = "\
+The sum is held until the payout is completed, failed or cancelled. Asking again with the same --key never pays twice.")]
+pub struct PayoutArgs {
+    /// How much, for example 25 or 25.50; at least 10
+    pub amount: String,
+    /// ISO 4217
+    #[arg(long, default_value = "USD")]
+    pub currency: String,
+    /// Shown in the history
+    #[arg(long)]
+    pub description: Option<String>,
+    /// Where the money is to go
+    #[arg(long)]
+    pub destination: Option<String>,
+    /// Name of this request, 1 to 255 printable ASCII characters; made up when left out
+    #[arg(long, value_parser = idempotency_key)]
+    pub key: Option<String>,
+    /// Print the answer of the node as it is
+    #[arg(long)]
+    pub json: bool,
+    /// The node [default: METASTAMP_URL, else the one of the last login, else http://127.0.0.1:8000]
+    #[arg(long)]
+    pub url: Option<String>,
+}
+
 /// Look at the cluster and take members out of it. For administrators.
 #[derive(Debug, Clone, Subcommand)]
 pub enum ClusterCommand {
@@ -106,4 +188,9 @@ pub enum ClusterCommand {
         #[arg(long)]
         url: Option<String>,
     },
+}
+
+fn idempotency_key(text: &str) -> Result<String, String> {
+    let fits = (1..=255).contains(&text.len()) && text.bytes().all(|byte| (b' '..=b'~').contains(&byte));
+    if fits { Ok(text.to_owned()) } else { Err("must be 1 to 255 printable ASCII characters".to_owned()) }
 }

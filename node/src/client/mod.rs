@@ -1,4 +1,4 @@
-//! The command-line client: `metastamp login`, `upload`, `assets` and `cluster`.
+//! The command-line client: `metastamp login`, `upload`, `assets`, `wallet` and `cluster`.
 //!
 //! It talks to a node over HTTP like any other client, so what works here works for everybody. Results go to stdout,
 //! progress and hints to stderr: output can be piped while a person still sees what is going on.
@@ -19,14 +19,16 @@ mod send;
 mod settings;
 mod table;
 mod upload;
+mod wallet;
 #[cfg(test)]
 mod wire_test;
 
-pub use args::{AssetsArgs, ClusterCommand, LoginArgs, UploadArgs};
+pub use args::{AssetsArgs, ClusterCommand, LoginArgs, UploadArgs, WalletArgs};
 pub use assets::assets;
 pub use cluster::cluster;
 pub use login::login;
 pub use upload::upload;
+pub use wallet::wallet;
 
 // The demo and the local cluster are clients too.
 pub(crate) use api::Api;

@@ -1,6 +1,7 @@
 //! When to try again. The same rules as the web client's, so a node meets one kind of impatience only.
 //!
-//! Repeating an upload is safe: the same bytes under the same name by the same user within 120 s are one asset.
+//! Repeating an upload is safe: the same bytes under the same name by the same user within 120 s are one asset. So is
+//! repeating what has an idempotency key.
 
 use std::time::Duration;
 
@@ -26,6 +27,10 @@ pub fn pause_after(attempt: usize, outcome: Outcome) -> Option<Duration> {
         Outcome::Status(408 | 429 | 500 | 502..=504 | 507..=599, wanted) => {
             let wanted = wanted.unwrap_or(0);
             (wanted <= RETRY_AFTER_S_MAX).then(|| Duration::from_secs(pause.max(wanted)))
+        }
+        // An attempt before this one is still being worked on.
+        Outcome::Status(409, Some(wanted)) if wanted <= RETRY_AFTER_S_MAX => {
+            Some(Duration::from_secs(pause.max(wanted)))
         }
         Outcome::Status(..) => None,
     }
@@ -58,6 +63,7 @@ mod tests {
     #[test]
     fn retry_after_is_honoured_within_reason() {
         assert_eq!(seconds(0, Outcome::Status(429, Some(7))), Some(7));
+        assert_eq!(seconds(0, Outcome::Status(409, Some(1))), Some(1));
         assert_eq!(seconds(2, Outcome::Status(503, Some(1))), Some(4), "never hastier than our own pause");
         assert_eq!(seconds(0, Outcome::Status(429, Some(3_600))), None);
         assert_eq!(seconds(3, Outcome::Status(429, Some(1))), None);

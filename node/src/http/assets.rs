@@ -3,21 +3,18 @@
 use std::sync::Arc;
 
 use metastamp_protocol::files::picture_key;
-use metastamp_protocol::http::{FieldErrors, asset_deleted, asset_detail, asset_list};
+use metastamp_protocol::http::{asset_deleted, asset_detail, asset_list};
 use metastamp_protocol::{
     Asset, AssetQuery, AssetSort, ErrorCode, FileKind, SortDirection, Timestamp, UploadStatus, User,
 };
 
 use super::auth::caller;
 use super::error::{ApiError, Result};
+use super::params::{Page, Params};
 use super::pictures::links;
 use super::request::{Request, object_id};
 use super::response::{self, Response};
 use crate::app::App;
-
-const LIMIT_MAX: u32 = 100;
-/// Nobody has more assets than this.
-const SKIP_MAX: u64 = 1_000_000_000;
 
 /// An asset of the caller.
 ///
@@ -33,76 +30,44 @@ pub async fn owned(app: &App, user: &User, id: &str) -> Result<Asset> {
 
 pub async fn list(app: &Arc<App>, request: &mut Request) -> Result<Response> {
     let caller = caller(app, request).await?;
-    let query = query(&request.query_pairs())?;
+    let query = query(Params::of(request))?;
     let (skip, limit) = (query.skip, query.limit);
     let page = app.documents.assets(caller.user.id, query).await?;
     response::encoded(200, asset_list(&page.items, page.total, skip, limit, &links(app, request)))
 }
 
 /// All spellings of paging, sorting and filtering. Unknown names are ignored, wrong values are not.
-fn query(pairs: &[(String, String)]) -> Result<AssetQuery> {
-    let mut errors = FieldErrors::new();
-    let value = |name: &str| pairs.iter().find(|(n, _)| n == name).map(|(_, v)| v.as_str());
-    let mut number = |name: &str, min: u64, max: u64| {
-        let text = value(name)?;
-        match text.parse::<u64>() {
-            Ok(n) if (min..=max).contains(&n) => Some(n),
-            _ => {
-                errors.insert(name.to_owned(), vec![format!("must be a whole number from {min} to {max}")]);
-                None
-            }
-        }
-    };
-    let page = number("page", 1, SKIP_MAX);
-    let skip = number("skip", 0, SKIP_MAX);
-    let default_limit = if page.is_some() { 20 } else { 50 };
-    let limit = number("limit", 1, LIMIT_MAX.into()).map_or(default_limit, |n| n as u32);
-    let mut word =
-        |name: &str, accepted: &str| errors.insert(name.to_owned(), vec![format!("must be one of {accepted}")]);
-
-    let kind = match value("file_type").filter(|text| *text != "all") {
-        None => None,
-        Some(text) => FileKind::parse(text).or_else(|| {
-            word("file_type", "text, image, audio, video, url, all");
-            None
-        }),
-    };
-    let status = match value("status").filter(|text| *text != "all") {
-        None => None,
-        Some(text) => UploadStatus::parse(text).or_else(|| {
-            word("status", "queued, uploading, processing, ready, failed, pending, completed, processing_failed, all");
-            None
-        }),
-    };
+fn query(mut params: Params) -> Result<AssetQuery> {
+    let Page { skip, limit } = params.page(&["limit"]);
+    let kind = params.word(&["file_type"], "text, image, audio, video, url, all", FileKind::parse);
+    let statuses = "queued, uploading, processing, ready, failed, pending, completed, processing_failed, all";
+    let status = params.word(&["status"], statuses, UploadStatus::parse);
     // `sort=field:dir` wins over `sort_by` and `order`.
-    let (name, field, direction) = match value("sort") {
-        Some(text) => match text.split_once(':') {
-            Some((field, direction)) => ("sort", Some(field), Some(direction)),
-            None => ("sort", Some(text), None),
+    let (name, field, direction) = match params.text(&["sort"]) {
+        Some((name, text)) => match text.split_once(':') {
+            Some((field, direction)) => (name, Some(field.to_owned()), Some((name, direction.to_owned()))),
+            None => (name, Some(text), None),
         },
-        None => ("sort_by", value("sort_by"), value("order")),
+        None => ("sort_by", params.text(&["sort_by"]).map(|(_, field)| field), params.text(&["order"])),
     };
-    let sort = match field {
+    let sort = match field.as_deref() {
         None | Some("created_at") => AssetSort::CreatedAt,
         Some("file_name") => AssetSort::FileName,
         Some("file_size") => AssetSort::FileSize,
         Some(_) => {
-            word(name, "created_at, file_name, file_size");
+            params.wrong(name, "must be one of created_at, file_name, file_size");
             AssetSort::CreatedAt
         }
     };
-    let direction = match direction {
-        None | Some("desc") => SortDirection::Descending,
-        Some("asc") => SortDirection::Ascending,
-        Some(_) => {
-            word(if name == "sort" { "sort" } else { "order" }, "asc, desc");
+    let direction = match direction.as_ref().map(|(name, word)| (*name, word.as_str())) {
+        None | Some((_, "desc")) => SortDirection::Descending,
+        Some((_, "asc")) => SortDirection::Ascending,
+        Some((name, _)) => {
+            params.wrong(name, "must be one of asc, desc");
             SortDirection::Descending
         }
     };
-    if !errors.is_empty() {
-        return Err(ApiError::fields(errors));
-    }
-    let skip = page.map_or(skip.unwrap_or(0), |page| (page - 1).saturating_mul(limit.into()));
+    params.end()?;
     Ok(AssetQuery { kind, status, sort, direction, skip, limit })
 }
 
@@ -136,11 +101,10 @@ pub async fn delete(app: &Arc<App>, request: &mut Request, id: &str) -> Result<R
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::http::params::tests::params;
 
     fn parse(text: &str) -> Result<AssetQuery> {
-        let pairs: Vec<_> =
-            text.split('&').filter_map(|p| p.split_once('=')).map(|(n, v)| (n.to_owned(), v.to_owned())).collect();
-        query(&pairs)
+        query(params(text))
     }
 
     #[test]

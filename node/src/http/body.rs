@@ -15,8 +15,10 @@ use super::error::{ApiError, Result};
 
 /// Longest JSON or form body.
 const SMALL_BODY_BYTES_MAX: usize = 64 << 10;
-/// Longest wait for a small body.
-const SMALL_BODY_WITHIN: Duration = Duration::from_secs(15);
+/// Longest body of a batch.
+const BATCH_BODY_BYTES_MAX: usize = 1 << 20;
+/// Longest wait for a body that is read at once.
+const BODY_WITHIN: Duration = Duration::from_secs(15);
 /// What is read and thrown away after an early refusal, so that the client sees the answer instead of a reset.
 const DRAIN_BYTES_MAX: usize = 64 << 20;
 const DRAIN_WITHIN: Duration = Duration::from_secs(10);
@@ -47,19 +49,28 @@ impl Body {
 
     /// Reads all of a small body.
     pub async fn read_small(&mut self) -> Result<Bytes> {
+        self.read_up_to(SMALL_BODY_BYTES_MAX).await
+    }
+
+    /// Reads all of the body of a batch.
+    pub async fn read_batch(&mut self) -> Result<Bytes> {
+        self.read_up_to(BATCH_BODY_BYTES_MAX).await
+    }
+
+    async fn read_up_to(&mut self, bytes_max: usize) -> Result<Bytes> {
         let read = async {
             let mut all = BytesMut::new();
             while let Some(chunk) = self.next().await {
                 let chunk = chunk.map_err(|_| broken())?;
-                if all.len() + chunk.len() > SMALL_BODY_BYTES_MAX {
-                    let message = format!("The request body is larger than {SMALL_BODY_BYTES_MAX} bytes");
+                if all.len() + chunk.len() > bytes_max {
+                    let message = format!("The request body is larger than {bytes_max} bytes");
                     return Err(ApiError::new(ErrorCode::FileTooLarge, message));
                 }
                 all.extend_from_slice(&chunk);
             }
             Ok(all.freeze())
         };
-        match tokio::time::timeout(SMALL_BODY_WITHIN, read).await {
+        match tokio::time::timeout(BODY_WITHIN, read).await {
             Ok(result) => result,
             Err(_) => Err(ApiError::new(ErrorCode::UploadFailed, "The request body took too long").status(408)),
         }

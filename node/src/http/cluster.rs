@@ -21,7 +21,7 @@ const TELL_WITHIN: Duration = Duration::from_secs(2);
 
 /// # Errors
 /// 401 without a usable token, 403 for everybody else but administrators.
-async fn admin(app: &App, request: &Request) -> Result<Caller> {
+pub async fn admin(app: &App, request: &Request) -> Result<Caller> {
     let caller = caller(app, request).await?;
     if caller.user.role != Role::Admin {
         return Err(ApiError::new(ErrorCode::Forbidden, "This is for administrators only"));

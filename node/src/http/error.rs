@@ -5,7 +5,7 @@ use metastamp_protocol::cluster::Failure;
 use metastamp_protocol::http::{ErrorBody, FieldErrors};
 use metastamp_protocol::{ErrorCode, Object};
 use metastamp_store::StoreError;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::response::{self, Response};
 
@@ -85,6 +85,11 @@ impl ApiError {
     }
 
     #[cfg(test)]
+    pub fn field_errors(&self) -> &FieldErrors {
+        &self.errors
+    }
+
+    #[cfg(test)]
     pub fn status_code(&self) -> u16 {
         self.status
     }
@@ -112,6 +117,18 @@ impl ApiError {
             headers.insert(ALLOW, HeaderValue::from_static(allow));
         }
         response
+    }
+}
+
+impl ApiError {
+    /// Status and error of one item of a batch.
+    pub fn into_item(self) -> (u16, Value) {
+        let Self { code, status, message, details, errors, .. } = self;
+        let mut item = json!({ "code": code, "message": message, "details": details });
+        if !errors.is_empty() {
+            item["errors"] = json!(errors);
+        }
+        (status, item)
     }
 }
 

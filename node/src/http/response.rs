@@ -34,3 +34,9 @@ pub fn raw(status: u16, content_type: &'static str, body: impl Into<Bytes>) -> R
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
     response
 }
+
+/// A page of a list that also says in a header how long the list is.
+pub fn with_total(mut response: Response, total: u64) -> Response {
+    response.headers_mut().insert("x-total-count", HeaderValue::from(total));
+    response
+}

@@ -7,7 +7,7 @@ use http::Method;
 use super::error::{ApiError, Result};
 use super::request::Request;
 use super::response::Response;
-use super::{assets, auth, cluster, docs, fingerprints, pictures, system, upload};
+use super::{assets, auth, cluster, docs, fingerprints, partners, pictures, system, upload, usage, wallet};
 use crate::app::App;
 use metastamp_protocol::FileKind;
 
@@ -36,6 +36,31 @@ pub enum Route<'a> {
     Asset(&'a str),
     /// An asset's id and the name of one of its pictures.
     Picture(&'a str, &'a str),
+    Partners,
+    Partner(&'a str),
+    PartnerDeposits(&'a str),
+    PartnerKeys(&'a str),
+    /// A partner's id and that of one of its keys.
+    PartnerKey(&'a str, &'a str),
+    Usages,
+    UsageBatch,
+    UsagesSettle,
+    UsagesCancel,
+    Usage(&'a str),
+    UsageSettle(&'a str),
+    UsageCancel(&'a str),
+    WalletBalance,
+    WalletHistory,
+    WalletHistoryCsv,
+    WalletStatement,
+    Payouts,
+    Payout(&'a str),
+    PayoutCancel(&'a str),
+    PayoutComplete(&'a str),
+    PayoutFail(&'a str),
+    WalletAdjustments,
+    WalletBonuses,
+    WalletRefunds,
     Cluster,
     Whereis(&'a str),
     ClusterDrain,
@@ -73,6 +98,30 @@ fn find_api<'a>(segments: &[&'a str]) -> Option<Route<'a>> {
         ["assets"] => Route::Assets,
         ["assets", id] => Route::Asset(id),
         ["assets", id, "pictures", name] => Route::Picture(id, name),
+        ["partners"] => Route::Partners,
+        ["partners", id] => Route::Partner(id),
+        ["partners", id, "deposits"] => Route::PartnerDeposits(id),
+        ["partners", id, "keys"] => Route::PartnerKeys(id),
+        ["partners", id, "keys", key_id] => Route::PartnerKey(id, key_id),
+        ["usage"] => Route::Usages,
+        ["usage", "batch"] => Route::UsageBatch,
+        ["usage", "settle"] => Route::UsagesSettle,
+        ["usage", "cancel"] => Route::UsagesCancel,
+        ["usage", id] => Route::Usage(id),
+        ["usage", id, "settle"] => Route::UsageSettle(id),
+        ["usage", id, "cancel"] => Route::UsageCancel(id),
+        ["wallet", "balance"] => Route::WalletBalance,
+        ["wallet", "history"] => Route::WalletHistory,
+        ["wallet", "history.csv"] => Route::WalletHistoryCsv,
+        ["wallet", "statement"] => Route::WalletStatement,
+        ["wallet", "payouts"] => Route::Payouts,
+        ["wallet", "payouts", id] => Route::Payout(id),
+        ["wallet", "payouts", id, "cancel"] => Route::PayoutCancel(id),
+        ["wallet", "payouts", id, "complete"] => Route::PayoutComplete(id),
+        ["wallet", "payouts", id, "fail"] => Route::PayoutFail(id),
+        ["wallet", "adjustments"] => Route::WalletAdjustments,
+        ["wallet", "bonuses"] => Route::WalletBonuses,
+        ["wallet", "refunds"] => Route::WalletRefunds,
         ["cluster"] => Route::Cluster,
         ["cluster", "whereis", id] => Route::Whereis(id),
         ["cluster", "drain"] => Route::ClusterDrain,
@@ -107,6 +156,30 @@ impl Route<'_> {
             Route::Assets => "/api/v1/assets",
             Route::Asset(_) => "/api/v1/assets/{asset_id}",
             Route::Picture(..) => "/api/v1/assets/{asset_id}/pictures/{name}",
+            Route::Partners => "/api/v1/partners",
+            Route::Partner(_) => "/api/v1/partners/{id}",
+            Route::PartnerDeposits(_) => "/api/v1/partners/{id}/deposits",
+            Route::PartnerKeys(_) => "/api/v1/partners/{id}/keys",
+            Route::PartnerKey(..) => "/api/v1/partners/{id}/keys/{key_id}",
+            Route::Usages => "/api/v1/usage",
+            Route::UsageBatch => "/api/v1/usage/batch",
+            Route::UsagesSettle => "/api/v1/usage/settle",
+            Route::UsagesCancel => "/api/v1/usage/cancel",
+            Route::Usage(_) => "/api/v1/usage/{id}",
+            Route::UsageSettle(_) => "/api/v1/usage/{id}/settle",
+            Route::UsageCancel(_) => "/api/v1/usage/{id}/cancel",
+            Route::WalletBalance => "/api/v1/wallet/balance",
+            Route::WalletHistory => "/api/v1/wallet/history",
+            Route::WalletHistoryCsv => "/api/v1/wallet/history.csv",
+            Route::WalletStatement => "/api/v1/wallet/statement",
+            Route::Payouts => "/api/v1/wallet/payouts",
+            Route::Payout(_) => "/api/v1/wallet/payouts/{id}",
+            Route::PayoutCancel(_) => "/api/v1/wallet/payouts/{id}/cancel",
+            Route::PayoutComplete(_) => "/api/v1/wallet/payouts/{id}/complete",
+            Route::PayoutFail(_) => "/api/v1/wallet/payouts/{id}/fail",
+            Route::WalletAdjustments => "/api/v1/wallet/adjustments",
+            Route::WalletBonuses => "/api/v1/wallet/bonuses",
+            Route::WalletRefunds => "/api/v1/wallet/refunds",
             Route::Cluster => "/api/v1/cluster",
             Route::Whereis(_) => "/api/v1/cluster/whereis/{id}",
             Route::ClusterDrain => "/api/v1/cluster/drain",
@@ -123,8 +196,24 @@ impl Route<'_> {
             | Route::Refresh
             | Route::Upload(_)
             | Route::Fingerprints
+            | Route::PartnerDeposits(_)
+            | Route::UsageBatch
+            | Route::UsagesSettle
+            | Route::UsagesCancel
+            | Route::UsageSettle(_)
+            | Route::UsageCancel(_)
+            | Route::PayoutCancel(_)
+            | Route::PayoutComplete(_)
+            | Route::PayoutFail(_)
+            | Route::WalletAdjustments
+            | Route::WalletBonuses
+            | Route::WalletRefunds
             | Route::ClusterDrain => "POST, OPTIONS",
-            Route::Fingerprint(_) => "GET, HEAD, POST, OPTIONS",
+            Route::Fingerprint(_) | Route::Partners | Route::PartnerKeys(_) | Route::Usages | Route::Payouts => {
+                "GET, HEAD, POST, OPTIONS"
+            }
+            Route::Partner(_) => "GET, HEAD, PATCH, OPTIONS",
+            Route::PartnerKey(..) => "DELETE, OPTIONS",
             Route::Asset(_) => "GET, HEAD, DELETE, OPTIONS",
             _ => "GET, HEAD, OPTIONS",
         }
@@ -160,6 +249,35 @@ pub async fn handle(app: &Arc<App>, route: Route<'_>, mut request: Request) -> R
         ("GET", Route::Asset(id)) => assets::detail(app, request, id).await,
         ("GET", Route::Picture(id, name)) => pictures::show(app, request, id, name).await,
         ("DELETE", Route::Asset(id)) => assets::delete(app, request, id).await,
+        ("POST", Route::Partners) => partners::create(app, request).await,
+        ("GET", Route::Partners) => partners::list(app, request).await,
+        ("GET", Route::Partner(id)) => partners::detail(app, request, id).await,
+        ("PATCH", Route::Partner(id)) => partners::change(app, request, id).await,
+        ("POST", Route::PartnerDeposits(id)) => partners::deposit(app, request, id).await,
+        ("POST", Route::PartnerKeys(id)) => partners::create_key(app, request, id).await,
+        ("GET", Route::PartnerKeys(id)) => partners::keys(app, request, id).await,
+        ("DELETE", Route::PartnerKey(id, key_id)) => partners::revoke_key(app, request, id, key_id).await,
+        ("POST", Route::Usages) => usage::report(app, request).await,
+        ("GET", Route::Usages) => usage::list(app, request).await,
+        ("POST", Route::UsageBatch) => usage::batch::report(app, request).await,
+        ("POST", Route::UsagesSettle) => usage::batch::settle(app, request).await,
+        ("POST", Route::UsagesCancel) => usage::batch::cancel(app, request).await,
+        ("GET", Route::Usage(id)) => usage::detail(app, request, id).await,
+        ("POST", Route::UsageSettle(id)) => usage::settle(app, request, id).await,
+        ("POST", Route::UsageCancel(id)) => usage::cancel(app, request, id).await,
+        ("GET", Route::WalletBalance) => wallet::balance(app, request).await,
+        ("GET", Route::WalletHistory) => wallet::history(app, request).await,
+        ("GET", Route::WalletHistoryCsv) => wallet::history_csv(app, request).await,
+        ("GET", Route::WalletStatement) => wallet::statement(app, request).await,
+        ("GET", Route::Payouts) => wallet::payouts(app, request).await,
+        ("POST", Route::Payouts) => wallet::request_payout(app, request).await,
+        ("GET", Route::Payout(id)) => wallet::payout(app, request, id).await,
+        ("POST", Route::PayoutCancel(id)) => wallet::cancel(app, request, id).await,
+        ("POST", Route::PayoutComplete(id)) => wallet::complete(app, request, id).await,
+        ("POST", Route::PayoutFail(id)) => wallet::fail(app, request, id).await,
+        ("POST", Route::WalletAdjustments) => wallet::adjust(app, request).await,
+        ("POST", Route::WalletBonuses) => wallet::bonus(app, request).await,
+        ("POST", Route::WalletRefunds) => wallet::refund(app, request).await,
         ("GET", Route::Cluster) => cluster::members(app, request).await,
         ("GET", Route::Whereis(id)) => cluster::whereis(app, request, id).await,
         ("POST", Route::ClusterDrain) => cluster::drain(app, request).await,

@@ -6,7 +6,7 @@ use serde::Serialize;
 use serde_json::value::{RawValue, to_raw_value};
 use serde_json::{Value, json};
 
-use super::{FingerprintView, PictureLink, PictureView, object};
+use super::{FingerprintView, Paging, PictureLink, PictureView, object};
 use crate::files::extension;
 use crate::{Asset, FileKind, Fingerprint, Metadata, ObjectId, Picture, ProcessingStatus, Timestamp, UploadStatus};
 
@@ -131,16 +131,8 @@ pub fn asset_list(
     }
     let views: Vec<AssetView> = items.iter().map(|asset| AssetView::new(asset, link)).collect();
     let rows = &*to_raw_value(&views)?;
-    let size = u64::from(limit.max(1));
-    let (page, has_more) = ((skip / size).saturating_add(1), skip.saturating_add(items.len() as u64) < total);
-    let pagination = json!({
-        "page": page,
-        "limit": limit,
-        "total_items": total,
-        "total_pages": total.div_ceil(size),
-        "has_next": has_more,
-        "has_prev": skip > 0,
-    });
+    let paging = Paging { skip, limit, total, shown: items.len() };
+    let (page, has_more, pagination) = (paging.page(), paging.has_more(), paging.view());
     let data = Data { items: rows, assets: rows, total, page, limit, has_more, pagination };
     // Sized beforehand: growing a body of this size step by step costs more than writing it.
     let mut body = Vec::with_capacity(rows.get().len() * 3 + 1_024);

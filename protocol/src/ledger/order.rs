@@ -80,6 +80,9 @@ pub enum OrderKind {
         transaction_id: ObjectId,
         outcome: Outcome,
         reason: String,
+        /// What it is known by outside, such as a bank's.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reference: Option<String>,
     },
 }
 

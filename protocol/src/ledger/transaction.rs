@@ -7,6 +7,9 @@ use serde::{Deserialize, Serialize};
 use super::{Row, TransactionStatus, TransactionType};
 use crate::{Amount, Currency, ObjectId, Timestamp};
 
+/// Member of the metadata that says why a transaction ended as it did: the description of the row that ended it.
+const END_REASON: &str = "end_reason";
+
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Transaction {
     pub id: ObjectId,
@@ -63,7 +66,7 @@ impl Transaction {
         }
         self.status = row.status;
         self.processed_at = Some(row.at);
-        self.metadata.extend(row.metadata.clone());
+        self.metadata.insert(END_REASON.to_owned(), row.description.clone());
         if row.reference_id.is_some() {
             self.reference_id.clone_from(&row.reference_id);
         }

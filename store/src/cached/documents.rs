@@ -36,7 +36,7 @@ impl Cached {
     }
 
     /// All that shows an asset. Without an owner, all but the lists.
-    fn showing(asset_id: ObjectId, owner: Option<ObjectId>) -> Vec<String> {
+    pub(super) fn showing(asset_id: ObjectId, owner: Option<ObjectId>) -> Vec<String> {
         let list = owner.map(keys::list_version);
         [keys::asset(asset_id), keys::fingerprint(asset_id)].into_iter().chain(list).collect()
     }

@@ -9,6 +9,7 @@ mod partners;
 mod records;
 mod schema;
 mod uploads;
+mod usages;
 mod users;
 
 use std::path::Path;

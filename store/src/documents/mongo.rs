@@ -22,6 +22,7 @@ mod records;
 pub(crate) mod schema;
 mod sessions;
 mod uploads;
+mod usages;
 mod users;
 mod validators;
 

@@ -5,6 +5,7 @@ mod claims;
 mod deaths;
 mod fingerprints;
 pub mod fixtures;
+mod partners;
 mod records;
 mod results;
 mod shared;
@@ -36,6 +37,7 @@ fn cases() -> Vec<Case<dyn Documents>> {
         fingerprints::cases(),
         shared::cases(),
         upkeep::cases(),
+        partners::cases(),
         records::cases(),
     ]
     .into_iter()

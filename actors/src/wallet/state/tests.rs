@@ -77,7 +77,12 @@ fn reserve(minor: i64, credit: i64) -> OrderKind {
 }
 
 fn resolve(opening: &Row, outcome: Outcome) -> OrderKind {
-    OrderKind::Resolve { transaction_id: opening.transaction_id, outcome, reason: "because".to_owned() }
+    OrderKind::Resolve {
+        transaction_id: opening.transaction_id,
+        outcome,
+        reason: "because".to_owned(),
+        reference: None,
+    }
 }
 
 fn described(make: fn(Amount, Currency, String) -> OrderKind, minor: i64, currency: Currency) -> OrderKind {
@@ -156,7 +161,8 @@ fn nonsense_is_refused() {
     for kind in [payout(0, Currency::Usd), payout(-1, Currency::Usd), adjust(0, Currency::Usd)] {
         assert!(matches!(journal.order("k", kind), Err(Refusal::Invalid(_))));
     }
-    let unknown = OrderKind::Resolve { transaction_id: id(5), outcome: Outcome::Completed, reason: "x".into() };
+    let unknown =
+        OrderKind::Resolve { transaction_id: id(5), outcome: Outcome::Completed, reason: "x".into(), reference: None };
     assert_eq!(journal.order("k", unknown), Err(Refusal::UnknownTransaction));
     assert!(matches!(journal.order(&"k".repeat(301), bonus(1, Currency::Usd)), Err(Refusal::Invalid(_))));
     journal.order("most", bonus(big, Currency::Usd)).unwrap();

@@ -145,7 +145,7 @@ fn payout(n: usize) -> Order {
 fn ends(n: usize) -> [Order; 2] {
     [Outcome::Completed, Outcome::Cancelled].map(|outcome| {
         let transaction_id = payout(n).transaction_id();
-        let kind = OrderKind::Resolve { transaction_id, outcome, reason: "so".to_owned() };
+        let kind = OrderKind::Resolve { transaction_id, outcome, reason: "so".to_owned(), reference: None };
         order(format!("e{n}/{outcome:?}"), kind)
     })
 }

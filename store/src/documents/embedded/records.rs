@@ -1,12 +1,13 @@
 //! Rows as records and back, for backups, moves and repairs.
 
 use async_trait::async_trait;
+use metastamp_protocol::partner::{ApiKey, Partner, UsageEvent};
 use metastamp_protocol::{Asset, Fingerprint, Job, Timestamp, UploadSession, User};
 use rusqlite::{Connection, params};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::{EmbeddedDocuments, assets, decode as from_json, execute, jobs, uploads, users};
+use super::{EmbeddedDocuments, assets, decode as from_json, execute, jobs, partners, uploads, usages, users};
 use crate::records::{Bson, Collection, Document, Records, Snapshot, bson, decode, encode};
 use crate::sqlite::{ReadView, failed};
 use crate::{Result, StoreError};
@@ -96,16 +97,13 @@ impl Table {
             Collection::Fingerprints => ("fingerprints", "id", "doc"),
             Collection::Jobs => ("jobs", "id", "doc"),
             Collection::Uploads => ("uploads", "id", "doc"),
+            Collection::Partners => ("partners", "id", "doc"),
+            Collection::ApiKeys => ("api_keys", "id", "doc"),
+            Collection::UsageEvents => ("usage_events", "id", "doc"),
             Collection::Repeats => ("repeats", "id", "id, first"),
             Collection::Garbage => ("garbage", "s3_key", "s3_key, since"),
             Collection::RevokedSessions => ("revoked_sessions", "sid", "sid, until"),
-            Collection::Wallet
-            | Collection::WalletJournal
-            | Collection::WalletTransactions
-            | Collection::Analytics
-            | Collection::UsageEvents
-            | Collection::Partners
-            | Collection::ApiKeys => {
+            Collection::Wallet | Collection::WalletJournal | Collection::WalletTransactions | Collection::Analytics => {
                 let filter = format!("collection='{}'", collection.name());
                 return Self { name: "plain_records", id: "id", columns: "bson", filter };
             }
@@ -137,19 +135,16 @@ fn page(c: &Connection, collection: Collection, after: Option<String>, limit: u3
             Collection::Fingerprints => record::<Fingerprint>(collection, &text(0)?)?,
             Collection::Jobs => record::<Job>(collection, &text(0)?)?,
             Collection::Uploads => record::<UploadSession>(collection, &text(0)?)?,
+            Collection::Partners => record::<Partner>(collection, &text(0)?)?,
+            Collection::ApiKeys => record::<ApiKey>(collection, &text(0)?)?,
+            Collection::UsageEvents => record::<UsageEvent>(collection, &text(0)?)?,
             Collection::Repeats => encode(collection, &serde_json::json!({ "id": text(0)?, "first": text(1)? }))?,
             Collection::Garbage | Collection::RevokedSessions => {
                 let at = Timestamp(row.get(1).map_err(failed)?);
                 let instant = if collection == Collection::Garbage { "since" } else { "until" };
                 encode(collection, &serde_json::json!({ "id": text(0)?, instant: at }))?
             }
-            Collection::Wallet
-            | Collection::WalletJournal
-            | Collection::WalletTransactions
-            | Collection::Analytics
-            | Collection::UsageEvents
-            | Collection::Partners
-            | Collection::ApiKeys => {
+            Collection::Wallet | Collection::WalletJournal | Collection::WalletTransactions | Collection::Analytics => {
                 let bytes: Vec<u8> = row.get(0).map_err(failed)?;
                 bson::deserialize_from_slice(&bytes).map_err(|e| StoreError::Internal(e.to_string()))?
             }
@@ -180,6 +175,9 @@ fn put(c: &Connection, collection: Collection, record: Document) -> Result<()> {
         }
         Collection::Jobs => jobs::put(c, &decode(collection, record)?),
         Collection::Uploads => uploads::open(c, &decode(collection, record)?),
+        Collection::Partners => partners::insert(c, &decode(collection, record)?),
+        Collection::ApiKeys => partners::insert_key(c, &decode(collection, record)?),
+        Collection::UsageEvents => usages::put(c, &decode(collection, record)?),
         Collection::Repeats => {
             let first = record.get("first").map(key).transpose()?.unwrap_or_default();
             execute(c, "INSERT INTO repeats VALUES (?1,?2)", [id, first]).map(drop)
@@ -192,13 +190,7 @@ fn put(c: &Connection, collection: Collection, record: Document) -> Result<()> {
             let until = record.get_datetime("until").map_or(i64::MAX, |at| at.timestamp_millis());
             execute(c, "INSERT INTO revoked_sessions VALUES (?1,?2)", params![id, until]).map(drop)
         }
-        Collection::Wallet
-        | Collection::WalletJournal
-        | Collection::WalletTransactions
-        | Collection::Analytics
-        | Collection::UsageEvents
-        | Collection::Partners
-        | Collection::ApiKeys => {
+        Collection::Wallet | Collection::WalletJournal | Collection::WalletTransactions | Collection::Analytics => {
             let bytes = bson::serialize_to_vec(&record).map_err(|e| StoreError::Internal(e.to_string()))?;
             let params = params![collection.name(), id, bytes];
             execute(c, "INSERT INTO plain_records VALUES (?1,?2,?3)", params).map(drop)

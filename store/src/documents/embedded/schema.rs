@@ -47,6 +47,25 @@ CREATE UNIQUE INDEX IF NOT EXISTS jobs_asset ON jobs(asset_id);
 CREATE INDEX IF NOT EXISTS jobs_state ON jobs(state, not_before);
 CREATE INDEX IF NOT EXISTS jobs_kind ON jobs(state, json_extract(doc, '$.kind'), not_before);
 
+CREATE TABLE IF NOT EXISTS partners (id TEXT PRIMARY KEY, name TEXT NOT NULL, doc TEXT NOT NULL) WITHOUT ROWID;
+CREATE UNIQUE INDEX IF NOT EXISTS partners_name ON partners(name);
+
+CREATE TABLE IF NOT EXISTS api_keys (
+  id TEXT PRIMARY KEY, partner_id TEXT NOT NULL, created_at INTEGER NOT NULL, doc TEXT NOT NULL
+) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS api_keys_partner ON api_keys(partner_id, created_at, id);
+
+CREATE TABLE IF NOT EXISTS usage_events (
+  id TEXT PRIMARY KEY, partner_id TEXT NOT NULL, user_id TEXT NOT NULL, asset_id TEXT NOT NULL, status TEXT NOT NULL,
+  working_until INTEGER, expires_at INTEGER, created_at INTEGER NOT NULL, doc TEXT NOT NULL
+);
+CREATE INDEX IF NOT EXISTS usage_events_created ON usage_events(created_at, id);
+CREATE INDEX IF NOT EXISTS usage_events_partner ON usage_events(partner_id, created_at, id);
+CREATE INDEX IF NOT EXISTS usage_events_user ON usage_events(user_id, created_at, id);
+CREATE INDEX IF NOT EXISTS usage_events_asset ON usage_events(asset_id, created_at, id);
+CREATE INDEX IF NOT EXISTS usage_events_working ON usage_events(status, working_until);
+CREATE INDEX IF NOT EXISTS usage_events_expires ON usage_events(status, expires_at);
+
 -- Records that no domain type reads yet, as they came.
 CREATE TABLE IF NOT EXISTS plain_records (
   collection TEXT NOT NULL, id TEXT NOT NULL, bson BLOB NOT NULL, PRIMARY KEY (collection, id)

@@ -81,6 +81,15 @@ const INDEXES: &[Index] = &[
     index("analytics", &[("asset_id", 1), ("timestamp", -1)]),
     index("analytics", &[("timestamp", 1)]),
     index("analytics", &[("user_id", 1), ("created_at", -1)]),
+    index("partners", &[("name", 1)]).unique(),
+    index("api_keys", &[("partner_id", 1), ("created_at", 1), ("_id", 1)]),
+    // pages of a listing, by each filter
+    index("usage_events", &[("created_at", 1), ("_id", 1)]),
+    index("usage_events", &[("partner_id", 1), ("created_at", 1), ("_id", 1)]),
+    index("usage_events", &[("user_id", 1), ("created_at", 1), ("_id", 1)]),
+    index("usage_events", &[("asset_id", 1), ("created_at", 1), ("_id", 1)]),
+    index("usage_events", &[("status", 1), ("working_until", 1)]),
+    index("usage_events", &[("status", 1), ("expires_at", 1)]),
     index("jobs", &[("asset_id", 1)]).unique(),
     // the queue in its order, for each lane
     index("jobs", &[("state", 1), ("created_at", 1), ("_id", 1)]),

@@ -1,0 +1,46 @@
+//! What the caller has.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use metastamp_protocol::http::wallet::{Balance, LastPayout, last_payout};
+use metastamp_protocol::ledger::Wallet;
+use metastamp_protocol::{Currency, Timestamp};
+
+use crate::app::App;
+use crate::http::auth::caller;
+use crate::http::error::Result;
+use crate::http::params::Params;
+use crate::http::request::Request;
+use crate::http::response::{self, Response};
+
+pub async fn balance(app: &Arc<App>, request: &mut Request) -> Result<Response> {
+    let caller = caller(app, request).await?;
+    let mut params = Params::of(request);
+    let currency = params.currency().unwrap_or_default();
+    params.end()?;
+    let user_id = caller.user.id;
+    // The document for what is told beside the money: that it lags behind the journal for a moment does no harm.
+    let wallet = app.documents.wallet(user_id, Timestamp::now());
+    let (head, wallet) = tokio::join!(app.documents.head(user_id), wallet);
+    let (head, wallet) = (head?, wallet?);
+    let empty = BTreeMap::new();
+    let body = Balance {
+        user_id,
+        currency,
+        balances: head.as_ref().map_or(&empty, |head| &head.balances),
+        last_payout: paid_last(&wallet, currency),
+        updated_at: head.as_ref().map_or(wallet.updated_at, |head| head.at),
+    };
+    Ok(response::json(200, &body.body()))
+}
+
+/// The last payout of this currency: among the recent transactions, or the wallet's last, however old.
+fn paid_last(wallet: &Wallet, currency: Currency) -> Option<LastPayout> {
+    let older = || {
+        let (_, amount) = wallet.last_payout_amount.filter(|(paid_in, _)| *paid_in == currency)?;
+        let amount = if amount.is_negative() { amount.negated() } else { amount };
+        Some(LastPayout { amount, at: wallet.last_payout_at? })
+    };
+    last_payout(&wallet.transactions, currency).or_else(older)
+}

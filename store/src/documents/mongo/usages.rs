@@ -1,0 +1,130 @@
+//! Usage events and the steps they take. The clock of the steps is the server's, `$$NOW`.
+
+use metastamp_protocol::partner::{UsageEvent, UsageStatus};
+use metastamp_protocol::{ObjectId, Timestamp};
+use mongodb::bson::{Document, doc};
+use mongodb::options::ReturnDocument;
+
+use super::fault::{Attempt, Failure};
+use super::on::{On, Query, oid};
+use crate::StoreError;
+use crate::partners::{self, UsageClaim, UsagePage, UsageQuery};
+use crate::records::Collection::UsageEvents;
+use crate::records::decode;
+
+/// The call that ended the last step: should its answer be lost, the next attempt of the same call knows.
+const FINISHED_BY: &str = "finished_by";
+
+pub(super) async fn by_id(on: On, id: ObjectId) -> Attempt<Option<UsageEvent>> {
+    on.one(UsageEvents, doc! { "_id": oid(id) }).await
+}
+
+pub(super) async fn open(on: On, event: &UsageEvent, earlier_attempts: u32) -> Attempt<(UsageEvent, bool)> {
+    match on.insert(UsageEvents, event).await {
+        Ok(()) => Ok((event.clone(), true)),
+        Err(Failure::Final(StoreError::Conflict { index })) => {
+            let known = by_id(on, event.id).await?.ok_or(StoreError::Conflict { index })?;
+            // An attempt that was not answered may have stored it.
+            let is_new = earlier_attempts > 0 && known == *event;
+            Ok((known, is_new))
+        }
+        Err(failure) => Err(failure),
+    }
+}
+
+/// Count and rows are of one instant when `on` is a snapshot.
+pub(super) async fn page(on: On, query: &UsageQuery, skip: u64, limit: u32) -> Attempt<UsagePage> {
+    let UsageQuery { partner_id, user_id, asset_id, status } = query;
+    let mut filter = Document::new();
+    for (member, id) in [("partner_id", partner_id), ("user_id", user_id), ("asset_id", asset_id)] {
+        if let Some(id) = id {
+            filter.insert(member, oid(*id));
+        }
+    }
+    if let Some(status) = status {
+        filter.insert("status", status.as_str());
+    }
+    let total = on.count(UsageEvents.name(), filter.clone()).await?;
+    if limit == 0 || skip >= total {
+        return Ok(UsagePage { items: Vec::new(), total });
+    }
+    let sort = doc! { "created_at": -1, "_id": -1 };
+    Ok(UsagePage { items: on.all(UsageEvents, Query { filter, sort, skip, limit }).await?, total })
+}
+
+/// [`UsageClaim::take`] as one conditional write. An attempt that was not answered is the same worker's, which finds the
+/// step free.
+pub(super) async fn claim(on: On, claim: &UsageClaim) -> Attempt<Option<UsageEvent>> {
+    let UsageClaim { id, from, to, worker, lease, reason, expired } = claim;
+    let to = to.as_str();
+    let from: Vec<_> = from.iter().map(|status| status.as_str()).collect();
+    let begun = doc! { "$eq": ["$status", to] };
+    // An instant that is not there is smaller than any.
+    let is_free = doc! { "$or": [{ "$lte": ["$working_until", "$$NOW"] }, { "$eq": ["$worker", oid(*worker)] }] };
+    let has_end = doc! { "$eq": [{ "$type": "$expires_at" }, "date"] };
+    let run_out = doc! { "$and": [has_end, { "$lte": ["$expires_at", "$$NOW"] }] };
+    let may_begin = doc! { "$and": [{ "$in": ["$status", from] }, { "$eq": [run_out, *expired] }] };
+    let filter = doc! {
+        "_id": oid(*id), "$expr": { "$and": [is_free, { "$or": [begun.clone(), may_begin] }] },
+    };
+    let fresh = match reason {
+        Some(reason) => doc! { "$literal": reason },
+        None => doc! { "$literal": null },
+    };
+    let lease = i64::try_from(lease.as_millis()).unwrap_or(i64::MAX);
+    let step = doc! {
+        "status": to,
+        "worker": oid(*worker),
+        "working_until": { "$add": ["$$NOW", lease] },
+        "updated_at": "$$NOW",
+        // null counts as absent
+        "reason": { "$cond": [begun, { "$ifNull": ["$reason", fresh.clone()] }, fresh] },
+    };
+    let events = on.db.collection::<Document>(UsageEvents.name());
+    let taken = events.find_one_and_update(filter, vec![doc! { "$set": step }]);
+    let taken = taken.return_document(ReturnDocument::After).await?;
+    Ok(taken.map(|record| decode(UsageEvents, record)).transpose()?)
+}
+
+/// How a step ended, and whose it was.
+pub(super) struct Finish {
+    pub id: ObjectId,
+    pub worker: ObjectId,
+    pub to: UsageStatus,
+    pub reason: Option<String>,
+    pub now: Timestamp,
+    /// Fresh for each call.
+    pub call: ObjectId,
+}
+
+/// Within a transaction.
+pub(super) async fn finish(on: On, finish: &Finish) -> Attempt<UsageEvent> {
+    let Finish { id, worker, to, reason, now, call } = finish;
+    let Some(mut kept) = on.record(UsageEvents, doc! { "_id": oid(*id), "worker": oid(*worker) }).await? else {
+        let mine = on.one(UsageEvents, doc! { "_id": oid(*id), FINISHED_BY: oid(*call) }).await?;
+        return mine.ok_or(StoreError::Fenced { what: "usage event" }.into());
+    };
+    let mut event: UsageEvent = decode(UsageEvents, kept.clone())?;
+    partners::finish(&mut event, *to, reason.clone(), *now);
+    kept.insert(FINISHED_BY, oid(*call));
+    on.save(UsageEvents, kept, &event).await?;
+    calculation_follows(&on, &event).await?;
+    Ok(event)
+}
+
+/// Within a transaction: the calculation of an event that has become pending is made; later its status follows.
+async fn calculation_follows(_: &On, event: &UsageEvent) -> Attempt<()> {
+    // To be connected with `analytics`: put it when the event is pending, else set its status.
+    let _ = event.calculation();
+    Ok(())
+}
+
+pub(super) async fn overdue(on: On, limit: u32) -> Attempt<Vec<UsageEvent>> {
+    let by_now = |member: &str| doc! { "$lte": [member, "$$NOW"] };
+    let under_way = doc! { "$in": ["received", "settling", "cancelling"] };
+    // An instant that is not there is smaller than any: right for a worker, wrong for an end.
+    let left = doc! { "status": under_way, "$expr": by_now("$working_until") };
+    let run_out = doc! { "status": "pending", "expires_at": { "$type": "date" }, "$expr": by_now("$expires_at") };
+    let filter = doc! { "$or": [left, run_out] };
+    on.all(UsageEvents, Query { filter, limit, ..Query::default() }).await
+}
