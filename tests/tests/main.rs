@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a failure here is the test's failure")]
 
 mod assets;
+mod audit;
 mod auth;
 mod backup;
 mod bad_input;

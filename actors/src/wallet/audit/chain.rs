@@ -85,7 +85,7 @@ impl Chain {
             }
         }
         self.followed.entry(short(row.previous.as_bytes())).or_insert(seq);
-        self.go_on(row, seq, opening.as_ref());
+        self.go_on(row, seq);
         opening
     }
 
@@ -152,7 +152,7 @@ impl Chain {
         all
     }
 
-    fn go_on(&mut self, row: &Row, seq: u64, opening: Option<&Row>) {
+    fn go_on(&mut self, row: &Row, seq: u64) {
         let wallet_id = self.book.wallet_id;
         self.book = Book { seq, ..Book::at(wallet_id, Some(row)) };
         if row.is_opening() {
@@ -164,8 +164,7 @@ impl Chain {
         } else if let Some(known) = self.recent.iter_mut().find(|known| known.id == row.transaction_id) {
             known.apply(row);
         }
-        let paid = row.kind == TransactionType::Payout && row.status == TransactionStatus::Completed;
-        if paid && opening.is_some() {
+        if row.kind == TransactionType::Payout && row.status == TransactionStatus::Completed {
             self.payout = Some(row.clone());
         }
     }

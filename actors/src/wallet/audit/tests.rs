@@ -26,8 +26,12 @@ fn history() -> World {
     world.settle("b", 2);
     world.cancel("d", 2);
     let out = world.order(CREATOR, "p", payout(1_000)).unwrap();
-    let end =
-        OrderKind::Resolve { transaction_id: out.transaction_id, outcome: Outcome::Completed, reason: "ok".into() };
+    let end = OrderKind::Resolve {
+        transaction_id: out.transaction_id,
+        outcome: Outcome::Completed,
+        reason: "ok".into(),
+        reference: None,
+    };
     world.order(CREATOR, "pe", end).unwrap();
     world.order(CREATOR, "x", bonus(50)).unwrap();
     world.show();
@@ -136,7 +140,12 @@ fn nothing_ends_twice() {
     let mut world = history();
     let end = world.rows.values().find(|row| !row.is_opening() && row.wallet_id == id(CREATOR)).unwrap().clone();
     let other = Outcome::Cancelled;
-    let kind = OrderKind::Resolve { transaction_id: end.transaction_id, outcome: other, reason: "again".into() };
+    let kind = OrderKind::Resolve {
+        transaction_id: end.transaction_id,
+        outcome: other,
+        reason: "again".into(),
+        reference: None,
+    };
     world.forge(CREATOR, "again", kind);
     let findings = world.audit().findings.listed;
     let ends: Vec<_> = findings.iter().filter(|found| found.invariant == ENDS_ONCE).collect();

@@ -199,7 +199,7 @@ impl World {
         let event = event.clone();
         for wallet_id in wallets(&event).into_iter().take(if event.value.is_zero() { 0 } else { steps }) {
             let transaction_id = Order::transaction_of(wallet_id, &event.order_key());
-            let kind = OrderKind::Resolve { transaction_id, outcome, reason: "over".to_owned() };
+            let kind = OrderKind::Resolve { transaction_id, outcome, reason: "over".to_owned(), reference: None };
             let [.., n] = *wallet_id.as_bytes();
             self.order(n, &format!("end/{}", event.id), kind).unwrap();
         }
@@ -311,6 +311,7 @@ impl World {
                         transaction_id: row.transaction_id,
                         outcome: *outcome,
                         reason: "over".to_owned(),
+                        reference: None,
                     };
                     let _ = self.order(wallet, &key, kind);
                 }
