@@ -3,6 +3,7 @@
 //! The path of a request: [`server`] accepts, [`edge`] does what holds for every request (ids, CORS, errors, logs,
 //! metrics), [`routes`] picks the handler by path and method, the handler talks to stores and actors.
 
+mod analytics;
 mod assets;
 mod auth;
 mod body;

@@ -1,5 +1,6 @@
 //! Bodies of the HTTP contract. Success bodies are supersets: the flat payload plus the same under `data`.
 
+mod analytics;
 mod asset;
 mod error;
 mod fingerprint;
@@ -9,6 +10,7 @@ mod usage;
 mod user;
 pub mod wallet;
 
+pub use analytics::{CalculationView, ProjectionView, calculation_body};
 pub use asset::{AssetView, asset_deleted, asset_detail, asset_list, upload_result};
 pub use error::{ErrorBody, FieldErrors};
 pub use fingerprint::{FingerprintView, Progress, fingerprint_queued};

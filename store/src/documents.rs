@@ -5,6 +5,7 @@
 //! as `Fenced` or as an outcome.
 
 pub mod embedded;
+mod journal;
 pub mod mongo;
 mod rules;
 
@@ -60,6 +61,8 @@ pub struct AssetPage {
 pub struct DeletedAsset {
     pub asset: Asset,
     pub fingerprint_removed: bool,
+    /// How many calculations of it were removed.
+    pub analytics_removed: u64,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -155,7 +158,7 @@ pub trait Documents: Records + Ledger + Partners + Analytics {
     // ---- assets
     async fn asset(&self, id: ObjectId) -> Result<Option<Asset>>;
     async fn assets(&self, user_id: ObjectId, query: AssetQuery) -> Result<AssetPage>;
-    /// Removes the asset with its fingerprint and job; its key becomes garbage. `None` when it was not there.
+    /// Removes the asset with its fingerprint, job and calculations; its key becomes garbage. `None` when it was not there.
     async fn delete_asset(&self, id: ObjectId, now: Timestamp) -> Result<Option<DeletedAsset>>;
 
     // ---- fingerprints

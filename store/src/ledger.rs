@@ -8,10 +8,12 @@ use async_trait::async_trait;
 use metastamp_protocol::ledger::{Row, Transaction, TransactionStatus, TransactionType, Wallet};
 use metastamp_protocol::{Amount, Currency, ObjectId, Timestamp};
 
-use crate::Result;
+use crate::{Result, StoreError};
 
 /// Rows in one call of [`Ledger::commit`].
 pub const COMMIT_ROWS_MAX: usize = 256;
+/// Rows or transactions in one answer; whoever asks for more is told so with `Limit`.
+pub const PAGE_ROWS_MAX: u32 = 10_000;
 
 /// What the journal of one wallet says, all that is needed to decide on a group of orders.
 #[derive(Debug, Clone, Default)]
@@ -44,6 +46,11 @@ impl HistoryQuery {
         let all = HistoryQuery { wallet_id: self.wallet_id, ..HistoryQuery::default() };
         self.wallet_id.is_some() && *self == all
     }
+
+    /// The wallet; `Internal` when all are asked for where it must be one.
+    pub(crate) fn of_one_wallet(&self) -> Result<ObjectId> {
+        self.wallet_id.ok_or_else(|| StoreError::Internal("this history is of one wallet only".to_owned()))
+    }
 }
 
 /// Completed transactions that match, of one kind and currency.
@@ -61,55 +68,33 @@ pub struct HistoryPage {
     pub items: Vec<Transaction>,
     /// All that match.
     pub total: u64,
+    /// In the order of kind and currency; none that is zero.
     pub sums: Vec<Sum>,
 }
 
-#[allow(unused_variables)] // until it is built
 #[async_trait]
 pub trait Ledger: Send + Sync + 'static {
     /// One look at a journal, for those who want to write to it. At most [`COMMIT_ROWS_MAX`] keys and transactions.
-    async fn look(&self, wallet_id: ObjectId, keys: &[String], transactions: &[ObjectId]) -> Result<Look> {
-        Err(crate::StoreError::Internal("not built yet".to_owned()))
-    }
+    async fn look(&self, wallet_id: ObjectId, keys: &[String], transactions: &[ObjectId]) -> Result<Look>;
     /// Adds rows of one wallet, in order, durable at a majority when it answers. `Fenced` when another writer was there
     /// first: then a prefix may have been written, as it may when the store does not answer. Look before you try again.
-    async fn commit(&self, rows: Vec<Row>) -> Result<()> {
-        Err(crate::StoreError::Internal("not built yet".to_owned()))
-    }
+    async fn commit(&self, rows: Vec<Row>) -> Result<()>;
     /// The last row of a journal.
-    async fn head(&self, wallet_id: ObjectId) -> Result<Option<Row>> {
-        Err(crate::StoreError::Internal("not built yet".to_owned()))
-    }
+    async fn head(&self, wallet_id: ObjectId) -> Result<Option<Row>>;
     /// Rows after `seq`, in order.
-    async fn rows_after(&self, wallet_id: ObjectId, seq: u64, limit: u32) -> Result<Vec<Row>> {
-        Err(crate::StoreError::Internal("not built yet".to_owned()))
-    }
+    async fn rows_after(&self, wallet_id: ObjectId, seq: u64, limit: u32) -> Result<Vec<Row>>;
     /// The last row written before `at`.
-    async fn row_before(&self, wallet_id: ObjectId, at: Timestamp) -> Result<Option<Row>> {
-        Err(crate::StoreError::Internal("not built yet".to_owned()))
-    }
+    async fn row_before(&self, wallet_id: ObjectId, at: Timestamp) -> Result<Option<Row>>;
 
     /// The document of a wallet; makes an empty one if there is none.
-    async fn wallet(&self, user_id: ObjectId, now: Timestamp) -> Result<Wallet> {
-        Err(crate::StoreError::Internal("not built yet".to_owned()))
-    }
+    async fn wallet(&self, user_id: ObjectId, now: Timestamp) -> Result<Wallet>;
     /// Brings transactions and document of a wallet up to its journal's last row. Safe for several to do at once.
-    async fn project(&self, wallet_id: ObjectId) -> Result<()> {
-        Err(crate::StoreError::Internal("not built yet".to_owned()))
-    }
+    async fn project(&self, wallet_id: ObjectId) -> Result<()>;
     /// Makes both anew from the journal, whatever they said. Returns the rows there were.
-    async fn rebuild(&self, wallet_id: ObjectId) -> Result<u64> {
-        Err(crate::StoreError::Internal("not built yet".to_owned()))
-    }
-    async fn transaction(&self, id: ObjectId) -> Result<Option<Transaction>> {
-        Err(crate::StoreError::Internal("not built yet".to_owned()))
-    }
+    async fn rebuild(&self, wallet_id: ObjectId) -> Result<u64>;
+    async fn transaction(&self, id: ObjectId) -> Result<Option<Transaction>>;
     /// One page, with how many there are and their sums.
-    async fn history(&self, query: &HistoryQuery, skip: u64, limit: u32) -> Result<HistoryPage> {
-        Err(crate::StoreError::Internal("not built yet".to_owned()))
-    }
+    async fn history(&self, query: &HistoryQuery, skip: u64, limit: u32) -> Result<HistoryPage>;
     /// The next transactions of one wallet below an ordinal, newest first: for exports.
-    async fn history_below(&self, query: &HistoryQuery, ordinal: u64, limit: u32) -> Result<Vec<Transaction>> {
-        Err(crate::StoreError::Internal("not built yet".to_owned()))
-    }
+    async fn history_below(&self, query: &HistoryQuery, ordinal: u64, limit: u32) -> Result<Vec<Transaction>>;
 }

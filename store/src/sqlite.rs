@@ -59,6 +59,17 @@ struct Inner {
 impl Sqlite {
     /// Opens or creates the file and applies `schema`, which must be idempotent. `store` is its name in metrics.
     pub fn open(store: &'static str, path: &Path, durability: Durability, schema: &str) -> Result<Self> {
+        Self::open_and_upgrade(store, path, durability, schema, |_| Ok(()))
+    }
+
+    /// The same; `upgrade` then changes what older versions left behind, in the same transaction. It runs at every start.
+    pub fn open_and_upgrade(
+        store: &'static str,
+        path: &Path,
+        durability: Durability,
+        schema: &str,
+        upgrade: impl FnOnce(&Connection) -> Result<()>,
+    ) -> Result<Self> {
         if let Some(dir) = path.parent() {
             std::fs::create_dir_all(dir).map_err(|e| StoreError::Internal(format!("{}: {e}", dir.display())))?;
         }
@@ -69,6 +80,7 @@ impl Sqlite {
         with_lock(&lock, || {
             let tx = connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate).map_err(failed)?;
             tx.execute_batch(schema).map_err(failed)?;
+            upgrade(&tx)?;
             tx.commit().map_err(failed)
         })?;
         let (writer, queue) = mpsc::channel(QUEUE_WRITES_MAX);

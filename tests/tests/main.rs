@@ -1,6 +1,7 @@
 //! Tests of the whole: real node processes, spoken to over HTTP, judged by the contract and by what they acknowledged.
 #![allow(clippy::unwrap_used, reason = "a failure here is the test's failure")]
 
+mod analytics;
 mod assets;
 mod audit;
 mod auth;

@@ -46,6 +46,7 @@ async fn exercise(node: &NodeProcess, recorder: &Recorder, contract: &'static Co
     let client = accounts(&anyone).await;
     uploads(&client).await;
     assets(&anyone, &client).await;
+    analytics(&anyone, &client).await;
     fingerprints(&anyone, &client).await;
     wallets(&admin, &anyone, &client).await;
     let session = client.post("/api/v1/auth/refresh").send().await.unwrap();
@@ -131,6 +132,26 @@ async fn assets(anyone: &Client, client: &Client) {
         }
     }
     client.delete(&format!("/api/v1/assets/{}", asset.id)).send().await.unwrap().expect(200).unwrap();
+}
+
+async fn analytics(anyone: &Client, client: &Client) {
+    let terms = json!({ "model_earnings": 10_000, "training_contribution_score": 75, "usage_exposure_score": 80 });
+    for path in ["/api/v1/analytics/predict", "/api/v1/analytics/project"] {
+        client.post(path).json(&terms).send().await.unwrap().expect(200).unwrap();
+        client.post(path).json(&json!({})).send().await.unwrap().expect(422).unwrap();
+        anyone.post(path).json(&terms).send().await.unwrap().expect(401).unwrap();
+    }
+    for (id, status) in [(UNKNOWN, 404), ("zz", 400)] {
+        let mut of_asset = terms.clone();
+        of_asset["asset_id"] = id.into();
+        client.post("/api/v1/analytics/predict").json(&of_asset).send().await.unwrap().expect(status).unwrap();
+        client.get(&format!("/api/v1/analytics/history/{id}")).send().await.unwrap().expect(status).unwrap();
+    }
+    let history = client.get("/api/v1/analytics/history?limit=1").send().await.unwrap();
+    let id = history.expect(200).unwrap().text("/0/calculation_id").unwrap();
+    client.get(&format!("/api/v1/analytics/history/{id}")).send().await.unwrap().expect(200).unwrap();
+    client.get("/api/v1/analytics/history?limit=101").send().await.unwrap().expect(400).unwrap();
+    anyone.get("/api/v1/analytics/history").send().await.unwrap().expect(401).unwrap();
 }
 
 async fn fingerprints(anyone: &Client, client: &Client) {

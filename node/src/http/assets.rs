@@ -7,6 +7,7 @@ use metastamp_protocol::http::{asset_deleted, asset_detail, asset_list};
 use metastamp_protocol::{
     Asset, AssetQuery, AssetSort, ErrorCode, FileKind, SortDirection, Timestamp, UploadStatus, User,
 };
+use metastamp_store::documents::DeletedAsset;
 
 use super::auth::caller;
 use super::error::{ApiError, Result};
@@ -95,7 +96,8 @@ pub async fn delete(app: &Arc<App>, request: &mut Request, id: &str) -> Result<R
         async move { app.remove_object(&key).await }
     }));
     let (object_removed, _) = tokio::join!(app.remove_object(s3_key), removed);
-    Ok(response::json(200, &asset_deleted(deleted.asset.id, object_removed, deleted.fingerprint_removed)))
+    let DeletedAsset { asset, fingerprint_removed, analytics_removed } = &deleted;
+    Ok(response::json(200, &asset_deleted(asset.id, object_removed, *fingerprint_removed, *analytics_removed)))
 }
 
 #[cfg(test)]

@@ -5,6 +5,8 @@ use std::net::IpAddr;
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use http::{HeaderMap, Method};
 use metastamp_protocol::{ErrorCode, ObjectId};
+use serde::de::{Deserialize, IgnoredAny};
+use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
 use super::body::Body;
@@ -79,6 +81,24 @@ fn object(bytes: &[u8]) -> Result<Map<String, Value>> {
         Ok(Value::Object(object)) => Ok(object),
         Ok(_) => Err(ApiError::field("body", "must be a JSON object")),
         Err(error) => Err(ApiError::field("body", format!("is not valid JSON: {error}"))),
+    }
+}
+
+/// A JSON object as a type that borrows from it: members of interest can be kept as their text.
+pub fn borrowed<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Result<T> {
+    // A struct would take a list as well.
+    if !bytes.trim_ascii_start().starts_with(b"{") && serde_json::from_slice::<IgnoredAny>(bytes).is_ok() {
+        return Err(ApiError::field("body", "must be a JSON object"));
+    }
+    serde_json::from_slice(bytes).map_err(|error| ApiError::field("body", format!("is not valid JSON: {error}")))
+}
+
+/// The text of a JSON number, or what a JSON string says; `None` for anything else. Never goes through a float.
+pub fn number_text(raw: &RawValue) -> Option<String> {
+    match raw.get().as_bytes() {
+        [b'-' | b'0'..=b'9', ..] => Some(raw.get().to_owned()),
+        [b'"', ..] => serde_json::from_str(raw.get()).ok(),
+        _ => None,
     }
 }
 

@@ -7,7 +7,7 @@ use http::Method;
 use super::error::{ApiError, Result};
 use super::request::Request;
 use super::response::Response;
-use super::{assets, auth, cluster, docs, fingerprints, partners, pictures, system, upload, usage, wallet};
+use super::{analytics, assets, auth, cluster, docs, fingerprints, partners, pictures, system, upload, usage, wallet};
 use crate::app::App;
 use metastamp_protocol::FileKind;
 
@@ -61,6 +61,10 @@ pub enum Route<'a> {
     WalletAdjustments,
     WalletBonuses,
     WalletRefunds,
+    Predict,
+    Project,
+    Calculations,
+    Calculation(&'a str),
     Cluster,
     Whereis(&'a str),
     ClusterDrain,
@@ -122,6 +126,10 @@ fn find_api<'a>(segments: &[&'a str]) -> Option<Route<'a>> {
         ["wallet", "adjustments"] => Route::WalletAdjustments,
         ["wallet", "bonuses"] => Route::WalletBonuses,
         ["wallet", "refunds"] => Route::WalletRefunds,
+        ["analytics", "predict"] => Route::Predict,
+        ["analytics", "project"] => Route::Project,
+        ["analytics", "history"] => Route::Calculations,
+        ["analytics", "history", id] => Route::Calculation(id),
         ["cluster"] => Route::Cluster,
         ["cluster", "whereis", id] => Route::Whereis(id),
         ["cluster", "drain"] => Route::ClusterDrain,
@@ -180,6 +188,10 @@ impl Route<'_> {
             Route::WalletAdjustments => "/api/v1/wallet/adjustments",
             Route::WalletBonuses => "/api/v1/wallet/bonuses",
             Route::WalletRefunds => "/api/v1/wallet/refunds",
+            Route::Predict => "/api/v1/analytics/predict",
+            Route::Project => "/api/v1/analytics/project",
+            Route::Calculations => "/api/v1/analytics/history",
+            Route::Calculation(_) => "/api/v1/analytics/history/{calculation_id}",
             Route::Cluster => "/api/v1/cluster",
             Route::Whereis(_) => "/api/v1/cluster/whereis/{id}",
             Route::ClusterDrain => "/api/v1/cluster/drain",
@@ -208,6 +220,8 @@ impl Route<'_> {
             | Route::WalletAdjustments
             | Route::WalletBonuses
             | Route::WalletRefunds
+            | Route::Predict
+            | Route::Project
             | Route::ClusterDrain => "POST, OPTIONS",
             Route::Fingerprint(_) | Route::Partners | Route::PartnerKeys(_) | Route::Usages | Route::Payouts => {
                 "GET, HEAD, POST, OPTIONS"
@@ -278,6 +292,10 @@ pub async fn handle(app: &Arc<App>, route: Route<'_>, mut request: Request) -> R
         ("POST", Route::WalletAdjustments) => wallet::adjust(app, request).await,
         ("POST", Route::WalletBonuses) => wallet::bonus(app, request).await,
         ("POST", Route::WalletRefunds) => wallet::refund(app, request).await,
+        ("POST", Route::Predict) => analytics::predict(app, request).await,
+        ("POST", Route::Project) => analytics::project(app, request).await,
+        ("GET", Route::Calculations) => analytics::history(app, request).await,
+        ("GET", Route::Calculation(id)) => analytics::by_id(app, request, id).await,
         ("GET", Route::Cluster) => cluster::members(app, request).await,
         ("GET", Route::Whereis(id)) => cluster::whereis(app, request, id).await,
         ("POST", Route::ClusterDrain) => cluster::drain(app, request).await,

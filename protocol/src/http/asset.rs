@@ -162,7 +162,8 @@ pub fn asset_detail(asset: &Asset, fingerprint: Option<&Fingerprint>, now: Times
 }
 
 /// What a deletion removed. `object` is false when the object store failed; a background task tries again.
-pub fn asset_deleted(id: ObjectId, object: bool, fingerprint: bool) -> Value {
+/// `analytics` counts the calculations.
+pub fn asset_deleted(id: ObjectId, object: bool, fingerprint: bool, analytics: u64) -> Value {
     let message = "Asset deleted successfully";
     json!({
         "success": true,
@@ -170,10 +171,13 @@ pub fn asset_deleted(id: ObjectId, object: bool, fingerprint: bool) -> Value {
         "deleted_asset_id": id,
         "deleted_s3_object": object,
         "deleted_fingerprint": fingerprint,
+        "deleted_analytics": analytics,
         "data": {
             "message": message,
             "asset_id": id,
-            "deleted_items": { "asset": true, "s3_object": object, "fingerprint": fingerprint, "analytics": true },
+            "deleted_items": {
+                "asset": true, "s3_object": object, "fingerprint": fingerprint, "analytics": analytics > 0,
+            },
         },
     })
 }

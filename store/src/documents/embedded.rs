@@ -37,7 +37,9 @@ pub struct EmbeddedDocuments {
 impl EmbeddedDocuments {
     /// Opens `metastamp.db` in `dir` and brings its tables up to date. Blocks on file I/O.
     pub fn open(dir: &Path) -> Result<Self> {
-        Ok(Self { db: Sqlite::open("documents", &dir.join("metastamp.db"), Durability::Full, schema::SCHEMA)? })
+        let path = dir.join("metastamp.db");
+        let db = Sqlite::open_and_upgrade("documents", &path, Durability::Full, schema::SCHEMA, records::move_plain)?;
+        Ok(Self { db })
     }
 }
 

@@ -6,7 +6,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
-use super::{Collection, legacy, shape};
+use super::{Collection, legacy, money, shape};
 use crate::{Result, StoreError};
 
 /// The record of a domain value. Its `id` becomes `_id`; members that are null are left out, or sparse indexes would
@@ -70,6 +70,9 @@ fn to_bson(value: Value, path: &str, shape: &shape::Shape) -> std::result::Resul
         Value::String(text) if shape.dates.contains(&path) => {
             Bson::DateTime(date(&text).ok_or_else(|| format!("{path}: {text:?} is no instant"))?)
         }
+        Value::String(text) if shape.decimals.contains(&path) => {
+            Bson::Decimal128(text.parse().map_err(|_| format!("{path}: {text:?} is no decimal number"))?)
+        }
         Value::String(text) => Bson::String(text),
         // Paths lead through objects only.
         Value::Array(items) => {
@@ -99,6 +102,8 @@ fn date(text: &str) -> Option<bson::DateTime> {
 
 fn to_json(value: Bson, path: &str, shape: &shape::Shape) -> Value {
     match value {
+        // What is no amount counts as absent.
+        amount if shape.decimals.contains(&path) => money::read(&amount).map_or(Value::Null, Value::String),
         Bson::ObjectId(id) => Value::String(id.to_hex()),
         Bson::DateTime(at) => Value::String(Timestamp(at.timestamp_millis()).to_string()),
         Bson::String(text) if shape.dates.contains(&path) => Value::String(legacy::instant(text)),

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use metastamp_protocol::{ObjectId, Timestamp};
+use metastamp_protocol::analytics::EQUITY_FACTOR;
+use metastamp_protocol::{Currency, ObjectId, Timestamp};
 use serde_json::{Map, Value, json};
 
 use super::Collection;
@@ -14,6 +15,7 @@ pub(super) fn upgrade(collection: Collection, record: &mut Map<String, Value>) {
         Collection::Users => user(record),
         Collection::Assets => asset(record),
         Collection::Fingerprints => fingerprint(record),
+        Collection::Analytics => calculation(record),
         _ => {}
     }
 }
@@ -44,6 +46,40 @@ fn fingerprint(record: &mut Map<String, Value>) {
     instants(record);
 }
 
+/// The original kept money and scores as doubles or text, and not all of the rest. What can't be read counts as absent.
+fn calculation(record: &mut Map<String, Value>) {
+    record.retain(|name, value| match name.as_str() {
+        "asset_id" => value.as_str().is_none_or(|id| !id.is_empty()),
+        "platform" | "calculation_method" | "version" | "calculation_type" | "status" => value.is_string(),
+        "currency" => value.as_str().is_some_and(|code| Currency::parse(code).is_some()),
+        "metadata" => value.is_object(),
+        "timestamp" | "created_at" | "expires_at" => serde_json::from_value::<Timestamp>(value.clone()).is_ok(),
+        _ => true,
+    });
+    let scores = ["training_contribution_score", "usage_exposure_score", "equity_factor", "content_hours"];
+    for name in scores {
+        number(record, name);
+    }
+    for name in ["followers_count", "total_views"] {
+        number(record, name);
+        whole_number(record, name);
+    }
+    fill(record, "training_contribution_score", json!(0.0));
+    fill(record, "usage_exposure_score", json!(0.0));
+    fill(record, "equity_factor", json!(EQUITY_FACTOR));
+    fill(record, "model_earnings", json!("0.00"));
+    fill(record, "calculated_value", json!("0.00"));
+    fill(record, "calculation_method", json!("standard"));
+    fill(record, "version", json!("1.0"));
+    fill(record, "calculation_type", json!("manual"));
+    if let Some(timestamp) = record.get("timestamp").cloned() {
+        fill(record, "created_at", timestamp);
+    }
+    instants(record);
+    let created = record.get("created_at").cloned().unwrap_or_default();
+    fill(record, "timestamp", created);
+}
+
 fn rename(record: &mut Map<String, Value>, old: &str, new: &str) {
     if let Some(value) = record.remove(old) {
         record.entry(new).or_insert(value);
@@ -52,6 +88,18 @@ fn rename(record: &mut Map<String, Value>, old: &str, new: &str) {
 
 fn fill(record: &mut Map<String, Value>, name: &str, value: Value) {
     record.entry(name).or_insert(value);
+}
+
+/// Numbers that were stored as text; removes what is none.
+fn number(record: &mut Map<String, Value>, name: &str) {
+    let Some(value) = record.get(name) else { return };
+    if value.is_number() {
+        return;
+    }
+    match value.as_str().and_then(|text| text.trim().parse::<f64>().ok()).filter(|number| number.is_finite()) {
+        Some(number) => drop(record.insert(name.to_owned(), json!(number))),
+        None => drop(record.remove(name)),
+    }
 }
 
 /// Counts that were stored as doubles.

@@ -1,4 +1,4 @@
-//! Which fields of a record are ids and which are instants.
+//! Which fields of a record are ids, which are instants, and which are amounts.
 
 use super::Collection;
 
@@ -6,6 +6,8 @@ use super::Collection;
 pub(super) struct Shape {
     pub ids: &'static [&'static str],
     pub dates: &'static [&'static str],
+    /// Decimal text in the domain, Decimal128 at rest.
+    pub decimals: &'static [&'static str],
 }
 
 pub(super) fn of(collection: Collection) -> Shape {
@@ -22,7 +24,8 @@ pub(super) fn of(collection: Collection) -> Shape {
         Collection::Garbage => (&[], &["since"]),
         Collection::RevokedSessions => (&[], &["until"]),
         // Kept as they are: no domain type reads them yet.
-        Collection::Wallet | Collection::Analytics => (&[], &[]),
+        Collection::Wallet => (&[], &[]),
+        Collection::Analytics => (&["_id", "user_id", "asset_id"], &["timestamp", "created_at", "expires_at"]),
         Collection::WalletJournal => {
             (&["wallet_id", "transaction_id", "resolves", "asset_id", "asked_by", "batch"], &["at"])
         }
@@ -34,5 +37,9 @@ pub(super) fn of(collection: Collection) -> Shape {
         Collection::Partners => (&["_id"], &["created_at", "updated_at"]),
         Collection::ApiKeys => (&["_id", "partner_id"], &["created_at", "revoked_at"]),
     };
-    Shape { ids, dates }
+    let decimals: &'static [_] = match collection {
+        Collection::Analytics => &["model_earnings", "calculated_value"],
+        _ => &[],
+    };
+    Shape { ids, dates, decimals }
 }

@@ -4,7 +4,10 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
-use metastamp_protocol::{Asset, AssetQuery, AssetSort, JobLane, ObjectId, Role, SortDirection, UploadStatus};
+use metastamp_protocol::analytics::{Calculation, Terms};
+use metastamp_protocol::{
+    Asset, AssetQuery, AssetSort, Currency, JobLane, ObjectId, Role, SortDirection, UploadStatus,
+};
 use metastamp_store::cache::SharedCache;
 use metastamp_store::cache::embedded::EmbeddedCache;
 use metastamp_store::documents::JobResult;
@@ -33,6 +36,8 @@ const READS: &[&str] = &[
     "fingerprint",
     "fingerprint_of",
     "job_counts",
+    "calculation",
+    "calculations",
     "snapshot",
 ];
 /// Methods that change nothing that is read from the cache.
@@ -87,6 +92,7 @@ async fn changes_are_shown(dir: &std::path::Path, cache: SharedCache) {
     tokio::time::sleep(Duration::from_millis(1_500)).await;
     stage.accounts().await;
     stage.jobs().await;
+    stage.scores().await;
     stage.ends().await;
     stage.records().await;
     let names: BTreeSet<&str> = methods().into_iter().collect();
@@ -94,13 +100,14 @@ async fn changes_are_shown(dir: &std::path::Path, cache: SharedCache) {
     assert_eq!(names, tried, "every method reads, hides or was tried");
 }
 
-/// All methods of the trait and of the one it stands on, from their sources.
+/// All methods of the trait and of those it stands on, from their sources.
 fn methods() -> Vec<&'static str> {
     let documents = include_str!("../../src/documents.rs").split_once("pub trait Documents").unwrap().1;
     let records = include_str!("../../src/records.rs").split_once("pub trait Records").unwrap().1;
     let records = records.split_once("pub trait Snapshot").unwrap().0;
     let names = |source: &'static str| source.split("async fn ").skip(1).map(|rest| rest.split_once('(').unwrap().0);
-    names(documents).chain(names(records)).collect()
+    let analytics = include_str!("../../src/analytics.rs");
+    names(documents).chain(names(records)).chain(names(analytics)).collect()
 }
 
 /// What people may look at.
@@ -213,6 +220,14 @@ impl Stage {
             duration_s: 0.123,
         };
         self.step("finish_job", async |store| store.finish_job(other.id, token, yes, at(13)).await.unwrap()).await;
+    }
+
+    async fn scores(&mut self) {
+        let asset = self.one.asset(self.shown.assets[0]).await.unwrap().unwrap();
+        let terms = Terms::of("10", "75".parse().unwrap(), "80".parse().unwrap(), Currency::Usd).unwrap();
+        let mut calculation = Calculation::of(ObjectId::generate(), asset.user_id, &terms, at(13)).unwrap();
+        calculation.asset_id = Some(asset.id);
+        self.step("put_calculation", async |store| store.put_calculation(&calculation).await.unwrap()).await;
     }
 
     async fn ends(&mut self) {

@@ -1,10 +1,15 @@
 //! The contract of the document store, case by case. All instants are made up: the store is told what time it is.
 
+mod analytics;
 mod assets;
 mod claims;
 mod deaths;
 mod fingerprints;
 pub mod fixtures;
+pub mod journal;
+mod ledger;
+mod ledger_history;
+mod ledger_views;
 mod partners;
 mod records;
 mod results;
@@ -31,6 +36,7 @@ fn cases() -> Vec<Case<dyn Documents>> {
         uploads::cases(),
         sweeping::cases(),
         assets::cases(),
+        analytics::cases(),
         claims::cases(),
         deaths::cases(),
         results::cases(),
@@ -39,6 +45,9 @@ fn cases() -> Vec<Case<dyn Documents>> {
         upkeep::cases(),
         partners::cases(),
         records::cases(),
+        ledger::cases(),
+        ledger_views::cases(),
+        ledger_history::cases(),
     ]
     .into_iter()
     .flatten()

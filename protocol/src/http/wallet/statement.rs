@@ -165,7 +165,6 @@ mod tests {
             seq: 7,
             at: Timestamp(7_000),
             transaction_id: ObjectId::generate(),
-            transactions: 1,
             ordinal: 3,
             transactions: 3,
             kind: TransactionType::Payout,

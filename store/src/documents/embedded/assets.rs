@@ -83,12 +83,13 @@ pub(super) fn delete(c: &Connection, id: ObjectId, now: Timestamp) -> Result<Opt
     let Some(asset) = by_id(c, id)? else { return Ok(None) };
     let removed = execute(c, "DELETE FROM fingerprints WHERE asset_id=?1", [id.to_hex()])?;
     execute(c, "DELETE FROM jobs WHERE asset_id=?1", [id.to_hex()])?;
+    let analytics = execute(c, "DELETE FROM analytics WHERE asset_id=?1", [id.to_hex()])?;
     execute(c, "DELETE FROM assets WHERE id=?1", [id.to_hex()])?;
     uploads::add_garbage(c, &asset.s3_key, now)?;
     for key in possible_picture_keys(&asset.s3_key, asset.file_type) {
         uploads::add_garbage(c, &key, now)?;
     }
-    Ok(Some(DeletedAsset { asset, fingerprint_removed: removed > 0 }))
+    Ok(Some(DeletedAsset { asset, fingerprint_removed: removed > 0, analytics_removed: analytics as u64 }))
 }
 
 /// The bytes of an asset are gone.

@@ -1,13 +1,16 @@
 //! Rows as records and back, for backups, moves and repairs.
 
 use async_trait::async_trait;
+use metastamp_protocol::ledger::{Row, Transaction};
 use metastamp_protocol::partner::{ApiKey, Partner, UsageEvent};
 use metastamp_protocol::{Asset, Fingerprint, Job, Timestamp, UploadSession, User};
 use rusqlite::{Connection, params};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::{EmbeddedDocuments, assets, decode as from_json, execute, jobs, partners, uploads, usages, users};
+use super::{
+    EmbeddedDocuments, analytics, assets, decode as from_json, execute, jobs, ledger, partners, uploads, usages, users,
+};
 use crate::records::{Bson, Collection, Document, Records, Snapshot, bson, decode, encode};
 use crate::sqlite::{ReadView, failed};
 use crate::{Result, StoreError};
@@ -65,8 +68,8 @@ impl Snapshot for View {
     async fn count(&mut self, collection: Collection) -> Result<u64> {
         self.0
             .read("count", move |c| {
-                let Table { name, filter, .. } = Table::of(collection);
-                let sql = format!("SELECT count(*) FROM {name} WHERE {filter}");
+                let Table { name, .. } = Table::of(collection);
+                let sql = format!("SELECT count(*) FROM {name}");
                 let count: i64 = c.query_row(&sql, [], |row| row.get(0)).map_err(failed)?;
                 Ok(count as u64)
             })
@@ -86,7 +89,6 @@ struct Table {
     id: &'static str,
     /// What goes into a record.
     columns: &'static str,
-    filter: String,
 }
 
 impl Table {
@@ -103,17 +105,17 @@ impl Table {
             Collection::Repeats => ("repeats", "id", "id, first"),
             Collection::Garbage => ("garbage", "s3_key", "s3_key, since"),
             Collection::RevokedSessions => ("revoked_sessions", "sid", "sid, until"),
-            Collection::Wallet | Collection::WalletJournal | Collection::WalletTransactions | Collection::Analytics => {
-                let filter = format!("collection='{}'", collection.name());
-                return Self { name: "plain_records", id: "id", columns: "bson", filter };
-            }
+            Collection::Wallet => ("wallets", "id", "bson"),
+            Collection::WalletJournal => ("wallet_journal", "id", "doc"),
+            Collection::WalletTransactions => ("wallet_transactions", "id", "doc"),
+            Collection::Analytics => ("analytics", "id", "bson"),
         };
-        Self { name, id, columns, filter: "TRUE".to_owned() }
+        Self { name, id, columns }
     }
 }
 
 /// The text under which a row keeps its `_id`.
-fn key(id: &Bson) -> Result<String> {
+pub(super) fn key(id: &Bson) -> Result<String> {
     match id {
         Bson::ObjectId(id) => Ok(id.to_hex()),
         Bson::String(text) => Ok(text.clone()),
@@ -122,8 +124,8 @@ fn key(id: &Bson) -> Result<String> {
 }
 
 fn page(c: &Connection, collection: Collection, after: Option<String>, limit: u32) -> Result<Vec<Document>> {
-    let Table { name, id, columns, filter } = Table::of(collection);
-    let sql = format!("SELECT {columns} FROM {name} WHERE {filter} AND {id}>?1 ORDER BY {id} LIMIT ?2");
+    let Table { name, id, columns } = Table::of(collection);
+    let sql = format!("SELECT {columns} FROM {name} WHERE {id}>?1 ORDER BY {id} LIMIT ?2");
     let mut query = c.prepare_cached(&sql).map_err(failed)?;
     let mut rows = query.query(params![after.unwrap_or_default(), limit]).map_err(failed)?;
     let mut records = Vec::new();
@@ -144,7 +146,9 @@ fn page(c: &Connection, collection: Collection, after: Option<String>, limit: u3
                 let instant = if collection == Collection::Garbage { "since" } else { "until" };
                 encode(collection, &serde_json::json!({ "id": text(0)?, instant: at }))?
             }
-            Collection::Wallet | Collection::WalletJournal | Collection::WalletTransactions | Collection::Analytics => {
+            Collection::WalletJournal => record::<Row>(collection, &text(0)?)?,
+            Collection::WalletTransactions => record::<Transaction>(collection, &text(0)?)?,
+            Collection::Wallet | Collection::Analytics => {
                 let bytes: Vec<u8> = row.get(0).map_err(failed)?;
                 bson::deserialize_from_slice(&bytes).map_err(|e| StoreError::Internal(e.to_string()))?
             }
@@ -190,15 +194,39 @@ fn put(c: &Connection, collection: Collection, record: Document) -> Result<()> {
             let until = record.get_datetime("until").map_or(i64::MAX, |at| at.timestamp_millis());
             execute(c, "INSERT INTO revoked_sessions VALUES (?1,?2)", params![id, until]).map(drop)
         }
-        Collection::Wallet | Collection::WalletJournal | Collection::WalletTransactions | Collection::Analytics => {
-            let bytes = bson::serialize_to_vec(&record).map_err(|e| StoreError::Internal(e.to_string()))?;
-            let params = params![collection.name(), id, bytes];
-            execute(c, "INSERT INTO plain_records VALUES (?1,?2,?3)", params).map(drop)
-        }
+        Collection::Wallet => ledger::insert_wallet(c, &id, &record, true),
+        Collection::WalletJournal => ledger::insert_row(c, &decode(collection, record)?),
+        Collection::WalletTransactions => ledger::put_transaction(c, &decode(collection, record)?),
+        Collection::Analytics => analytics::put_record(c, &record),
     }
 }
 
+/// Collections that lay in `plain_records` before they had a table of their own.
+const MOVED: [Collection; 2] = [Collection::Wallet, Collection::Analytics];
+
+/// Puts what older versions left in `plain_records` where it belongs now.
+pub(super) fn move_plain(c: &Connection) -> Result<()> {
+    for collection in MOVED {
+        let mut plain = c.prepare("SELECT id, bson FROM plain_records WHERE collection=?1").map_err(failed)?;
+        let rows = plain.query_map([collection.name()], |row| Ok((row.get(0)?, row.get(1)?))).map_err(failed)?;
+        let rows: Vec<(String, Vec<u8>)> = rows.collect::<rusqlite::Result<_>>().map_err(failed)?;
+        for (id, bytes) in rows {
+            let record: Document =
+                bson::deserialize_from_slice(&bytes).map_err(|e| StoreError::Internal(e.to_string()))?;
+            match put(c, collection, record.clone()) {
+                // Two of one owner, which older versions took: both are kept, one is found.
+                Err(StoreError::Conflict { .. }) if collection == Collection::Wallet => {
+                    ledger::insert_wallet(c, &id, &record, false)?;
+                }
+                result => result?,
+            }
+        }
+        execute(c, "DELETE FROM plain_records WHERE collection=?1", [collection.name()])?;
+    }
+    Ok(())
+}
+
 fn remove(c: &Connection, collection: Collection, id: &str) -> Result<u64> {
-    let Table { name, id: column, filter, .. } = Table::of(collection);
-    Ok(execute(c, &format!("DELETE FROM {name} WHERE {filter} AND {column}=?1"), [id])? as u64)
+    let Table { name, id: column, .. } = Table::of(collection);
+    Ok(execute(c, &format!("DELETE FROM {name} WHERE {column}=?1"), [id])? as u64)
 }

@@ -65,8 +65,41 @@ CREATE INDEX IF NOT EXISTS usage_events_user ON usage_events(user_id, created_at
 CREATE INDEX IF NOT EXISTS usage_events_asset ON usage_events(asset_id, created_at, id);
 CREATE INDEX IF NOT EXISTS usage_events_working ON usage_events(status, working_until);
 CREATE INDEX IF NOT EXISTS usage_events_expires ON usage_events(status, expires_at);
+-- Calculations as they came, in any shape; user_id is null where they make no sense.
+CREATE TABLE IF NOT EXISTS analytics (
+  id TEXT PRIMARY KEY, user_id TEXT, asset_id TEXT, created_at INTEGER NOT NULL, bson BLOB NOT NULL
+);
+CREATE INDEX IF NOT EXISTS analytics_user ON analytics(user_id, created_at, id);
+CREATE INDEX IF NOT EXISTS analytics_user_asset ON analytics(user_id, asset_id, created_at, id);
+CREATE INDEX IF NOT EXISTS analytics_asset ON analytics(asset_id);
+-- Rows are only added. The three unique indexes decide between two writers.
+CREATE TABLE IF NOT EXISTS wallet_journal (
+  id TEXT PRIMARY KEY, wallet_id TEXT NOT NULL, seq INTEGER NOT NULL, at INTEGER NOT NULL, transaction_id TEXT NOT NULL,
+  resolves TEXT, idempotency_key TEXT NOT NULL, doc TEXT NOT NULL
+);
+CREATE UNIQUE INDEX IF NOT EXISTS wallet_journal_seq ON wallet_journal(wallet_id, seq);
+CREATE UNIQUE INDEX IF NOT EXISTS wallet_journal_key ON wallet_journal(wallet_id, idempotency_key);
+CREATE UNIQUE INDEX IF NOT EXISTS wallet_journal_resolves ON wallet_journal(resolves) WHERE resolves IS NOT NULL;
+CREATE INDEX IF NOT EXISTS wallet_journal_transaction ON wallet_journal(transaction_id);
+CREATE INDEX IF NOT EXISTS wallet_journal_time ON wallet_journal(wallet_id, at, seq);
 
--- Records that no domain type reads yet, as they came.
+-- Each index below holds all that a filter may ask for, so that rows which do not match are never read.
+CREATE TABLE IF NOT EXISTS wallet_transactions (
+  id TEXT PRIMARY KEY, wallet_id TEXT NOT NULL, ordinal INTEGER NOT NULL, type TEXT NOT NULL, status TEXT NOT NULL,
+  currency TEXT NOT NULL, amount INTEGER NOT NULL, created_at INTEGER NOT NULL, seq INTEGER NOT NULL, doc TEXT NOT NULL
+);
+CREATE UNIQUE INDEX IF NOT EXISTS wallet_transactions_ordinal ON wallet_transactions(wallet_id, ordinal);
+CREATE INDEX IF NOT EXISTS wallet_transactions_page ON wallet_transactions(wallet_id, ordinal, type, status, currency, created_at);
+CREATE INDEX IF NOT EXISTS wallet_transactions_type ON wallet_transactions(wallet_id, type, ordinal, status, currency, created_at);
+CREATE INDEX IF NOT EXISTS wallet_transactions_sums ON wallet_transactions(wallet_id, type, status, currency, created_at, amount);
+CREATE INDEX IF NOT EXISTS wallet_transactions_all ON wallet_transactions(created_at, id, type, status, currency, amount);
+CREATE INDEX IF NOT EXISTS wallet_transactions_all_type ON wallet_transactions(type, status, created_at, id, currency, amount);
+
+-- Documents of wallets as they lie in archives too; user_id is empty where a record names no owner.
+CREATE TABLE IF NOT EXISTS wallets (id TEXT PRIMARY KEY, user_id TEXT, last_seq INTEGER NOT NULL, bson BLOB NOT NULL);
+CREATE UNIQUE INDEX IF NOT EXISTS wallets_user ON wallets(user_id) WHERE user_id IS NOT NULL;
+
+-- Where older versions kept wallets and analytics; emptied at the start.
 CREATE TABLE IF NOT EXISTS plain_records (
   collection TEXT NOT NULL, id TEXT NOT NULL, bson BLOB NOT NULL, PRIMARY KEY (collection, id)
 ) WITHOUT ROWID;

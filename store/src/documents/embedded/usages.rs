@@ -1,12 +1,13 @@
 //! Usage events and the steps they take. The clock of the steps is this machine's, read inside of the write: all
 //! processes that share the file are on it.
 
+use metastamp_protocol::analytics::Calculation;
 use metastamp_protocol::partner::{UsageEvent, UsageStatus};
 use metastamp_protocol::{ObjectId, Timestamp};
 use rusqlite::types::Value;
 use rusqlite::{Connection, params, params_from_iter};
 
-use super::{encode, execute, insert, many, one};
+use super::{analytics, encode, execute, insert, many, one};
 use crate::partners::{self, UsageClaim, UsagePage, UsageQuery};
 use crate::sqlite::failed;
 use crate::{Result, StoreError};
@@ -113,9 +114,14 @@ pub(super) fn overdue(c: &Connection, limit: u32) -> Result<Vec<UsageEvent>> {
     many(c, sql, params![Timestamp::now().millis(), limit])
 }
 
-/// The calculation of an event that has become pending is made; later its status follows.
-fn calculation_follows(_: &Connection, event: &UsageEvent) -> Result<()> {
-    // To be connected with the tables of `analytics`: put it when the event is pending, else set its status.
-    let _ = event.calculation();
-    Ok(())
+/// The calculation of an event that has become pending is made; later its status follows. One that went with its asset
+/// stays away.
+fn calculation_follows(c: &Connection, event: &UsageEvent) -> Result<()> {
+    match (event.status, event.calculation()) {
+        (UsageStatus::Pending, Some(calculation)) => analytics::put(c, &calculation),
+        (UsageStatus::Settled | UsageStatus::Cancelled, Some(Calculation { id, status: Some(status), .. })) => {
+            analytics::set_status(c, id, &status).map(drop)
+        }
+        _ => Ok(()),
+    }
 }

@@ -11,7 +11,7 @@ use super::fault::Attempt;
 use super::on::{On, Query, any_form};
 use super::uploads;
 use crate::documents::{AssetPage, DeletedAsset, rules};
-use crate::records::Collection::{Assets, Fingerprints, Jobs};
+use crate::records::Collection::{Analytics, Assets, Fingerprints, Jobs};
 use crate::records::decode;
 
 pub(super) async fn by_id(on: On, id: ObjectId) -> Attempt<Option<Asset>> {
@@ -59,11 +59,12 @@ pub(super) async fn delete(on: On, id: ObjectId, now: Timestamp) -> Attempt<Opti
     let asset: Asset = decode(Assets, record)?;
     let removed = on.remove(Fingerprints.name(), doc! { "asset_id": any_form(id) }).await?;
     on.remove(Jobs.name(), doc! { "asset_id": any_form(id) }).await?;
+    let analytics_removed = on.remove(Analytics.name(), doc! { "asset_id": any_form(id) }).await?;
     uploads::add_garbage(&on, &asset.s3_key, now).await?;
     for key in possible_picture_keys(&asset.s3_key, asset.file_type) {
         uploads::add_garbage(&on, &key, now).await?;
     }
-    Ok(Some(DeletedAsset { asset, fingerprint_removed: removed > 0 }))
+    Ok(Some(DeletedAsset { asset, fingerprint_removed: removed > 0, analytics_removed }))
 }
 
 /// Within a transaction: the bytes of an asset are gone.

@@ -15,6 +15,8 @@ struct Migration {
     what: &'static str,
     /// Collection, field, and what becomes of the field where it is text.
     text_fields: &'static [(&'static str, &'static str, To)],
+    /// Collection, instant that may be missing, and which other one tells it; else the age of the _id does.
+    missing_instants: &'static [(&'static str, &'static str, &'static str)],
 }
 
 #[derive(Clone, Copy)]
@@ -23,32 +25,45 @@ enum To {
     Id,
 }
 
-const ALL: &[Migration] = &[Migration {
-    version: 1,
-    // Readers understand both; listings are in order, and repeats are found, among dates only.
-    what: "instants and owners that were kept as text",
-    text_fields: &[
-        ("users", "created_at", To::Date),
-        ("assets", "created_at", To::Date),
-        ("assets", "user_id", To::Id),
-        ("fingerprints", "created_at", To::Date),
-        ("analytics", "created_at", To::Date),
-        ("analytics", "timestamp", To::Date),
-    ],
-}];
+const ALL: &[Migration] = &[
+    Migration {
+        version: 1,
+        // Readers understand both; listings are in order, and repeats are found, among dates only.
+        what: "instants and owners that were kept as text",
+        text_fields: &[
+            ("users", "created_at", To::Date),
+            ("assets", "created_at", To::Date),
+            ("assets", "user_id", To::Id),
+            ("fingerprints", "created_at", To::Date),
+            ("analytics", "created_at", To::Date),
+            ("analytics", "timestamp", To::Date),
+        ],
+        missing_instants: &[],
+    },
+    Migration {
+        version: 2,
+        // The same: a history is in the order of this instant.
+        what: "calculations without created_at, or with ids as text",
+        text_fields: &[("analytics", "user_id", To::Id), ("analytics", "asset_id", To::Id)],
+        missing_instants: &[("analytics", "created_at", "timestamp")],
+    },
+];
 
 /// Applies what was not yet applied; a line for each migration.
 pub(super) async fn apply(server: &Server) -> Attempt<Vec<String>> {
     let mut lines = Vec::new();
     let on = server.on();
     let applied = server.db.collection::<Document>(MIGRATIONS);
-    for Migration { version, what, text_fields } in ALL {
+    for Migration { version, what, text_fields, missing_instants } in ALL {
         if applied.find_one(doc! { "_id": version }).await?.is_some() {
             continue;
         }
         let mut changed = 0;
         for (collection, field, to) in *text_fields {
             changed += convert(&on, collection, field, *to).await?;
+        }
+        for (collection, field, other) in *missing_instants {
+            changed += fill(&on, collection, field, other).await?;
         }
         let done = doc! { "$set": { "what": what, "documents": changed as i64, "at": DateTime::now() } };
         on.upsert(MIGRATIONS, doc! { "_id": version }, done).await?;
@@ -68,5 +83,13 @@ async fn convert(on: &On, collection: &str, field: &str, to: To) -> Attempt<u64>
     let change = vec![doc! { "$set": { field: converted } }];
     let filter = doc! { field: { "$type": "string", "$regex": looks_like_it } };
     let updated = on.db.collection::<Document>(collection).update_many(filter, change).await?;
+    Ok(updated.modified_count)
+}
+
+async fn fill(on: &On, collection: &str, field: &str, other: &str) -> Attempt<u64> {
+    let age = doc! { "$convert": { "input": "$_id", "to": "date", "onError": Bson::Null, "onNull": Bson::Null } };
+    let change = vec![doc! { "$set": { field: { "$ifNull": [format!("${other}"), age] } } }];
+    let missing = doc! { field: Bson::Null };
+    let updated = on.db.collection::<Document>(collection).update_many(missing, change).await?;
     Ok(updated.modified_count)
 }

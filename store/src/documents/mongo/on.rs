@@ -138,6 +138,18 @@ impl On {
         }
     }
 
+    /// Puts a record in place of the one with its `_id`, or beside the others.
+    pub async fn put(&self, collection: Collection, record: Document) -> Attempt<()> {
+        let (name, id) = (collection.name(), record.get("_id").cloned().unwrap_or(Bson::Null));
+        match run!(self, name, .replace_one(doc! { "_id": id }, record).upsert(true)) {
+            Ok(_) => Ok(()),
+            Err(error) if is_duplicate(&error) => {
+                Err(Failure::Again(StoreError::Unavailable(format!("mongodb: {name} is busy"))))
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
     /// Changes the first document in the order of `sort` and answers it as it is then.
     pub async fn change_first<T: DeserializeOwned>(
         &self,

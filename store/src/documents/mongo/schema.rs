@@ -76,6 +76,21 @@ const INDEXES: &[Index] = &[
     index("wallet", &[("transactions.timestamp", 1)]),
     index("wallet", &[("transactions.status", 1)]),
     index("wallet", &[("transactions.type", 1)]),
+    // of two writers of a journal one is refused: by the place, by the key, by the transaction that both would end
+    index("wallet_journal", &[("wallet_id", 1), ("seq", 1)]).unique(),
+    index("wallet_journal", &[("wallet_id", 1), ("idempotency_key", 1)]).unique(),
+    index("wallet_journal", &[("resolves", 1)]).unique().sparse(),
+    index("wallet_journal", &[("transaction_id", 1)]),
+    index("wallet_journal", &[("wallet_id", 1), ("at", 1), ("seq", 1)]),
+    // pages of a history; the third also holds all that its sums need
+    index("wallet_transactions", &[("wallet_id", 1), ("ordinal", 1)]).unique(),
+    index("wallet_transactions", &[("wallet_id", 1), ("created_at", 1), ("ordinal", 1)]),
+    index(
+        "wallet_transactions",
+        &[("wallet_id", 1), ("type", 1), ("status", 1), ("ordinal", 1), ("currency", 1), ("amount", 1)],
+    ),
+    index("wallet_transactions", &[("created_at", 1), ("_id", 1)]),
+    index("wallet_transactions", &[("type", 1), ("status", 1), ("created_at", 1), ("_id", 1)]),
     index("analytics", &[("asset_id", 1)]),
     index("analytics", &[("user_id", 1)]),
     index("analytics", &[("asset_id", 1), ("timestamp", -1)]),
@@ -90,6 +105,9 @@ const INDEXES: &[Index] = &[
     index("usage_events", &[("asset_id", 1), ("created_at", 1), ("_id", 1)]),
     index("usage_events", &[("status", 1), ("working_until", 1)]),
     index("usage_events", &[("status", 1), ("expires_at", 1)]),
+    // pages of a history, of all works or of one
+    index("analytics", &[("user_id", 1), ("created_at", -1), ("_id", -1)]),
+    index("analytics", &[("user_id", 1), ("asset_id", 1), ("created_at", -1), ("_id", -1)]),
     index("jobs", &[("asset_id", 1)]).unique(),
     // the queue in its order, for each lane
     index("jobs", &[("state", 1), ("created_at", 1), ("_id", 1)]),

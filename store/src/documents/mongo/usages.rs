@@ -1,10 +1,12 @@
 //! Usage events and the steps they take. The clock of the steps is the server's, `$$NOW`.
 
+use metastamp_protocol::analytics::Calculation;
 use metastamp_protocol::partner::{UsageEvent, UsageStatus};
 use metastamp_protocol::{ObjectId, Timestamp};
 use mongodb::bson::{Document, doc};
 use mongodb::options::ReturnDocument;
 
+use super::analytics;
 use super::fault::{Attempt, Failure};
 use super::on::{On, Query, oid};
 use crate::StoreError;
@@ -112,11 +114,16 @@ pub(super) async fn finish(on: On, finish: &Finish) -> Attempt<UsageEvent> {
     Ok(event)
 }
 
-/// Within a transaction: the calculation of an event that has become pending is made; later its status follows.
-async fn calculation_follows(_: &On, event: &UsageEvent) -> Attempt<()> {
-    // To be connected with `analytics`: put it when the event is pending, else set its status.
-    let _ = event.calculation();
-    Ok(())
+/// Within a transaction: the calculation of an event that has become pending is made; later its status follows. One that
+/// went with its asset stays away.
+async fn calculation_follows(on: &On, event: &UsageEvent) -> Attempt<()> {
+    match (event.status, event.calculation()) {
+        (UsageStatus::Pending, Some(calculation)) => analytics::put(on.clone(), &calculation).await,
+        (UsageStatus::Settled | UsageStatus::Cancelled, Some(Calculation { id, status: Some(status), .. })) => {
+            analytics::set_status(on, id, &status).await.map(drop)
+        }
+        _ => Ok(()),
+    }
 }
 
 pub(super) async fn overdue(on: On, limit: u32) -> Attempt<Vec<UsageEvent>> {

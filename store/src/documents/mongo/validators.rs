@@ -131,7 +131,9 @@ fn analytics() -> Document {
         "calculated_value": money(),
         "training_contribution_score": score(100),
         "usage_exposure_score": score(100),
+        "status": { "enum": ["pending", "settled", "cancelled", null] },
         "timestamp": date(),
         "created_at": date(),
+        "expires_at": date(),
     }
 }
