@@ -1,6 +1,7 @@
 //! Wallets: orders go to the actor that owns the wallet, and from there into its journal.
 
 mod actor;
+pub mod audit;
 pub mod state;
 pub mod teller;
 

@@ -2,6 +2,7 @@
 
 use clap::{Parser, Subcommand};
 
+use crate::audit::AuditArgs;
 use crate::backup::BackupArgs;
 use crate::client::{AssetsArgs, ClusterCommand, LoginArgs, UploadArgs, WalletArgs};
 use crate::dev::DevArgs;
@@ -39,6 +40,8 @@ pub enum Command {
     Migrate(MigrateArgs),
     /// Look for what does not fit together in the stores, and mend it if asked
     Fsck(FsckArgs),
+    /// Prove from the stores alone that the money in all wallets is right
+    Audit(AuditArgs),
     /// Look at the configuration
     Config {
         /// Print every variable with its effective value and where it came from; secrets are masked

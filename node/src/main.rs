@@ -1,6 +1,7 @@
 //! The binary `metastamp`: reads the configuration, then runs a node or a client command.
 
 mod app;
+mod audit;
 mod auth;
 mod backup;
 mod bytes_of;
@@ -19,6 +20,7 @@ mod migrate;
 mod name;
 mod out;
 mod progress;
+mod rebuild;
 mod restore;
 mod serve;
 mod stores;
@@ -34,6 +36,7 @@ use clap::Parser;
 use tokio::sync::oneshot;
 
 use crate::cli::{Cli, Command};
+use crate::client::{WalletArgs, WalletCommand};
 use crate::config::Config;
 use crate::serve::Wishes;
 
@@ -70,6 +73,11 @@ fn main() -> ExitCode {
         Command::Login(args) => ended(block_on(1, client::login(args))),
         Command::Upload(args) => ended(block_on(1, client::upload(args))),
         Command::Assets(args) => ended(block_on(1, client::assets(args))),
+        Command::Audit(args) => with_config(|config| block_on(config.threads, audit::run(config, args))),
+        // on the stores, not through a node
+        Command::Wallet(WalletArgs { command: Some(WalletCommand::Rebuild(args)), .. }) => {
+            with_config(|config| block_on(config.threads, rebuild::run(config, args)))
+        }
         Command::Wallet(args) => ended(block_on(1, client::wallet(args))),
         Command::Cluster(command) => ended(block_on(1, client::cluster(command))),
         Command::Fingerprint(args) => ended(works::fingerprint(&args)),

@@ -57,6 +57,16 @@ impl Stores {
     }
 }
 
+/// The documents alone, for commands that need nothing else.
+///
+/// # Errors
+/// As [`Stores::open`].
+pub async fn open_documents(config: &Config) -> anyhow::Result<SharedDocuments> {
+    private_dir(&config.data_dir)?;
+    let cache = backends::cache(config).context("cache")?;
+    Ok(documents(config, cache, &Waiting::default()).await?.0)
+}
+
 async fn documents(
     config: &Config,
     cache: SharedCache,

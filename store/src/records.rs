@@ -8,7 +8,7 @@ mod codec;
 mod legacy;
 pub mod money;
 mod shape;
-pub(crate) mod wallet;
+pub mod wallet;
 
 use async_trait::async_trait;
 pub use codec::{decode, encode};

@@ -3,6 +3,7 @@
 
 mod analytics;
 mod assets;
+mod audit;
 mod auth;
 mod backup;
 mod bad_input;

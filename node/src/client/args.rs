@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
+use crate::rebuild::RebuildArgs;
+
 /// Log in to a node and remember the token.
 #[derive(Debug, Clone, Args)]
 #[command(after_help = "\
@@ -92,6 +94,8 @@ pub enum WalletCommand {
     History(WalletHistoryArgs),
     /// Ask for a payout
     Payout(PayoutArgs),
+    /// Make what is shown of wallets anew from their journals, on the stores (operators)
+    Rebuild(RebuildArgs),
 }
 
 #[derive(Debug, Clone, Args)]

@@ -23,7 +23,7 @@ mod wallet;
 #[cfg(test)]
 mod wire_test;
 
-pub use args::{AssetsArgs, ClusterCommand, LoginArgs, UploadArgs, WalletArgs};
+pub use args::{AssetsArgs, ClusterCommand, LoginArgs, UploadArgs, WalletArgs, WalletCommand};
 pub use assets::assets;
 pub use cluster::cluster;
 pub use login::login;

@@ -65,6 +65,7 @@ pub async fn wallet(args: WalletArgs) -> anyhow::Result<()> {
         None => balance(args).await,
         Some(WalletCommand::History(args)) => history(args).await,
         Some(WalletCommand::Payout(args)) => payout(args).await,
+        Some(WalletCommand::Rebuild(_)) => anyhow::bail!("wallets are rebuilt on the stores, not through a node"),
     }
 }
 

@@ -81,7 +81,7 @@ pub(crate) fn transaction_count(record: &Document) -> u64 {
 ///
 /// # Errors
 /// `Internal` when it names no owner.
-pub(crate) fn decode(record: &Document) -> Result<Wallet> {
+pub fn decode(record: &Document) -> Result<Wallet> {
     let user_id = record.get("user_id").and_then(read_id).ok_or_else(|| broken("it names no owner"))?;
     let kept_id = record.get("_id").unwrap_or(&Bson::Null);
     // An _id of another kind stands for itself: the wallet is found by its owner.
