@@ -1,14 +1,11 @@
 //! Partners: who reports usage, and pays for it. Their API keys, and the usage events they report.
 
-mod worth;
-
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use sha2::{Digest, Sha256};
 
-pub use self::worth::{Score, worth};
 use crate::analytics::Calculation;
 use crate::ledger::Order;
 use crate::{Amount, Currency, Object, ObjectId, Timestamp};

@@ -7,8 +7,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::FutureExt;
-use metastamp_protocol::ObjectId;
 use metastamp_protocol::ledger::{LedgerAnswer, Order, Refusal};
+use metastamp_protocol::{Currency, ObjectId};
 use metastamp_store::Ledger;
 use metastamp_store::ledger::COMMIT_ROWS_MAX;
 use ractor::{Actor, ActorProcessingErr, ActorRef, RpcReplyPort};
@@ -23,6 +23,9 @@ use crate::registry::Entity;
 const IDLE_MAX: Duration = Duration::from_secs(120);
 /// Longest work on one group; less than callers wait.
 const GROUP_WITHIN: Duration = Duration::from_secs(8);
+
+/// Orders of one group; the first group of a wallet may bring in a row for each currency besides.
+const ORDERS_MAX: usize = COMMIT_ROWS_MAX - Currency::ALL.len();
 
 type Reply = RpcReplyPort<Result<LedgerAnswer>>;
 
@@ -148,7 +151,7 @@ impl State {
 impl Wallet {
     /// Takes what waits and serves it, off to the side.
     fn begin(&self, myself: &ActorRef<Message>, state: &mut State) {
-        let count = state.waiting.len().min(self.group_max.clamp(1, COMMIT_ROWS_MAX));
+        let count = state.waiting.len().min(self.group_max.clamp(1, ORDERS_MAX));
         if count == 0 {
             return;
         }

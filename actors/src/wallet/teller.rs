@@ -7,8 +7,8 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use metastamp_protocol::ledger::{LedgerAnswer, Order, OrderKind, Refusal, Row};
-use metastamp_protocol::{NodeRef, ObjectId, Timestamp};
+use metastamp_protocol::ledger::{Balances, LedgerAnswer, Order, OrderKind, Refusal, Row};
+use metastamp_protocol::{Currency, NodeRef, ObjectId, Timestamp};
 use metastamp_store::ledger::Look;
 use metastamp_store::{Ledger, StoreError};
 use metrics::{counter, histogram};
@@ -22,6 +22,8 @@ use crate::metrics::{FENCED_WRITES_TOTAL, WALLET_GROUP_ROWS};
 
 /// Lost races and unknown outcomes after which a group is given back.
 const ATTEMPTS_MAX: u32 = 12;
+/// What people read of an amount that was there before the journal.
+const BROUGHT_FORWARD: &str = "Balance brought forward from the earlier system";
 const PAUSE_MAX: Duration = Duration::from_millis(100);
 
 /// What tellers of all wallets share.
@@ -84,8 +86,10 @@ impl Teller {
         if open.is_empty() {
             return Ok(());
         }
-        let orders: Vec<&Order> = open.iter().map(|i| &group.orders[*i]).collect();
-        let look = self.look(group.wallet_id, &orders).await?;
+        let asked: Vec<&Order> = open.iter().map(|i| &group.orders[*i]).collect();
+        let look = self.look(group.wallet_id, &asked).await?;
+        let earlier = if look.head.is_none() { self.brought_forward(group.wallet_id).await? } else { Vec::new() };
+        let orders: Vec<&Order> = earlier.iter().chain(asked).collect();
         let stamp = Stamp { now: Timestamp::now(), batch: ObjectId::generate(), writer: self.node.to_string() };
         let (decided, rows) = decide(group.wallet_id, &orders, &look, &stamp, &group.batches)?;
         if !rows.is_empty() {
@@ -93,10 +97,21 @@ impl Teller {
             histogram!(WALLET_GROUP_ROWS).record(rows.len() as f64);
             self.ledger.commit(rows).await?;
         }
-        for (i, answer) in open.into_iter().zip(decided) {
+        for (i, answer) in open.into_iter().zip(decided.into_iter().skip(earlier.len())) {
             group.answers[i] = Some(answer);
         }
         Ok(())
+    }
+
+    /// What the original system kept in the wallet of a journal that has no row yet: its first rows bring it in.
+    async fn brought_forward(&self, wallet_id: ObjectId) -> std::result::Result<Vec<Order>, StoreError> {
+        let kept = self.ledger.wallet(wallet_id, Timestamp::now()).await?;
+        let forward = |(currency, balances): (Currency, Balances)| {
+            let amount = balances.posted().filter(|amount| !amount.is_zero())?;
+            let kind = OrderKind::Adjust { amount, currency, description: BROUGHT_FORWARD.to_owned() };
+            Some(Order { wallet_id, key: format!("brought-forward/{currency}"), asked_by: wallet_id, kind })
+        };
+        Ok(kept.balances.into_iter().filter_map(forward).collect())
     }
 
     async fn look(&self, wallet_id: ObjectId, orders: &[&Order]) -> std::result::Result<Look, StoreError> {

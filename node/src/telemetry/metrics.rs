@@ -19,6 +19,7 @@ pub const UPLOADS_REJECTED_TOTAL: &str = "uploads_rejected_total";
 const RESIDENT: &str = "process_resident_memory_bytes";
 
 const BUCKETS: [f64; 14] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0];
+const ROWS: [f64; 9] = [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0];
 
 /// Renders all metrics. Cheap to clone.
 #[derive(Clone)]
@@ -32,6 +33,7 @@ impl Metrics {
     pub fn install() -> Result<Self, BuildError> {
         let handle = PrometheusBuilder::new()
             .set_buckets_for_metric(Matcher::Suffix("_seconds".to_owned()), &BUCKETS)?
+            .set_buckets_for_metric(Matcher::Suffix("_rows".to_owned()), &ROWS)?
             .install_recorder()?;
         describe();
         Ok(Self(handle))

@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use async_trait::async_trait;
+use metastamp_protocol::Amount;
 use metastamp_protocol::ledger::{Outcome, Transaction, TransactionStatus, Wallet};
-use metastamp_protocol::{Amount, Currency};
 use metastamp_store::Result as StoreResult;
 use metastamp_store::ledger::{HistoryPage, HistoryQuery};
 use parking_lot::Mutex;
@@ -21,12 +21,14 @@ struct Shaky {
     faults: bool,
     /// Off to prove that this test can fail.
     fenced: bool,
+    /// What an earlier system kept in the wallet.
+    kept: Option<(Currency, Balances)>,
 }
 
 impl Shaky {
     fn new(seed: u64, faults: bool, fenced: bool) -> Arc<Self> {
         let random = Mutex::new(StdRng::seed_from_u64(seed));
-        Arc::new(Self { rows: Mutex::default(), random, faults, fenced })
+        Arc::new(Self { rows: Mutex::default(), random, faults, fenced, kept: None })
     }
 
     async fn dawdle(&self) {
@@ -97,8 +99,9 @@ impl Ledger for Shaky {
     async fn row_before(&self, _: ObjectId, _: Timestamp) -> StoreResult<Option<Row>> {
         unused()
     }
-    async fn wallet(&self, _: ObjectId, _: Timestamp) -> StoreResult<Wallet> {
-        unused()
+    async fn wallet(&self, user_id: ObjectId, now: Timestamp) -> StoreResult<Wallet> {
+        let balances = self.kept.iter().copied().collect();
+        Ok(Wallet { balances, ..Wallet::empty(user_id, now) })
     }
     async fn project(&self, _: ObjectId) -> StoreResult<()> {
         unused()
@@ -255,4 +258,19 @@ async fn one_group_is_one_write_and_repeats_are_told() {
     let reused = Order { key: "b0".to_owned(), ..bonus(1) };
     let answers = teller.serve(wallet_id(), &[reused], until).await;
     assert!(matches!(answers[0], Ok(LedgerAnswer::Refused(Refusal::KeyReused))), "{answers:?}");
+}
+
+#[tokio::test]
+async fn what_an_earlier_system_kept_is_brought_in_once() {
+    let available = Amount::from_minor(12_050).unwrap();
+    let kept = Some((Currency::Usd, Balances { available, ..Balances::default() }));
+    let ledger = Arc::new(Shaky { kept, ..Arc::into_inner(Shaky::new(1, false, true)).unwrap() });
+    let teller = teller(&ledger, "a");
+    let until = Instant::now() + Duration::from_secs(60);
+    for n in 0..2 {
+        let answers = teller.serve(wallet_id(), &[payout(n)], until).await;
+        assert!(matches!(answers[0], Ok(LedgerAnswer::Committed { .. })), "{answers:?}");
+    }
+    let rows = ledger.rows.lock().clone();
+    assert_eq!((rows.len(), rows[0].amount, rows[0].description.as_str()), (3, available, BROUGHT_FORWARD));
 }
