@@ -10,7 +10,7 @@ use metastamp_store::documents::UploadOutcome;
 use metastamp_store::documents::mongo::MongoDocuments;
 use metastamp_store::records::Collection;
 use metastamp_store::records::bson::{DateTime, Document, doc, oid};
-use metastamp_store::{Documents, MongoSettings, StoreError};
+use metastamp_store::{Analytics as _, Documents, MongoSettings, StoreError};
 use mongodb::IndexModel;
 
 use crate::documents::fixtures::{
@@ -54,6 +54,7 @@ async fn databases_are_made_ready() {
     an_index_of_another_name_serves(&server).await;
     nonsense_is_refused_and_the_original_is_not(&server).await;
     text_becomes_instants_and_ids_once(&server).await;
+    calculations_of_the_original_are_in_order(&server).await;
 }
 
 async fn three_nodes_prepare_once(server: &DocumentServer) {
@@ -133,6 +134,27 @@ async fn text_becomes_instants_and_ids_once(server: &DocumentServer) {
     assert_eq!(*new.get_datetime("created_at").unwrap(), DateTime::from_millis(1_764_167_400_123));
     assert_eq!(assets.find_one(doc! { "_id": 7 }).await.unwrap().unwrap(), odd);
     assert_eq!(node.prepare().await.unwrap(), Vec::<String>::new());
+}
+
+/// The original gave them a `timestamp` at most, and a history is in the order of `created_at`.
+async fn calculations_of_the_original_are_in_order(server: &DocumentServer) {
+    let node = connect(server.url(), "history").await;
+    let analytics = raw(server, "history").await.collection::<Document>("analytics");
+    let owner = ObjectId::generate();
+    // of October 2012
+    let bare = doc! { "_id": oid::ObjectId::parse_str("507f1f77bcf86cd799439011").unwrap(), "user_id": owner.to_hex() };
+    let told = |year: i32| {
+        doc! { "_id": oid::ObjectId::new(), "user_id": owner.to_hex(), "timestamp": format!("{year}-01-01T00:00:00") }
+    };
+    analytics.insert_many([told(2013), bare, told(2011)]).await.unwrap();
+    let lines = node.prepare().await.unwrap();
+    assert!(lines.iter().any(|line| line.contains("migration 2")), "{lines:?}");
+    let (items, total) = node.calculations(owner, None, 0, 10).await.unwrap();
+    let days: Vec<_> = items.iter().map(|calculation| calculation.created_at.day()).collect();
+    assert_eq!((days, total), (["2013-01-01", "2012-10-17", "2011-01-01"].map(str::to_owned).to_vec(), 3));
+    let kept =
+        analytics.count_documents(doc! { "created_at": { "$type": "date" }, "user_id": { "$type": "objectId" } });
+    assert_eq!(kept.await.unwrap(), 3);
 }
 
 /// Answers get lost before and after the server did what it was told. What is told twice happens once.
