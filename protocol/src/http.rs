@@ -16,7 +16,7 @@ pub use error::{ErrorBody, FieldErrors};
 pub use fingerprint::{FingerprintView, Progress, fingerprint_queued};
 pub use paging::Paging;
 pub use partner::{ApiKeyView, BalanceView, DepositView, PartnerView};
-pub use usage::{UsageView, formula};
+pub use usage::UsageView;
 pub use user::{SessionView, UserView};
 
 use serde::Serialize;

@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use serde_json::Number;
 
+use crate::analytics::EQUITY_FACTOR;
 use crate::partner::UsageEvent;
-use crate::{Amount, Currency, ObjectId, Timestamp};
+use crate::{Currency, ObjectId, Timestamp};
 
 #[derive(Debug, Serialize)]
 pub struct UsageView<'a> {
@@ -58,10 +59,10 @@ impl<'a> From<&'a UsageEvent> for UsageView<'a> {
             model_earnings: event.earnings.number(event.currency),
             training_contribution_score: event.contribution,
             usage_exposure_score: event.exposure,
-            equity_factor: 0.25,
+            equity_factor: EQUITY_FACTOR,
             value: event.value.number(event.currency),
             currency: event.currency,
-            formula_breakdown: formula(event),
+            formula_breakdown: event.formula(),
             calculation_id: event.calculation().map(|calculation| calculation.id),
             transaction_id: event.transaction_id(),
             idempotency_key: &event.idempotency_key,
@@ -79,41 +80,5 @@ impl<'a> From<&'a UsageEvent> for UsageView<'a> {
 impl UsageView<'_> {
     pub fn repeated(self, repeated: bool) -> Self {
         Self { repeated, ..self }
-    }
-}
-
-/// `$10,000.00 x (75.0/100) x (80.0/100) x 0.25 = $1,500.00`.
-pub fn formula(event: &UsageEvent) -> String {
-    let UsageEvent { earnings, contribution, exposure, value, currency, .. } = event;
-    let (earnings, value) = (priced(*earnings, *currency), priced(*value, *currency));
-    format!("{earnings} x ({contribution:?}/100) x ({exposure:?}/100) x 0.25 = {value}")
-}
-
-/// With thousands apart; dollars by their sign, the rest by their code.
-fn priced(amount: Amount, currency: Currency) -> String {
-    let text = amount.text(currency);
-    let whole = text.split('.').next().unwrap_or_default().len();
-    let mut grouped = String::with_capacity(text.len() + whole / 3);
-    for (at, digit) in text.chars().enumerate() {
-        if at > 0 && at < whole && (whole - at) % 3 == 0 {
-            grouped.push(',');
-        }
-        grouped.push(digit);
-    }
-    if currency == Currency::Usd { format!("${grouped}") } else { format!("{currency} {grouped}") }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn thousands_stand_apart() {
-        let priced = |minor, currency| priced(Amount::from_minor(minor).unwrap(), currency);
-        assert_eq!(priced(0, Currency::Usd), "$0.00");
-        assert_eq!(priced(99_999, Currency::Usd), "$999.99");
-        assert_eq!(priced(100_000, Currency::Eur), "EUR 1,000.00");
-        assert_eq!(priced(1_234_567, Currency::Jpy), "JPY 1,234,567");
-        assert_eq!(priced(Amount::MINOR_MAX, Currency::Usd), "$9,999,999,999,999.99");
     }
 }

@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use metastamp_protocol::analytics::{Score, value};
 use metastamp_protocol::money::AmountError;
-use metastamp_protocol::partner::{Score, UsageEvent, UsageStatus, worth};
+use metastamp_protocol::partner::{UsageEvent, UsageStatus};
 use metastamp_protocol::{Amount, Currency, ObjectId, Timestamp};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
@@ -81,7 +82,8 @@ impl Sent {
         user_id: ObjectId,
         now: Timestamp,
     ) -> Result<UsageEvent> {
-        let value = worth(self.earnings, &self.contribution, &self.exposure, self.currency);
+        let earnings = self.earnings.decimal(self.currency);
+        let value = value(&earnings, self.contribution.exact(), self.exposure.exact(), self.currency);
         let value = value.map_err(|error| ApiError::field("model_earnings", error.to_string()))?;
         let request_hash = self.hash();
         Ok(UsageEvent {
@@ -97,8 +99,8 @@ impl Sent {
             user_id,
             currency: self.currency,
             earnings: self.earnings,
-            contribution: self.contribution.double(),
-            exposure: self.exposure.double(),
+            contribution: self.contribution.number(),
+            exposure: self.exposure.number(),
             value,
             status: UsageStatus::Received,
             reason: None,
@@ -120,8 +122,8 @@ impl Sent {
             self.earnings,
             self.currency,
             self.asset_id,
-            self.contribution.canonical(),
-            self.exposure.canonical(),
+            canonical(&self.contribution),
+            canonical(&self.exposure),
             self.expires_at,
             self.metadata,
         ]);
@@ -141,12 +143,17 @@ fn whose(fields: &mut Fields, sender: Option<ObjectId>) -> Option<ObjectId> {
     }
 }
 
+/// The same text for the same number, however it was written.
+fn canonical(score: &Score) -> String {
+    score.exact().normalized().to_plain_string()
+}
+
 /// From 0 to 100, under either name.
 fn score(fields: &mut Fields, name: &'static str, short: &'static str) -> Option<Score> {
     let name = if !fields.has(name) && fields.has(short) { short } else { name };
     let text = fields.number(name);
     let text = fields.required(name, text)?;
-    fields.noted(name, Score::parse(&text))
+    fields.noted(name, text.parse::<Score>())
 }
 
 /// `period_start` and `period_end`, or a whole month as `period`.
