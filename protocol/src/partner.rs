@@ -195,10 +195,19 @@ impl UsageEvent {
             UsageStatus::Cancelled => "cancelled",
             UsageStatus::Received | UsageStatus::Rejected => return None,
         };
+        Some(self.calculated(status))
+    }
+
+    /// How its value comes about, as people read it.
+    pub fn formula(&self) -> String {
+        self.calculated("pending").breakdown()
+    }
+
+    fn calculated(&self, status: &str) -> Calculation {
         let metadata = json!({
             "model": self.model, "usage_id": self.id, "period_start": self.period_start, "period_end": self.period_end,
         });
-        Some(Calculation {
+        Calculation {
             id: self.id,
             user_id: self.user_id,
             asset_id: Some(self.asset_id),
@@ -206,7 +215,7 @@ impl UsageEvent {
             currency: self.currency,
             training_contribution_score: self.contribution,
             usage_exposure_score: self.exposure,
-            equity_factor: 0.25,
+            equity_factor: EQUITY_FACTOR,
             calculated_value: self.value.text(self.currency),
             followers_count: None,
             content_hours: None,
@@ -220,7 +229,7 @@ impl UsageEvent {
             timestamp: self.created_at,
             created_at: self.created_at,
             expires_at: None,
-        })
+        }
     }
 }
 

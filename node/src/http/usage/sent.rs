@@ -122,8 +122,8 @@ impl Sent {
             self.earnings,
             self.currency,
             self.asset_id,
-            self.contribution.canonical(),
-            self.exposure.canonical(),
+            canonical(&self.contribution),
+            canonical(&self.exposure),
             self.expires_at,
             self.metadata,
         ]);
@@ -141,6 +141,11 @@ fn whose(fields: &mut Fields, sender: Option<ObjectId>) -> Option<ObjectId> {
         (Some(sender), _) => Some(sender),
         (None, named) => fields.required("partner_id", named),
     }
+}
+
+/// The same text for the same number, however it was written.
+fn canonical(score: &Score) -> String {
+    score.exact().normalized().to_plain_string()
 }
 
 /// From 0 to 100, under either name.
