@@ -7,7 +7,7 @@ mod value;
 pub use heuristics::CreatorMetrics;
 pub use projection::{Growth, GrowthError, Period, Projection, project};
 use serde::{Deserialize, Serialize};
-pub use value::{Score, ScoreError, Terms, breakdown, touch_score, value};
+pub use value::{Score, ScoreError, Terms, touch_score, value};
 
 use crate::money::AmountError;
 use crate::{Currency, Object, ObjectId, Timestamp};
@@ -103,8 +103,10 @@ impl Calculation {
 
     /// The calculation written out: `$10,000.00 x (75.0/100) x (80.0/100) x 0.25 = $1,500.00`.
     pub fn breakdown(&self) -> String {
-        let scores = (self.training_contribution_score, self.usage_exposure_score);
-        breakdown(&self.model_earnings, scores, &self.calculated_value, self.currency)
+        let Self { training_contribution_score: contribution, usage_exposure_score: exposure, .. } = self;
+        let money = |text: &str| value::grouped(text, self.currency);
+        let (earnings, value) = (money(&self.model_earnings), money(&self.calculated_value));
+        format!("{earnings} x ({contribution:?}/100) x ({exposure:?}/100) x {} = {value}", self.equity_factor)
     }
 }
 

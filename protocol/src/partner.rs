@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use sha2::{Digest, Sha256};
 
-use crate::analytics::Calculation;
+use crate::analytics::{Calculation, EQUITY_FACTOR};
 use crate::ledger::Order;
 use crate::{Amount, Currency, Object, ObjectId, Timestamp};
 

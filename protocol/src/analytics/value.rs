@@ -5,7 +5,6 @@ use std::str::FromStr;
 use bigdecimal::num_bigint::BigInt;
 use bigdecimal::{BigDecimal, Signed as _};
 
-use super::EQUITY_FACTOR;
 use crate::Currency;
 use crate::money::{Amount, AmountError, decimal};
 
@@ -62,12 +61,6 @@ impl Score {
         &self.0
     }
 
-    /// The same text for the same number, however it was written.
-    pub fn canonical(&self) -> String {
-        self.0.normalized().to_plain_string()
-    }
-
-    /// The nearest double.
     pub fn number(&self) -> f64 {
         // By its text: the nearest double.
         self.0.to_string().parse().unwrap_or_default()
@@ -122,14 +115,8 @@ impl Terms {
     }
 }
 
-/// A calculation written out; amounts are plain decimal text, scores contribution and exposure.
-pub fn breakdown(earnings: &str, (contribution, exposure): (f64, f64), value: &str, currency: Currency) -> String {
-    let (earnings, value) = (grouped(earnings, currency), grouped(value, currency));
-    format!("{earnings} x ({contribution:?}/100) x ({exposure:?}/100) x {EQUITY_FACTOR} = {value}")
-}
-
 /// Plain decimal text with thousands separators and the sign of the currency.
-fn grouped(text: &str, currency: Currency) -> String {
+pub(super) fn grouped(text: &str, currency: Currency) -> String {
     let (sign, digits) = text.strip_prefix('-').map_or(("", text), |digits| ("-", digits));
     let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
     let mut grouped = String::new();

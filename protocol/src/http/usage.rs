@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use serde_json::Number;
 
-use crate::analytics::breakdown;
+use crate::analytics::EQUITY_FACTOR;
 use crate::partner::UsageEvent;
 use crate::{Currency, ObjectId, Timestamp};
 
@@ -81,10 +81,4 @@ impl UsageView<'_> {
     pub fn repeated(self, repeated: bool) -> Self {
         Self { repeated, ..self }
     }
-}
-
-/// `$10,000.00 x (75.0/100) x (80.0/100) x 0.25 = $1,500.00`.
-fn formula(event: &UsageEvent) -> String {
-    let UsageEvent { earnings, contribution, exposure, value, currency, .. } = event;
-    breakdown(&earnings.text(*currency), (*contribution, *exposure), &value.text(*currency), *currency)
 }
