@@ -9,7 +9,7 @@ use crate::ledger::{COMMIT_ROWS_MAX, PAGE_ROWS_MAX, Sum};
 use crate::{Result, StoreError};
 
 /// Rows that are brought into the views in one step.
-pub(super) const PROJECT_ROWS_MAX: u32 = 500;
+pub(super) const PROJECT_ROWS_MAX: u32 = 200;
 /// As many as an id has digits for.
 const SEQ_MAX: u64 = 999_999_999_999;
 

@@ -83,7 +83,7 @@ impl Journal {
         debit: Account,
         credit: Account,
     ) -> Row {
-        let number = self.rows.iter().map(|row| row.ordinal).max().unwrap_or(0) + 1;
+        let number = self.rows.iter().rfind(|row| row.is_opening()).map_or(0, |row| row.ordinal) + 1;
         let row = Row {
             id: String::new(),
             version: Row::VERSION,

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use metastamp_protocol::ledger::{Transaction, TransactionStatus, TransactionType};
-use metastamp_protocol::{Amount, Currency, ObjectId, Timestamp};
+use metastamp_protocol::{Amount, Currency, ObjectId};
 use metastamp_store::ledger::{HistoryPage, HistoryQuery, PAGE_ROWS_MAX, Sum};
 use metastamp_store::records::Collection;
 use metastamp_store::{Documents, StoreError};
@@ -36,18 +36,21 @@ fn queries(wallet_id: Option<ObjectId>) -> Vec<HistoryQuery> {
             }
         }
     };
-    vary(&[
-        &|query| query.kind = Some(TransactionType::Payout),
-        &|query| query.kind = Some(TransactionType::Earning),
-        &|query| query.kind = Some(TransactionType::Bonus),
-        &|query| query.kind = Some(TransactionType::Spend),
-    ]);
+    vary(&[&|query| query.kind = Some(TransactionType::Payout), &|query| query.kind = Some(TransactionType::Earning)]);
     vary(&[&|query| query.status = Some(TransactionStatus::Completed), &|query| {
         query.status = Some(TransactionStatus::Pending)
     }]);
-    vary(&[&|query| query.currency = Some(Currency::Eur), &|query| query.currency = Some(Currency::Jpy)]);
-    vary(&[&|query| query.from = Some(at(9)), &|query| query.from = Some(at(400))]);
+    vary(&[&|query| query.currency = Some(Currency::Eur)]);
+    vary(&[&|query| query.from = Some(at(9))]);
     vary(&[&|query| query.to = Some(at(30))]);
+    let all = HistoryQuery { wallet_id, ..HistoryQuery::default() };
+    queries.extend([
+        HistoryQuery { kind: Some(TransactionType::Bonus), ..all.clone() },
+        HistoryQuery { kind: Some(TransactionType::Spend), ..all.clone() },
+        HistoryQuery { status: Some(TransactionStatus::Cancelled), ..all.clone() },
+        HistoryQuery { currency: Some(Currency::Jpy), ..all.clone() },
+        HistoryQuery { from: Some(at(400)), ..all },
+    ]);
     queries
 }
 
@@ -77,8 +80,13 @@ fn sums(transactions: &[&Transaction]) -> Vec<Sum> {
 
 /// `all` is in the order of the listing.
 async fn check(store: &Store, query: &HistoryQuery, all: &[Transaction]) {
+    check_pages(store, query, all, &[(0, 100), (2, 5)]).await;
+}
+
+/// Pages of (skip, limit).
+async fn check_pages(store: &Store, query: &HistoryQuery, all: &[Transaction], pages: &[(u64, u32)]) {
     let expected: Vec<_> = all.iter().filter(|transaction| matches(query, transaction)).collect();
-    for (skip, limit) in [(0, 100), (0, 3), (2, 5), (expected.len() as u64, 5), (u64::MAX, 5), (1, 0)] {
+    for &(skip, limit) in pages {
         let HistoryPage { items, total, sums: found } = store.history(query, skip, limit).await.unwrap();
         let page: Vec<_> = expected
             .iter()
@@ -97,9 +105,14 @@ async fn every_filter_finds_what_matches(store: Store) {
     other.write(&*store).await;
     let all = journal.transactions();
     let queries = queries(Some(journal.wallet));
-    assert!(queries.len() > 100);
+    assert!(queries.len() > 70);
     for query in &queries {
         check(&store, query, &all).await;
+    }
+    let edges = [(0, 3), (4, 1), (1, 0), (all.len() as u64, 5), (all.len() as u64 - 1, 5), (u64::MAX, 5)];
+    let typed = HistoryQuery { kind: Some(TransactionType::Earning), ..queries[0].clone() };
+    for query in [&queries[0], &typed] {
+        check_pages(&store, query, &all, &edges).await;
     }
     let nobody = HistoryQuery { wallet_id: Some(ObjectId::generate()), ..HistoryQuery::default() };
     check(&store, &nobody, &[]).await;
@@ -120,7 +133,7 @@ async fn all_wallets_are_listed_by_time(store: Store) {
 
 async fn deep_pages_are_found(store: Store) {
     let mut journal = eventful();
-    for n in 0..1_500 {
+    for n in 0..1_000 {
         let opening = journal.earn(n + 1);
         if n % 3 > 0 {
             journal.end(&opening, TransactionStatus::Completed);
@@ -146,7 +159,7 @@ async fn an_export_walks_down(store: Store) {
     let journal = eventful();
     journal.write(&*store).await;
     let all = journal.transactions();
-    for query in queries(Some(journal.wallet)) {
+    for query in queries(Some(journal.wallet)).into_iter().step_by(5) {
         let mut found: Vec<Transaction> = Vec::new();
         let mut below = u64::MAX;
         loop {
@@ -168,7 +181,7 @@ async fn a_history_brings_its_views_up_to_date(store: Store) {
     store.project(journal.wallet).await.unwrap();
     let records = store.snapshot().await.unwrap().page(Collection::WalletJournal, None, 1_000).await.unwrap();
     let query = HistoryQuery { wallet_id: Some(journal.wallet), ..HistoryQuery::default() };
-    let filtered = HistoryQuery { to: Some(Timestamp(i64::MAX / 4)), ..query.clone() };
+    let filtered = HistoryQuery { to: Some(at(1_000_000)), ..query.clone() };
     for query in [&query, &filtered] {
         store.clear().await.unwrap();
         store.put_records(Collection::WalletJournal, records.clone()).await.unwrap();

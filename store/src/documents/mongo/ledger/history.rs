@@ -1,6 +1,8 @@
 //! Pages of transactions. Without filters a page is found by its ordinals, and count and sums are those of the wallet's
 //! document, so it costs the same however deep it lies. With filters one pass over an index counts and adds up.
 
+use std::time::Duration;
+
 use metastamp_protocol::ObjectId;
 use metastamp_protocol::ledger::Transaction;
 use mongodb::bson::{Bson, Document, doc};
@@ -65,7 +67,7 @@ async fn unfiltered(on: On, wallet_id: ObjectId, skip: u64, limit: u32) -> Attem
         return Ok(HistoryPage::default());
     }
     let mut filter = of(wallet_id);
-    filter.insert("ordinal", doc! { "$lte": number(total.saturating_sub(skip)) });
+    filter.insert("ordinal", doc! { "$lt": number(total.saturating_sub(skip) + 1) });
     let query = Query { filter, sort: doc! { "ordinal": -1 }, limit, ..Query::default() };
     let items = async {
         match limit == 0 || skip >= total {
@@ -81,7 +83,7 @@ async fn unfiltered(on: On, wallet_id: ObjectId, skip: u64, limit: u32) -> Attem
 async fn given(on: &On, wallet_id: ObjectId, ordinal_max: u64) -> Attempt<Vec<Sum>> {
     let mut filter = of(wallet_id);
     filter.extend(doc! {
-        "type": { "$in": ["bonus", "refund"] }, "status": "completed", "ordinal": { "$lte": number(ordinal_max) },
+        "type": { "$in": ["bonus", "refund"] }, "status": "completed", "ordinal": { "$lt": number(ordinal_max + 1) },
     });
     Ok(count(on, filter).await?.1)
 }
@@ -123,6 +125,8 @@ fn read_group(group: &Document) -> Group {
     Group { kind, status, currency, count: whole(group.get("n")), amount }
 }
 
+/// Upper bounds are exclusive everywhere: servers that only speak the protocol may leave out what equals an inclusive one
+/// in the middle of an index.
 fn matching(query: &HistoryQuery) -> Document {
     let HistoryQuery { wallet_id, kind, status, currency, from, to } = query;
     let conditions = [
@@ -133,9 +137,10 @@ fn matching(query: &HistoryQuery) -> Document {
     ];
     let mut filter: Document =
         conditions.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect();
-    let bounds = [("$gte", from), ("$lte", to)];
+    let after = to.map(|to| to.plus(Duration::from_millis(1)));
+    let bounds = [("$gte", *from), ("$lt", after)];
     let bounds: Document =
-        bounds.into_iter().filter_map(|(name, at)| Some((name.to_owned(), Bson::DateTime(date((*at)?))))).collect();
+        bounds.into_iter().filter_map(|(name, at)| Some((name.to_owned(), Bson::DateTime(date(at?))))).collect();
     if !bounds.is_empty() {
         filter.insert("created_at", bounds);
     }
