@@ -8,8 +8,10 @@
 //! Which way an event goes is decided once, by a conditional write to the event. All that follows are orders whose keys
 //! are made of the event's id, so that whoever goes on, and however often, they are done once.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use futures_util::StreamExt as _;
 use metastamp_protocol::cluster::Failure;
 use metastamp_protocol::ledger::{LedgerAnswer, Order, OrderKind, Outcome, Refusal};
 use metastamp_protocol::partner::{UsageEvent, UsageStatus};
@@ -22,10 +24,12 @@ use metrics::counter;
 use crate::metrics::{FENCED_WRITES_TOTAL, USAGE_EVENTS_TOTAL, USAGE_RESUMED_TOTAL};
 use crate::wallet::Wallets;
 
-/// How long nobody else goes on with an event that somebody is at: two orders, each with its failover.
-pub const LEASE: Duration = Duration::from_secs(25);
-/// Events taken up again in one pass.
+/// How long nobody else goes on with an event that somebody is at: longer than all calls of a step may take together.
+pub const LEASE: Duration = Duration::from_secs(60);
+/// Events taken up again in one pass, at once, and for how long at most.
 const PASS_MAX: u32 = 200;
+const AT_ONCE_MAX: usize = 8;
+const PASS_WITHIN: Duration = Duration::from_secs(10);
 /// Why an event that nobody settled in time is cancelled.
 const EXPIRED: &str = "expired before it was settled";
 
@@ -87,8 +91,12 @@ impl Usages {
         match stored.status {
             // The partner may be able to pay now.
             UsageStatus::Received | UsageStatus::Rejected => {
-                let event = self.claim(&stored, &[UsageStatus::Rejected], UsageStatus::Received, None).await?;
-                Ok((self.go_on(event).await?, true))
+                match self.claim(&stored, &[UsageStatus::Rejected], UsageStatus::Received, None).await {
+                    Ok(event) => Ok((self.go_on(event).await?, true)),
+                    // Somebody was quicker: this is what it came to.
+                    Err(UsageError::Ended(event)) => Ok((*event, false)),
+                    Err(error) => Err(error),
+                }
             }
             _ => Ok((stored, false)),
         }
@@ -117,29 +125,41 @@ impl Usages {
     /// # Errors
     /// When the store does not answer; an event that fails is taken up the next time.
     pub async fn resume(&self) -> Result<u64> {
-        let mut resumed = 0;
-        for event in self.documents.overdue_usages(PASS_MAX).await? {
-            let claimed = match event.status {
-                UsageStatus::Pending => self.claim_expired(&event).await,
-                step if step.is_under_way() => self.claim(&event, &[], step, event.reason.clone()).await,
-                _ => continue,
-            };
-            let ended = match claimed {
-                Ok(event) => self.go_on(event).await,
-                Err(error) => Err(error),
-            };
-            match ended {
-                Ok(event) => {
-                    tracing::info!(usage_id = %event.id, status = event.status.as_str(), "usage event taken up again");
-                    counter!(USAGE_RESUMED_TOTAL).increment(1);
-                    resumed += 1;
-                }
-                // Somebody was quicker, or the partner can't pay: both are answers.
-                Err(UsageError::InFlight | UsageError::Ended(_) | UsageError::Refused(_)) => {}
-                Err(error) => tracing::warn!(usage_id = %event.id, %error, "usage event stays half-way"),
+        let overdue = self.documents.overdue_usages(PASS_MAX).await?;
+        let resumed = AtomicU64::new(0);
+        let all = futures_util::stream::iter(overdue).for_each_concurrent(AT_ONCE_MAX, |event| async {
+            resumed.fetch_add(u64::from(self.resume_one(event).await), Ordering::Relaxed);
+        });
+        // What is left is taken up in the next pass.
+        let _ = tokio::time::timeout(PASS_WITHIN, all).await;
+        Ok(resumed.into_inner())
+    }
+
+    /// Keeps its claim when it fails: others are to have their turn first.
+    async fn resume_one(&self, event: UsageEvent) -> bool {
+        let id = event.id;
+        let claimed = match event.status {
+            UsageStatus::Pending => self.claim_expired(&event).await,
+            step if step.is_under_way() => self.claim(&event, &[], step, event.reason.clone()).await,
+            _ => return false,
+        };
+        let ended = match claimed {
+            Ok(event) => self.step(event).await,
+            Err(error) => Err(error),
+        };
+        match ended {
+            Ok(event) => {
+                tracing::info!(usage_id = %id, status = event.status.as_str(), "usage event taken up again");
+                counter!(USAGE_RESUMED_TOTAL).increment(1);
+                true
+            }
+            // Somebody was quicker, or the partner can't pay: both are answers.
+            Err(UsageError::InFlight | UsageError::Ended(_) | UsageError::Refused(_)) => false,
+            Err(error) => {
+                tracing::warn!(usage_id = %id, %error, "usage event stays half-way");
+                false
             }
         }
-        Ok(resumed)
     }
 
     async fn end(
@@ -160,8 +180,12 @@ impl Usages {
             status if status == UsageStatus::Pending || status == step => {}
             _ => return Err(UsageError::Ended(Box::new(event))),
         }
-        let event = self.claim(&event, &[UsageStatus::Pending], step, reason).await?;
-        self.go_on(event).await
+        match self.claim(&event, &[UsageStatus::Pending], step, reason).await {
+            Ok(event) => self.go_on(event).await,
+            // Somebody was quicker, with the same.
+            Err(UsageError::Ended(event)) if event.status == to => Ok(*event),
+            Err(error) => Err(error),
+        }
     }
 
     /// Takes a step of an event that has not run out.
@@ -197,17 +221,19 @@ impl Usages {
 
     /// Does the step that the event was claimed for. If it can't, the event is given back: a retry need not wait.
     async fn go_on(&self, event: UsageEvent) -> Result<UsageEvent> {
-        let worker = event.worker.ok_or(UsageError::InFlight)?;
-        let (id, status, reason) = (event.id, event.status, event.reason.clone());
-        let ended = self.step(event, worker).await;
-        if matches!(ended, Err(UsageError::InFlight | UsageError::Failed(_) | UsageError::Store(_))) {
+        let (id, worker, status, reason) = (event.id, event.worker, event.status, event.reason.clone());
+        let ended = self.step(event).await;
+        if let Some(worker) = worker
+            && matches!(ended, Err(UsageError::InFlight | UsageError::Failed(_) | UsageError::Store(_)))
+        {
             // Should this fail too, the lease runs out.
             let _ = self.documents.finish_usage(id, worker, status, reason, Timestamp::now()).await;
         }
         ended
     }
 
-    async fn step(&self, event: UsageEvent, worker: ObjectId) -> Result<UsageEvent> {
+    async fn step(&self, event: UsageEvent) -> Result<UsageEvent> {
+        let worker = event.worker.ok_or(UsageError::InFlight)?;
         match event.status {
             UsageStatus::Received => self.credit(event, worker).await,
             UsageStatus::Settling => {
@@ -216,7 +242,11 @@ impl Usages {
                 self.finish(&event, worker, UsageStatus::Settled, None).await
             }
             UsageStatus::Cancelling => {
-                self.resolve(&event, event.user_id, Outcome::Cancelled).await?;
+                match self.resolve(&event, event.user_id, Outcome::Cancelled).await {
+                    // The creator was never credited: there is only the reserve to be released.
+                    Err(UsageError::Refused(Refusal::UnknownTransaction)) => {}
+                    other => other?,
+                }
                 self.resolve(&event, event.partner_id, Outcome::Cancelled).await?;
                 let reason = event.reason.clone();
                 self.finish(&event, worker, UsageStatus::Cancelled, reason).await
@@ -242,6 +272,8 @@ impl Usages {
         match self.order(&event, event.partner_id, event.order_key(), reserve).await? {
             None => {}
             Some(Refusal::InFlight) => return Err(UsageError::InFlight),
+            // What is in the journal under this key was made of the same event.
+            Some(refusal @ Refusal::KeyReused) => return Err(contradiction(&event, event.partner_id, refusal)),
             Some(refusal) => {
                 self.finish(&event, worker, UsageStatus::Rejected, Some(refusal.to_string())).await?;
                 return Err(UsageError::Refused(refusal));
@@ -259,10 +291,14 @@ impl Usages {
         match self.order(&event, event.user_id, event.order_key(), earn).await? {
             None => self.finish(&event, worker, UsageStatus::Pending, None).await,
             Some(Refusal::InFlight) => Err(UsageError::InFlight),
+            Some(refusal @ Refusal::KeyReused) => Err(contradiction(&event, event.user_id, refusal)),
             Some(refusal) => {
-                // Final: the reserve is spent under this key, so the report can't be tried again.
-                self.resolve(&event, event.partner_id, Outcome::Cancelled).await?;
-                self.finish(&event, worker, UsageStatus::Cancelled, Some(refusal.to_string())).await?;
+                // Final: the reserve is spent under this key, so the report can't be tried again. First the event says
+                // which way it goes, then the reserve is released, by whoever gets to it.
+                let (cancelling, reason) = (UsageStatus::Cancelling, Some(refusal.to_string()));
+                let event = self.finish(&event, worker, cancelling, reason.clone()).await?;
+                let event = self.claim(&event, &[], cancelling, reason).await?;
+                Box::pin(self.go_on(event)).await?;
                 Err(UsageError::Refused(refusal))
             }
         }
@@ -282,11 +318,9 @@ impl Usages {
         match self.order(event, wallet_id, format!("{word}/{}", event.id), kind).await? {
             None => Ok(()),
             Some(Refusal::InFlight) => Err(UsageError::InFlight),
-            Some(refusal) => {
-                // The event decides which way it goes, so its transactions can't have gone another.
-                tracing::error!(usage_id = %event.id, %wallet_id, %refusal, "the ledger contradicts a usage event");
-                Err(UsageError::Refused(refusal))
-            }
+            Some(refusal @ Refusal::UnknownTransaction) => Err(UsageError::Refused(refusal)),
+            // The event decides which way it goes, so its transactions can't have gone another.
+            Some(refusal) => Err(contradiction(event, wallet_id, refusal)),
         }
     }
 
@@ -321,11 +355,25 @@ impl Usages {
             Err(StoreError::Fenced { .. }) => {
                 counter!(FENCED_WRITES_TOTAL, "what" => "usage").increment(1);
                 let now = self.documents.usage(event.id).await?.ok_or(UsageError::NotFound)?;
-                if now.status == to { Ok(now) } else { Err(UsageError::InFlight) }
+                match now.status {
+                    status if status == to => Ok(now),
+                    // Refused to somebody else meanwhile, while the money was moved here: what is done counts.
+                    UsageStatus::Rejected if to == UsageStatus::Pending => {
+                        let event = self.claim(&now, &[UsageStatus::Rejected], UsageStatus::Received, None).await?;
+                        Box::pin(self.go_on(event)).await
+                    }
+                    _ => Err(UsageError::InFlight),
+                }
             }
             Err(error) => Err(error.into()),
         }
     }
+}
+
+/// The ledger says otherwise than the event: a defect, or somebody wrote by hand.
+fn contradiction(event: &UsageEvent, wallet_id: ObjectId, refusal: Refusal) -> UsageError {
+    tracing::error!(usage_id = %event.id, %wallet_id, %refusal, "the ledger contradicts a usage event");
+    UsageError::Failed(Failure::Internal(format!("the ledger contradicts usage event {}: {refusal}", event.id)))
 }
 
 /// What people read in their history.

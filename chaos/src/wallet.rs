@@ -31,6 +31,8 @@ const PATIENCE: Duration = Duration::from_secs(4);
 const SERVED_WITHIN: Duration = Duration::from_secs(30);
 const REFORMED_WITHIN: Duration = Duration::from_secs(30);
 const AUDITED_WITHIN: Duration = Duration::from_secs(120);
+/// Of the partner: soon used up, and paid in again by its clients.
+const CREDIT: u32 = 300;
 const PAGE_ROWS: u32 = 1_000;
 
 /// How hard to try.
@@ -138,14 +140,14 @@ impl Bank {
         let asset_id = asset.expect(201)?.text("/id")?;
         let wallet_id = creator.get("/api/v1/auth/me").send().await?.expect(200)?.text("/id")?;
         let admin = fleet.admin(0).with_patience(PATIENCE);
-        let made = admin.post("/api/v1/partners").json(&json!({ "name": "Chaos", "credit_limits": { "USD": 1e9 } }));
+        let made = admin.post("/api/v1/partners").json(&json!({ "name": "Chaos", "credit_limits": { "USD": CREDIT } }));
         let partner_id = made.send().await?.expect(201)?.text("/id")?;
         let scopes = json!({ "name": "all", "scopes": ["usage:write", "usage:settle"] });
         let key = admin.post(&format!("/api/v1/partners/{partner_id}/keys")).json(&scopes).send().await?;
         let key = key.expect(201)?.text("/secret")?;
         let partner = Client::new(targets[0].clone())?.with_token(&key).with_patience(PATIENCE);
         let creator = creator.with_patience(PATIENCE);
-        Ok(Self { targets, admin, creator, partner, asset_id, wallet_id, acknowledged: Arc::default() })
+        Ok(Self { targets, admin, creator, partner, partner_id, asset_id, wallet_id, acknowledged: Arc::default() })
     }
 
     /// Waits for some more acknowledgements.

@@ -27,6 +27,9 @@ const GROUP_WITHIN: Duration = Duration::from_secs(8);
 /// Orders of one group; the first group of a wallet may bring in a row for each currency besides.
 const ORDERS_MAX: usize = COMMIT_ROWS_MAX - Currency::ALL.len();
 
+/// Pause before views are tried again.
+const PROJECT_PAUSE: Duration = Duration::from_secs(1);
+
 type Reply = RpcReplyPort<Result<LedgerAnswer>>;
 
 /// Behaviour shared by all wallets.
@@ -42,7 +45,10 @@ pub(crate) enum Message {
     Order(Box<Order>, Reply),
     /// The group that was at work has its answers.
     Served(Vec<Result<LedgerAnswer>>),
-    Projected,
+    /// Views were brought up to date, or not.
+    Projected(bool),
+    /// Time to try that again.
+    Project,
     /// Time to look whether anybody still needs us.
     Idle,
 }
@@ -101,7 +107,13 @@ impl Actor for Wallet {
         match message {
             Message::Order(order, reply) => state.queue(*order, reply),
             Message::Served(answers) => state.served(answers),
-            Message::Projected => state.projecting = false,
+            Message::Projected(done) => {
+                state.projecting = false;
+                if !done {
+                    drop(myself.send_after(PROJECT_PAUSE, || Message::Project));
+                }
+            }
+            Message::Project => state.behind = true,
             Message::Idle => {}
         }
         if state.at_work.is_empty() {
@@ -135,8 +147,24 @@ impl State {
             let _ = reply.send(Ok(LedgerAnswer::Refused(refusal)));
             return;
         }
+        if self.waiting.len() >= Wallet::MAILBOX_MAX {
+            let _ = reply.send(Err(ActorError::Busy));
+            return;
+        }
         self.keys.insert(order.key.clone(), asked);
         self.waiting.push((order, reply));
+    }
+
+    /// Whoever does not wait any more is not served: its retry may come at any time, and must not find itself at work.
+    fn forget_who_left(&mut self) {
+        let Self { waiting, keys, .. } = self;
+        waiting.retain(|(order, reply)| {
+            let waits = !reply.is_closed();
+            if !waits {
+                keys.remove(&order.key);
+            }
+            waits
+        });
     }
 
     fn served(&mut self, answers: Vec<Result<LedgerAnswer>>) {
@@ -151,6 +179,7 @@ impl State {
 impl Wallet {
     /// Takes what waits and serves it, off to the side.
     fn begin(&self, myself: &ActorRef<Message>, state: &mut State) {
+        state.forget_who_left();
         let count = state.waiting.len().min(self.group_max.clamp(1, ORDERS_MAX));
         if count == 0 {
             return;
@@ -180,10 +209,11 @@ impl Wallet {
         (state.projecting, state.behind) = (true, false);
         let (ledger, wallet_id, myself) = (self.ledger.clone(), state.wallet_id, myself.clone());
         tokio::spawn(async move {
-            if let Ok(Err(error)) = AssertUnwindSafe(ledger.project(wallet_id)).catch_unwind().await {
+            let projected = AssertUnwindSafe(ledger.project(wallet_id)).catch_unwind().await;
+            if let Ok(Err(error)) = &projected {
                 tracing::debug!(%wallet_id, %error, "views of a wallet stay behind its journal");
             }
-            let _ = myself.cast(Message::Projected);
+            let _ = myself.cast(Message::Projected(matches!(projected, Ok(Ok(())))));
         });
     }
 }

@@ -42,6 +42,8 @@ struct Group<'a> {
     answers: Vec<Option<LedgerAnswer>>,
     /// Of the attempts so far: rows of these are ours.
     batches: Vec<ObjectId>,
+    /// One of them may still be written: until it is known, a refusal may be wrong.
+    unknown: bool,
 }
 
 impl Teller {
@@ -52,7 +54,8 @@ impl Teller {
     /// An answer for each of `orders`, all of `wallet_id`, each with its own key. All that are answered `Committed` are
     /// in the journal. An error means that nobody knows, and that the same orders are to be asked again.
     pub async fn serve(&self, wallet_id: ObjectId, orders: &[Order], until: Instant) -> Vec<Result<LedgerAnswer>> {
-        let mut group = Group { wallet_id, orders, answers: vec![None; orders.len()], batches: Vec::new() };
+        let mut group =
+            Group { wallet_id, orders, answers: vec![None; orders.len()], batches: Vec::new(), unknown: false };
         let error = self.finish(&mut group, until).await.err();
         let given_back = error.unwrap_or(ActorError::Busy);
         group.answers.into_iter().map(|answer| answer.ok_or_else(|| given_back.clone())).collect()
@@ -66,8 +69,8 @@ impl Teller {
             };
             match error {
                 StoreError::Fenced { .. } => counter!(FENCED_WRITES_TOTAL, "what" => "wallet").increment(1),
-                // Written or not: the next look tells.
-                StoreError::Unavailable(_) => {}
+                // Written or not: the next look tells, or a later one.
+                StoreError::Unavailable(_) => group.unknown |= !group.batches.is_empty(),
                 error => return Err(error.into()),
             }
             let longest = Duration::from_millis(1 << attempt.min(7)).min(self.pause_max);
@@ -98,14 +101,25 @@ impl Teller {
             self.ledger.commit(rows).await?;
         }
         for (i, answer) in open.into_iter().zip(decided.into_iter().skip(earlier.len())) {
-            group.answers[i] = Some(answer);
+            if !(group.unknown && matches!(answer, LedgerAnswer::Refused(_))) {
+                group.answers[i] = Some(answer);
+            }
         }
-        Ok(())
+        match group.answers.contains(&None) {
+            true => Err(StoreError::Unavailable("an earlier write may still be under way".to_owned())),
+            false => Ok(()),
+        }
     }
 
     /// What the original system kept in the wallet of a journal that has no row yet: its first rows bring it in.
     async fn brought_forward(&self, wallet_id: ObjectId) -> std::result::Result<Vec<Order>, StoreError> {
         let kept = self.ledger.wallet(wallet_id, Timestamp::now()).await?;
+        if kept.last_seq > 0 {
+            // A second chain beside the lost one would book its keys again.
+            let why =
+                format!("the journal of wallet {wallet_id} is gone, its document knows of {} rows", kept.last_seq);
+            return Err(StoreError::Internal(why));
+        }
         let forward = |(currency, balances): (Currency, Balances)| {
             let amount = balances.posted().filter(|amount| !amount.is_zero())?;
             let kind = OrderKind::Adjust { amount, currency, description: BROUGHT_FORWARD.to_owned() };

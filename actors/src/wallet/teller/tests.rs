@@ -43,6 +43,10 @@ impl Shaky {
         if hit { Err(StoreError::Unavailable("injected".to_owned())) } else { Ok(()) }
     }
 
+    fn chosen(&self, choose: impl Fn(&Row) -> bool) -> Vec<Row> {
+        self.rows.lock().iter().filter(|row| choose(row)).cloned().collect()
+    }
+
     fn insert(&self, row: Row) -> StoreResult<()> {
         let mut rows = self.rows.lock();
         let taken = rows.iter().any(|other| {
@@ -67,15 +71,13 @@ impl Ledger for Shaky {
     async fn look(&self, _: ObjectId, keys: &[String], transactions: &[ObjectId]) -> StoreResult<Look> {
         self.dawdle().await;
         self.fault()?;
-        let look = {
-            let rows = self.rows.lock();
-            let chosen = |choose: &dyn Fn(&Row) -> bool| rows.iter().filter(|row| choose(row)).cloned().collect();
-            Look {
-                head: rows.iter().max_by_key(|row| row.seq).cloned(),
-                by_key: chosen(&|row| keys.contains(&row.idempotency_key)),
-                of_transactions: chosen(&|row| transactions.contains(&row.transaction_id)),
-            }
-        };
+        // One read after the other, as servers do: rows may come between.
+        let head = self.rows.lock().iter().max_by_key(|row| row.seq).cloned();
+        self.dawdle().await;
+        let by_key = self.chosen(|row| keys.contains(&row.idempotency_key));
+        self.dawdle().await;
+        let look =
+            Look { head, by_key, of_transactions: self.chosen(|row| transactions.contains(&row.transaction_id)) };
         self.dawdle().await;
         Ok(look)
     }
@@ -208,6 +210,10 @@ fn judge(answered: &[(Order, LedgerAnswer)], rows: &[Row]) -> std::result::Resul
     }
     let by_key: HashMap<_, _> = rows.iter().map(|row| (&row.idempotency_key, row)).collect();
     let mut fresh = HashMap::new();
+    let mut asked: HashMap<&String, usize> = HashMap::new();
+    for (order, _) in answered {
+        *asked.entry(&order.key).or_default() += 1;
+    }
     for (order, answer) in answered {
         match (answer, by_key.get(&order.key)) {
             (LedgerAnswer::Committed { row, repeat }, Some(stored)) if &**row == *stored => {
@@ -216,7 +222,11 @@ fn judge(answered: &[(Order, LedgerAnswer)], rows: &[Row]) -> std::result::Resul
                 }
             }
             (LedgerAnswer::Committed { .. }, _) => return Err(format!("{} was acknowledged and is lost", order.key)),
-            (LedgerAnswer::Refused(Refusal::Ended(status)), _) if *status != TransactionStatus::Pending => {}
+            (LedgerAnswer::Refused(Refusal::Ended(status)), None) if *status != TransactionStatus::Pending => {}
+            // What only this client asked for, and what was refused to it, is not there.
+            (LedgerAnswer::Refused(_), Some(_)) if asked[&order.key] == 1 => {
+                return Err(format!("{} was refused and is there", order.key));
+            }
             (LedgerAnswer::Refused(Refusal::Insufficient { .. } | Refusal::UnknownTransaction), _) => {}
             (LedgerAnswer::Refused(refusal), _) => return Err(format!("{}: {refusal}", order.key)),
         }
