@@ -77,10 +77,8 @@ impl FromStr for Score {
             Err(AmountError::NotANumber) => return Err(ScoreError::NotANumber),
             Err(_) => return Err(ScoreError::OutOfRange),
         };
-        if number.is_negative() || number > BigDecimal::from(100) {
-            return Err(ScoreError::OutOfRange);
-        }
-        Ok(Self(number))
+        let bounds = BigDecimal::from(0)..=BigDecimal::from(100);
+        bounds.contains(&number).then_some(Self(number)).ok_or(ScoreError::OutOfRange)
     }
 }
 
