@@ -1,4 +1,6 @@
 use super::*;
+use crate::ledger::{LedgerAnswer, Order, OrderKind, Outcome, Refusal};
+use crate::{Amount, Currency};
 
 fn node(id: &str) -> NodeRef {
     NodeRef { node_id: id.into(), generation: 7 }
@@ -6,6 +8,14 @@ fn node(id: &str) -> NodeRef {
 
 fn request(ask: Ask) -> Request {
     Request { version: VERSION_MAX, from: node("a"), key: 5, within_ms: 900, hop: 1, fallback: true, ask }
+}
+
+fn payout() -> Order {
+    let wallet_id = ObjectId::generate();
+    let (amount, currency) = (Amount::from_minor(1_050).unwrap(), Currency::Jpy);
+    let metadata = [("destination".to_owned(), "bank \"1\"".to_owned())].into();
+    let kind = OrderKind::Payout { amount, currency, description: "Out".into(), metadata };
+    Order { wallet_id, key: "payout/1".into(), asked_by: wallet_id, kind }
 }
 
 fn asks() -> Vec<Ask> {
@@ -31,6 +41,16 @@ fn asks() -> Vec<Ask> {
         Ask::Command(Command::RenewUpload(id)),
         Ask::Command(Command::CompleteUpload(id, Box::new(received))),
         Ask::Command(Command::AbortUpload(id)),
+        Ask::Command(Command::Order(Box::new(payout()))),
+        Ask::Command(Command::Order(Box::new(Order {
+            kind: OrderKind::Resolve {
+                transaction_id: id,
+                outcome: Outcome::Failed,
+                reason: "no such account".into(),
+                reference: Some("bank 7".into()),
+            },
+            ..payout()
+        }))),
         Ask::Notice(Notice::JobsWaiting),
         Ask::Notice(Notice::JobCancelled(id)),
         Ask::Notice(Notice::Leaving),
@@ -66,6 +86,10 @@ fn replies_survive_the_wire() {
         Answer::Done,
         Answer::Ticket { s3_key: "k".into() },
         Answer::Stored { asset_id: ObjectId::generate(), repeat: true, asset: None },
+        Answer::Ledger(Box::new(LedgerAnswer::Refused(Refusal::InFlight))),
+        Answer::Ledger(Box::new(LedgerAnswer::Refused(Refusal::Insufficient {
+            available: Amount::from_minor(-7).unwrap(),
+        }))),
     ];
     for result in answers.into_iter().map(Ok).chain(failures.into_iter().map(Err)) {
         let sent = Reply { version: VERSION_MAX, from: node("b"), result };
@@ -76,7 +100,7 @@ fn replies_survive_the_wire() {
 #[test]
 fn a_reader_of_the_previous_version_says_what_it_does_not_speak() {
     let sent = request(Ask::Ping).encode().unwrap();
-    assert_eq!(Request::decode(&sent, 1), Err(WireError::Version(2)));
+    assert_eq!(Request::decode(&sent, VERSION_MAX - 1), Err(WireError::Version(VERSION_MAX)));
 }
 
 #[test]
