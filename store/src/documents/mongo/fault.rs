@@ -64,7 +64,11 @@ pub(super) fn code(error: &Error) -> Option<i32> {
 
 /// DuplicateKey, by its three numbers.
 pub(super) fn is_duplicate(error: &Error) -> bool {
-    code(error).is_some_and(|code| [11000, 11001, 12582].contains(&code))
+    code(error).is_some_and(is_duplicate_code)
+}
+
+pub(super) fn is_duplicate_code(code: i32) -> bool {
+    [11000, 11001, 12582].contains(&code)
 }
 
 /// Faults that waiting does not heal, but an operator can: the call may succeed later, so it is no internal error.

@@ -112,13 +112,14 @@ fn counting(index: &str, filter: &str) -> String {
 }
 
 pub(super) fn counting_statement(query: &HistoryQuery) -> Statement {
-    let (filter, values) = conditions(query);
-    let index = if query.wallet_id.is_some() { SUMS } else { all_index(query) };
+    let of_one = query.wallet_id.is_some();
+    let (filter, values) = conditions(query, of_one);
+    let index = if of_one { SUMS } else { all_index(query) };
     Statement { sql: counting(index, &filter), values }
 }
 
 pub(super) fn page_statement(query: &HistoryQuery, skip: u64, limit: u32) -> Statement {
-    let (filter, mut values) = conditions(query);
+    let (filter, mut values) = conditions(query, false);
     let (index, order) = match query.wallet_id {
         Some(_) => (page_index(query), "ordinal DESC"),
         None => (all_index(query), "created_at DESC, id DESC"),
@@ -131,7 +132,7 @@ pub(super) fn page_statement(query: &HistoryQuery, skip: u64, limit: u32) -> Sta
 }
 
 pub(super) fn below_statement(wallet_id: ObjectId, query: &HistoryQuery, ordinal: u64, limit: u32) -> Statement {
-    let (filter, mut values) = conditions(&HistoryQuery { wallet_id: Some(wallet_id), ..query.clone() });
+    let (filter, mut values) = conditions(&HistoryQuery { wallet_id: Some(wallet_id), ..query.clone() }, false);
     values.extend([Value::from(sql(ordinal)), Value::from(i64::from(limit))]);
     let index = page_index(query);
     let sql = format!(
@@ -148,18 +149,27 @@ fn all_index(query: &HistoryQuery) -> &'static str {
     if query.kind.is_some() && query.status.is_some() { ALL_OF_TYPE } else { ALL }
 }
 
-fn conditions(query: &HistoryQuery) -> (String, Vec<Value>) {
+/// For `groups` in the order of [`SUMS`], a column only leads the search while all before it do: the planner would sort
+/// what the index has in order already.
+fn conditions(query: &HistoryQuery, groups: bool) -> (String, Vec<Value>) {
     let HistoryQuery { wallet_id, kind, status, currency, from, to } = query;
     let conditions = [
-        ("wallet_id=?", wallet_id.map(|id| Value::from(id.to_hex()))),
-        ("type=?", kind.map(|kind| Value::from(kind.as_str().to_owned()))),
-        ("status=?", status.map(|status| Value::from(status.as_str().to_owned()))),
-        ("currency=?", currency.map(|currency| Value::from(currency.code().to_owned()))),
-        ("created_at>=?", from.map(|at| Value::from(at.millis()))),
-        ("created_at<=?", to.map(|at| Value::from(at.millis()))),
+        ("wallet_id", "=", wallet_id.map(|id| Value::from(id.to_hex()))),
+        ("type", "=", kind.map(|kind| Value::from(kind.as_str().to_owned()))),
+        ("status", "=", status.map(|status| Value::from(status.as_str().to_owned()))),
+        ("currency", "=", currency.map(|currency| Value::from(currency.code().to_owned()))),
+        ("created_at", ">=", from.map(|at| Value::from(at.millis()))),
+        ("created_at", "<=", to.map(|at| Value::from(at.millis()))),
     ];
-    let (filters, values): (Vec<_>, Vec<_>) =
-        conditions.into_iter().filter_map(|(filter, value)| Some((filter, value?))).unzip();
+    let (mut filters, mut values, mut leads) = (Vec::new(), Vec::new(), true);
+    for (column, compares, value) in conditions {
+        leads &= !groups || (value.is_some() && column != "created_at");
+        if let Some(value) = value {
+            // a column with a sign is no column to search by
+            filters.push(format!("{}{column}{compares}?", if leads { "" } else { "+" }));
+            values.push(value);
+        }
+    }
     let filter = if filters.is_empty() { "TRUE".to_owned() } else { filters.join(" AND ") };
     (filter, values)
 }

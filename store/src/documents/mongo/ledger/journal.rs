@@ -95,10 +95,13 @@ pub(super) async fn row_before(on: On, wallet_id: ObjectId, at: Timestamp) -> At
 
 /// From its rows, of which there are two at most: the views may be a moment late.
 pub(super) async fn transaction(on: On, id: ObjectId) -> Attempt<Option<Transaction>> {
-    Ok(transactions(on, vec![id]).await?.pop())
+    Ok(transactions(&on, vec![id]).await?.pop())
 }
 
-pub(super) async fn transactions(on: On, ids: Vec<ObjectId>) -> Attempt<Vec<Transaction>> {
+pub(super) async fn transactions(on: &On, ids: Vec<ObjectId>) -> Attempt<Vec<Transaction>> {
+    if ids.is_empty() {
+        return Ok(Vec::new());
+    }
     let ids: Vec<_> = ids.into_iter().map(oid).collect();
     let filter = doc! { "transaction_id": { "$in": ids } };
     let rows = on.all(WalletJournal, Query { filter, ..Query::default() }).await?;

@@ -1,19 +1,26 @@
 //! What is shown of a journal: transactions and the document of the wallet. Both say which row they have come to, and
 //! only move on from there, so several may bring them up to date at once.
 
+use std::collections::BTreeSet;
+
+use futures_util::future::try_join_all;
 use metastamp_protocol::ledger::{Row, Transaction, Wallet};
 use metastamp_protocol::{ObjectId, Timestamp};
 use mongodb::bson::{Bson, Document, doc};
+use mongodb::error::ErrorKind;
 
 use super::journal::{self, number, of};
 use crate::documents::journal::{PROJECT_ROWS_MAX, check_dense, fold, opened_before};
 use crate::documents::mongo::call::Server;
-use crate::documents::mongo::fault::{Attempt, Failure};
-use crate::documents::mongo::on::{On, Query, any_form, oid, whole};
+use crate::documents::mongo::fault::{Attempt, Failure, is_duplicate_code};
+use crate::documents::mongo::on::{On, Query, any_form, oid};
 use crate::records::Collection::{Wallet as Wallets, WalletJournal, WalletTransactions};
 use crate::records::encode;
 use crate::records::wallet::{self as document, advanced, empty, reset};
 use crate::{Result, StoreError};
+
+/// Transactions that are replaced at the same time.
+const REPLACES_AT_ONCE: usize = 8;
 
 pub(super) async fn record(on: On, user_id: ObjectId) -> Attempt<Option<Document>> {
     on.record(Wallets, doc! { "user_id": any_form(user_id) }).await
@@ -66,32 +73,28 @@ async fn project_some(on: On, wallet_id: ObjectId) -> Attempt<Step> {
         Some(kept) => kept,
         None => record_or_new(on.clone(), wallet_id, first.at).await?,
     };
-    let known = shown_before(on.clone(), &rows).await?;
-    let changed = fold(&rows, known)?;
+    let shown = shown_before(&on, &rows).await?;
+    let is_shown: BTreeSet<_> = shown.iter().map(|transaction| transaction.id).collect();
+    let unseen = opened_before(&rows).into_iter().filter(|id| !is_shown.contains(id)).collect();
+    let opened = journal::transactions(&on, unseen).await?;
+    let changed = fold(&rows, shown.into_iter().chain(opened).collect())?;
     // Transactions first: whoever sees the document may count on them.
-    put_transactions(&on, &changed).await?;
+    let (known, new) = changed.iter().partition(|transaction| is_shown.contains(&transaction.id));
+    put_transactions(&on, known, new).await?;
     let moved_on = replace(&on, &kept, advanced(kept.clone(), &rows, &changed)?).await?;
     let all = rows.len() < PROJECT_ROWS_MAX as usize;
     // Where someone else was faster, it is looked at again.
     Ok(if all && moved_on { Step::AtTheEnd } else { Step::Further })
 }
 
-/// The transactions that `rows` end and do not open.
-async fn shown_before(on: On, rows: &[Row]) -> Attempt<Vec<Transaction>> {
-    let mut missing = opened_before(rows);
-    if missing.is_empty() {
+/// The transactions that `rows` end and do not open, as far as they are shown.
+async fn shown_before(on: &On, rows: &[Row]) -> Attempt<Vec<Transaction>> {
+    let ids: Vec<_> = opened_before(rows).into_iter().map(oid).collect();
+    if ids.is_empty() {
         return Ok(Vec::new());
     }
-    let ids: Vec<_> = missing.iter().map(|id| oid(*id)).collect();
     let filter = doc! { "_id": { "$in": ids } };
-    let mut known: Vec<Transaction> = on.all(WalletTransactions, Query { filter, ..Query::default() }).await?;
-    for transaction in &known {
-        missing.remove(&transaction.id);
-    }
-    if !missing.is_empty() {
-        known.extend(journal::transactions(on, missing.into_iter().collect()).await?);
-    }
-    Ok(known)
+    on.all(WalletTransactions, Query { filter, ..Query::default() }).await
 }
 
 /// Replaces the document, unless it has moved on since it was read as `kept`; tells whether it did.
@@ -103,58 +106,60 @@ async fn replace(on: &On, kept: &Document, record: Document) -> Attempt<bool> {
     Ok(replaced.matched_count > 0)
 }
 
-/// One command for all; each takes the place of an earlier state of itself only.
-async fn put_transactions(on: &On, transactions: &[Transaction]) -> Attempt<()> {
-    let mut updates = Vec::with_capacity(transactions.len());
-    for transaction in transactions {
-        let earlier = doc! { "_id": oid(transaction.id), "seq": { "$lt": number(transaction.seq) } };
-        updates.push(doc! { "q": earlier, "u": encode(WalletTransactions, transaction)?, "upsert": true });
+/// Each takes the place of an earlier state of itself only. Of `new` ones some may be there meanwhile.
+async fn put_transactions(on: &On, mut known: Vec<&Transaction>, new: Vec<&Transaction>) -> Attempt<()> {
+    let there = insert(on, &new).await?;
+    check_places(on, &there).await?;
+    known.extend(there);
+    for some in known.chunks(REPLACES_AT_ONCE) {
+        try_join_all(some.iter().map(|transaction| replace_earlier(on, transaction))).await?;
     }
-    let answer = on
-        .db
-        .run_command(doc! {
-            "update": WalletTransactions.name(), "updates": updates, "ordered": false,
-            "writeConcern": { "w": "majority", "j": true },
-        })
-        .await?;
-    let mut refused = Vec::new();
-    for error in answer.get_array("writeErrors").into_iter().flatten().filter_map(Bson::as_document) {
-        let at = usize::try_from(whole(error.get("index"))).unwrap_or(usize::MAX);
-        match (whole(error.get("code")), transactions.get(at)) {
-            // One that is as late or later is there: the upsert tried to make a second.
-            (11000, Some(transaction)) => refused.push(transaction),
-            _ => return Err(StoreError::Internal("mongodb: a transaction was refused".to_owned()).into()),
-        }
-    }
-    if answer.contains_key("writeConcernError") {
-        let late = "mongodb: a write did not reach a majority in time".to_owned();
-        return Err(Failure::Again(StoreError::Unavailable(late)));
-    }
-    check_later(on, refused).await
+    Ok(())
 }
 
-/// That the transactions are there, at least as late: or others lie in their places.
-async fn check_later(on: &On, refused: Vec<&Transaction>) -> Attempt<()> {
-    if refused.is_empty() {
-        return Ok(());
+async fn replace_earlier(on: &On, transaction: &Transaction) -> Attempt<()> {
+    let earlier = doc! { "_id": oid(transaction.id), "seq": { "$lt": number(transaction.seq) } };
+    let record = encode(WalletTransactions, transaction)?;
+    on.db.collection::<Document>(WalletTransactions.name()).replace_one(earlier, record).await?;
+    Ok(())
+}
+
+/// In one command; answers those that could not be inserted because there is something in their place.
+async fn insert<'a>(on: &On, new: &[&'a Transaction]) -> Attempt<Vec<&'a Transaction>> {
+    if new.is_empty() {
+        return Ok(Vec::new());
     }
-    let later = |t: &&Transaction| doc! { "_id": oid(t.id), "seq": { "$gte": number(t.seq) } };
-    let any: Vec<_> = refused.iter().map(later).collect();
-    if on.count(WalletTransactions.name(), doc! { "$or": any }).await? == refused.len() as u64 {
-        return Ok(());
-    }
-    let in_its_place = |t: &&Transaction| {
-        doc! { "wallet_id": oid(t.wallet_id), "ordinal": number(t.ordinal), "_id": { "$ne": oid(t.id) } }
+    let records = new.iter().map(|transaction| encode(WalletTransactions, transaction)).collect::<Result<Vec<_>>>()?;
+    let transactions = on.db.collection::<Document>(WalletTransactions.name());
+    let Err(error) = transactions.insert_many(records).ordered(false).await else { return Ok(Vec::new()) };
+    let refused = match &*error.kind {
+        ErrorKind::InsertMany(failed) if failed.write_concern_error.is_none() => failed.write_errors.as_deref(),
+        _ => None,
     };
-    let any: Vec<_> = refused.iter().map(in_its_place).collect();
-    if on.find(WalletTransactions.name(), doc! { "$or": any }).await?.is_some() {
-        let wallet = refused.first().map(|t| t.wallet_id.to_hex()).unwrap_or_default();
-        return Err(StoreError::Internal(format!(
-            "other transactions are shown in a place of wallet {wallet}: rebuild it"
-        ))
-        .into());
+    match refused {
+        Some(refused) if refused.iter().all(|error| is_duplicate_code(error.code)) => {
+            Ok(refused.iter().filter_map(|error| new.get(error.index).copied()).collect())
+        }
+        _ => Err(error.into()),
     }
-    // Someone else made an earlier state of one at the same time, or it is not yet at a majority.
+}
+
+/// That what was in the way of inserts is an earlier or later state of the same transactions.
+async fn check_places(on: &On, there: &[&Transaction]) -> Attempt<()> {
+    let Some(first) = there.first() else { return Ok(()) };
+    let ids: Vec<_> = there.iter().map(|transaction| oid(transaction.id)).collect();
+    let same = on.count(WalletTransactions.name(), doc! { "_id": { "$in": &ids } }).await?;
+    if same == there.len() as u64 {
+        return Ok(());
+    }
+    let ordinals: Vec<_> = there.iter().map(|transaction| number(transaction.ordinal)).collect();
+    let mut others = of(first.wallet_id);
+    others.extend(doc! { "ordinal": { "$in": ordinals }, "_id": { "$nin": ids } });
+    if on.find(WalletTransactions.name(), others).await?.is_some() {
+        let why = format!("others are shown in the places of transactions of wallet {}: rebuild it", first.wallet_id);
+        return Err(StoreError::Internal(why).into());
+    }
+    // They are not yet at a majority.
     Err(Failure::Again(StoreError::Unavailable("mongodb: wallet_transactions is busy".to_owned())))
 }
 
