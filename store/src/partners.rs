@@ -78,8 +78,9 @@ pub trait Partners: Send + Sync + 'static {
     async fn partner(&self, id: ObjectId) -> Result<Option<Partner>>;
     /// By name.
     async fn partners(&self, skip: u64, limit: u32) -> Result<(Vec<Partner>, u64)>;
-    /// Writes back name, limits and state. `NotFound`, or `Conflict { "partners.name" }`.
-    async fn save_partner(&self, partner: &Partner) -> Result<()>;
+    /// Writes back name, limits and state of a partner that was read when it said `updated_at: seen`, and says a later
+    /// instant now. `Fenced` when somebody was faster, `NotFound`, or `Conflict { "partners.name" }`.
+    async fn save_partner(&self, partner: &Partner, seen: Timestamp) -> Result<()>;
 
     async fn insert_api_key(&self, key: &ApiKey) -> Result<()>;
     /// The key and its partner, in one step.

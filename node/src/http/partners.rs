@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures_util::future::try_join_all;
 use metastamp_protocol::http::{ApiKeyView, DepositView, Paging, PartnerView, enveloped, listed};
@@ -25,6 +26,8 @@ use crate::telemetry::context;
 
 const NAME_CHARS: std::ops::RangeInclusive<usize> = 1..=100;
 const DESCRIPTION_CHARS: std::ops::RangeInclusive<usize> = 1..=500;
+/// How often a change is tried when others change the same partner.
+const CHANGE_TRIES: u32 = 3;
 /// Keys of one partner, the revoked ones too.
 const KEYS_MAX: usize = 100;
 
@@ -75,19 +78,43 @@ pub async fn detail(app: &Arc<App>, request: &mut Request, id: &str) -> Result<R
 /// Changes what the body names. Limits are replaced as a whole.
 pub async fn change(app: &Arc<App>, request: &mut Request, id: &str) -> Result<Response> {
     let caller = admin(app, request).await?;
-    let mut partner = found(app, id).await?;
+    // The body first: while it comes in, others may change the partner.
     let mut fields = Fields::parse(&request.body.read_small().await?)?;
     let name = fields.text("name", NAME_CHARS);
     let credit_limits = credit_limits(&mut fields);
     let is_active = fields.value::<bool>("is_active", "true or false");
-    fields.end(Some(()))?;
-    partner.name = name.unwrap_or(partner.name);
-    partner.credit_limits = credit_limits.unwrap_or(partner.credit_limits);
-    partner.is_active = is_active.unwrap_or(partner.is_active);
-    partner.updated_at = Timestamp::now();
-    app.documents.save_partner(&partner).await.map_err(name_taken)?;
+    let changes = fields.end(Some(Changes { name, credit_limits, is_active }))?;
+    let partner = changed(app, id, &changes).await?;
     tracing::info!(partner = %partner.id, by = %caller.user.id, "partner changed");
     Ok(response::json(200, &enveloped(&view(app, &partner).await?)))
+}
+
+/// What a body names; the rest stays as it is.
+struct Changes {
+    name: Option<String>,
+    credit_limits: Option<BTreeMap<Currency, Amount>>,
+    is_active: Option<bool>,
+}
+
+/// The partner with `changes` made, on top of whatever others have changed.
+///
+/// # Errors
+/// 503 when others were faster each time.
+async fn changed(app: &App, id: &str, changes: &Changes) -> Result<Partner> {
+    for left in (0..CHANGE_TRIES).rev() {
+        let mut partner = found(app, id).await?;
+        let seen = partner.updated_at;
+        partner.name = changes.name.clone().unwrap_or(partner.name);
+        partner.credit_limits = changes.credit_limits.clone().unwrap_or(partner.credit_limits);
+        partner.is_active = changes.is_active.unwrap_or(partner.is_active);
+        // Later in any case: two changes of one millisecond are told apart by it.
+        partner.updated_at = Timestamp::now().max(seen.plus(Duration::from_millis(1)));
+        match app.documents.save_partner(&partner, seen).await {
+            Err(StoreError::Fenced { .. }) if left > 0 => {}
+            saved => return saved.map(|()| partner).map_err(name_taken),
+        }
+    }
+    Err(ApiError::busy())
 }
 
 /// `{"USD": 100.00}`: by currency, not negative.

@@ -21,8 +21,8 @@ impl Partners for Cached {
     async fn partners(&self, skip: u64, limit: u32) -> Result<(Vec<Partner>, u64)> {
         self.documents.partners(skip, limit).await
     }
-    async fn save_partner(&self, partner: &Partner) -> Result<()> {
-        self.documents.save_partner(partner).await
+    async fn save_partner(&self, partner: &Partner, seen: Timestamp) -> Result<()> {
+        self.documents.save_partner(partner, seen).await
     }
 
     async fn insert_api_key(&self, key: &ApiKey) -> Result<()> {

@@ -23,9 +23,9 @@ impl Partners for EmbeddedDocuments {
     async fn partners(&self, skip: u64, limit: u32) -> Result<(Vec<Partner>, u64)> {
         self.db.read("partners", move |c| page(c, skip, limit)).await
     }
-    async fn save_partner(&self, partner: &Partner) -> Result<()> {
+    async fn save_partner(&self, partner: &Partner, seen: Timestamp) -> Result<()> {
         let partner = partner.clone();
-        self.db.write("save_partner", move |c| save(c, &partner)).await
+        self.db.write("save_partner", move |c| save(c, &partner, seen)).await
     }
 
     async fn insert_api_key(&self, key: &ApiKey) -> Result<()> {
@@ -91,8 +91,11 @@ fn page(c: &Connection, skip: u64, limit: u32) -> Result<(Vec<Partner>, u64)> {
     Ok((rows, total as u64))
 }
 
-fn save(c: &Connection, partner: &Partner) -> Result<()> {
+fn save(c: &Connection, partner: &Partner, seen: Timestamp) -> Result<()> {
     let before = by_id(c, partner.id)?.ok_or(StoreError::NotFound { what: "partner" })?;
+    if before.updated_at != seen {
+        return Err(StoreError::Fenced { what: "partner" });
+    }
     let partner = Partner { created_at: before.created_at, ..partner.clone() };
     let params = params![partner.id.to_hex(), partner.name, encode(&partner)?];
     insert_row(c, "UPDATE partners SET name=?2, doc=?3 WHERE id=?1", params, "partners.name")

@@ -29,9 +29,9 @@ impl Partners for MongoDocuments {
         let Self { server } = self;
         server.call("partners", |_| async move { page(server.snapshot().await?, skip, limit).await }).await
     }
-    async fn save_partner(&self, partner: &Partner) -> Result<()> {
+    async fn save_partner(&self, partner: &Partner, seen: Timestamp) -> Result<()> {
         let Self { server } = self;
-        server.call("save_partner", |_| save(server.on(), partner)).await
+        server.call("save_partner", |earlier| save(server.on(), partner, seen, earlier)).await
     }
 
     async fn insert_api_key(&self, key: &ApiKey) -> Result<()> {
@@ -116,14 +116,24 @@ async fn page(on: On, skip: u64, limit: u32) -> Attempt<(Vec<Partner>, u64)> {
     Ok((on.all(PartnersOf, query).await?, total))
 }
 
-async fn save(on: On, partner: &Partner) -> Attempt<()> {
+async fn save(on: On, partner: &Partner, seen: Timestamp, earlier_attempts: u32) -> Attempt<()> {
     let mut change = encode(PartnersOf, partner)?;
     change.remove("_id");
     change.remove("created_at");
     let partners = on.db.collection::<Document>(PartnersOf.name());
-    match partners.update_one(doc! { "_id": oid(partner.id) }, doc! { "$set": change }).await {
+    let as_seen = doc! { "_id": oid(partner.id), "updated_at": date(seen) };
+    match partners.update_one(as_seen, doc! { "$set": change }).await {
         Ok(updated) if updated.matched_count > 0 => Ok(()),
-        Ok(_) => Err(StoreError::NotFound { what: "partner" }.into()),
+        Ok(_) => match by_id(on, partner.id).await? {
+            // An attempt that was not answered may have written it.
+            Some(stored)
+                if earlier_attempts > 0 && stored == Partner { created_at: stored.created_at, ..partner.clone() } =>
+            {
+                Ok(())
+            }
+            Some(_) => Err(StoreError::Fenced { what: "partner" }.into()),
+            None => Err(StoreError::NotFound { what: "partner" }.into()),
+        },
         Err(error) if is_duplicate(&error) => Err(conflict(PartnersOf).into()),
         Err(error) => Err(error.into()),
     }

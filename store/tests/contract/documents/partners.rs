@@ -29,7 +29,11 @@ pub fn cases() -> Vec<Case<dyn Documents>> {
         overdue_are_the_left_and_the_run_out,
         records_of_partners_can_be_put_back,
     ];
-    all.extend(shared_cases![an_event_is_new_once_over_both, a_step_is_taken_once_over_both]);
+    all.extend(shared_cases![
+        of_changes_at_once_one_is_made,
+        an_event_is_new_once_over_both,
+        a_step_is_taken_once_over_both,
+    ]);
     all
 }
 
@@ -130,13 +134,33 @@ async fn a_partner_is_kept_and_changed(store: Store) {
     assert_eq!(store.partner(ObjectId::generate()).await.unwrap(), None);
     (ada.name, ada.is_active, ada.updated_at) = ("Ada AI".to_owned(), false, at(5));
     ada.credit_limits = BTreeMap::from([(Currency::Chf, Amount::from_minor(1).unwrap())]);
-    store.save_partner(&ada).await.unwrap();
+    store.save_partner(&ada, at(0)).await.unwrap();
     // When it was made does not change.
-    store.save_partner(&Partner { created_at: at(7), ..ada.clone() }).await.unwrap();
+    ada.updated_at = at(6);
+    store.save_partner(&Partner { created_at: at(7), ..ada.clone() }, at(5)).await.unwrap();
     assert_eq!(store.partner(ada.id).await.unwrap(), Some(ada.clone()));
-    ada.credit_limits = BTreeMap::new();
-    store.save_partner(&ada).await.unwrap();
+    (ada.credit_limits, ada.updated_at) = (BTreeMap::new(), at(7));
+    store.save_partner(&ada, at(6)).await.unwrap();
     assert_eq!(store.partner(ada.id).await.unwrap(), Some(ada));
+}
+
+async fn of_changes_at_once_one_is_made(store: Store, other: Store) {
+    let ada = partner("Ada");
+    store.insert_partner(&ada).await.unwrap();
+    let changes = (1..=8).map(|n| Partner { name: format!("Ada {n}"), updated_at: at(n), ..ada.clone() });
+    let results = all_at_once(changes.map(|changed| {
+        let store = if changed.updated_at == at(1) { other.clone() } else { store.clone() };
+        async move { store.save_partner(&changed, at(0)).await.map(|()| changed) }
+    }))
+    .await;
+    let (made, refused): (Vec<_>, Vec<_>) = results.into_iter().partition(Result::is_ok);
+    refused.into_iter().for_each(assert_fenced);
+    let made: Vec<_> = made.into_iter().flatten().collect();
+    assert_eq!(store.partner(ada.id).await.unwrap().into_iter().collect::<Vec<_>>(), made);
+    // Read again, it can be changed.
+    let again = Partner { is_active: false, updated_at: at(9), ..made[0].clone() };
+    store.save_partner(&again, made[0].updated_at).await.unwrap();
+    assert_eq!(other.partner(ada.id).await.unwrap(), Some(again));
 }
 
 async fn a_name_is_taken_once(store: Store) {
@@ -152,9 +176,9 @@ async fn a_name_is_taken_once(store: Store) {
     };
     results.into_iter().filter(|result| result.is_err()).for_each(taken);
     store.insert_partner(&bob).await.unwrap();
-    taken(store.save_partner(&Partner { name: "Ada".to_owned(), ..bob.clone() }).await);
+    taken(store.save_partner(&Partner { name: "Ada".to_owned(), updated_at: at(1), ..bob.clone() }, at(0)).await);
     assert_eq!(store.partner(bob.id).await.unwrap(), Some(bob));
-    assert_not_found(store.save_partner(&partner("Nobody")).await);
+    assert_not_found(store.save_partner(&partner("Nobody"), at(0)).await);
 }
 
 async fn partners_are_listed_by_name(store: Store) {
