@@ -6,6 +6,7 @@ use metastamp_protocol::{ObjectId, Timestamp};
 use mongodb::bson::{Bson, Document, doc};
 
 use super::journal::{self, number, of};
+use crate::documents::REMOVE_BATCH;
 use crate::documents::journal::{PROJECT_ROWS_MAX, check_dense, fold, opened_before};
 use crate::documents::mongo::call::Server;
 use crate::documents::mongo::fault::{Attempt, Failure};
@@ -162,11 +163,13 @@ async fn check_later(on: &On, refused: Vec<&Transaction>) -> Attempt<()> {
 /// and again after it, since someone may have brought both up to date in between.
 pub(super) async fn rebuild(server: &Server, wallet_id: ObjectId) -> Result<u64> {
     to_the_beginning(server, wallet_id).await?;
-    server
-        .until(server.deadline(), |_| async {
-            server.on().remove(WalletTransactions.name(), of(wallet_id)).await.map(drop)
-        })
-        .await?;
+    loop {
+        let batch = |_| async { server.on().remove_some(WalletTransactions.name(), of(wallet_id), REMOVE_BATCH).await };
+        let (found, _) = server.until(server.deadline(), batch).await?;
+        if found < u64::from(REMOVE_BATCH) {
+            break;
+        }
+    }
     to_the_beginning(server, wallet_id).await?;
     project(server, wallet_id).await?;
     server.until(server.deadline(), |_| async { server.on().count(WalletJournal.name(), of(wallet_id)).await }).await
