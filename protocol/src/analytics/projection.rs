@@ -29,8 +29,8 @@ impl FromStr for Growth {
     type Err = GrowthError;
     fn from_str(text: &str) -> Result<Self, GrowthError> {
         let number = decimal(text).map_err(|_| GrowthError)?;
-        let within = number >= BigDecimal::from(-1) && number <= BigDecimal::from(10);
-        within.then_some(Self(number)).ok_or(GrowthError)
+        let within = BigDecimal::from(-1)..=BigDecimal::from(10);
+        within.contains(&number).then_some(Self(number)).ok_or(GrowthError)
     }
 }
 
