@@ -90,6 +90,12 @@ impl Amount {
         (minor.unsigned_abs() <= Self::MINOR_MAX.unsigned_abs()).then_some(Self(minor))
     }
 
+    /// At the bound, for what is beyond it: for sums that are only shown.
+    pub fn clamped(minor: i128) -> Self {
+        let bound = i128::from(Self::MINOR_MAX);
+        i64::try_from(minor.clamp(-bound, bound)).ok().and_then(Self::from_minor).unwrap_or_default()
+    }
+
     pub fn minor(self) -> i64 {
         self.0
     }

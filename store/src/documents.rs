@@ -61,9 +61,13 @@ pub struct AssetPage {
 pub struct DeletedAsset {
     pub asset: Asset,
     pub fingerprint_removed: bool,
-    /// How many calculations of it were removed.
+    /// How many calculations of it were removed in time.
     pub analytics_removed: u64,
 }
+
+/// Rows that are removed in one write: nobody waits long for it.
+const REMOVE_BATCH: u32 = 1_000;
+const CALCULATIONS_LEFT: &str = "calculations of a deleted asset stay behind";
 
 #[derive(Debug, Clone, PartialEq)]
 pub enum FingerprintRequest {
@@ -159,6 +163,8 @@ pub trait Documents: Records + Ledger + Partners + Analytics {
     async fn asset(&self, id: ObjectId) -> Result<Option<Asset>>;
     async fn assets(&self, user_id: ObjectId, query: AssetQuery) -> Result<AssetPage>;
     /// Removes the asset with its fingerprint, job and calculations; its key becomes garbage. `None` when it was not there.
+    /// Of very many calculations most go after it, a batch at a time: what time does not suffice for stays behind, is
+    /// logged, and goes when it is asked for again.
     async fn delete_asset(&self, id: ObjectId, now: Timestamp) -> Result<Option<DeletedAsset>>;
 
     // ---- fingerprints

@@ -68,7 +68,8 @@ pub struct HistoryPage {
     pub items: Vec<Transaction>,
     /// All that match.
     pub total: u64,
-    /// In the order of kind and currency; none that is zero.
+    /// In the order of kind and currency; none that is zero, and none at all over all wallets. Sums that are beyond the
+    /// bounds of amounts are told as the bound: a history must be readable whatever its sums are.
     pub sums: Vec<Sum>,
 }
 
@@ -93,7 +94,7 @@ pub trait Ledger: Send + Sync + 'static {
     /// Makes both anew from the journal, whatever they said. Returns the rows there were.
     async fn rebuild(&self, wallet_id: ObjectId) -> Result<u64>;
     async fn transaction(&self, id: ObjectId) -> Result<Option<Transaction>>;
-    /// One page, with how many there are and their sums.
+    /// One page, with how many there are and, of one wallet, their sums.
     async fn history(&self, query: &HistoryQuery, skip: u64, limit: u32) -> Result<HistoryPage>;
     /// The next transactions of one wallet below an ordinal, newest first: for exports.
     async fn history_below(&self, query: &HistoryQuery, ordinal: u64, limit: u32) -> Result<Vec<Transaction>>;

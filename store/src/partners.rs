@@ -100,7 +100,7 @@ pub trait Partners: Send + Sync + 'static {
     async fn claim_usage(&self, claim: &UsageClaim) -> Result<Option<UsageEvent>>;
     /// Ends the step that `worker` has taken: the event stands at `to` from now on, and nobody is at it; where it stood
     /// before means that it is given back. The calculation of the same id in
-    /// `analytics` follows: made when `to` is pending, settled or cancelled later. `Fenced` when the step was lost to
+    /// `analytics` follows: made when `to` is pending and the asset is there, settled or cancelled later. `Fenced` when the step was lost to
     /// another worker.
     async fn finish_usage(
         &self,

@@ -48,7 +48,7 @@ async fn a_payout_is_held_then_paid() {
     let done = admin.post(&complete).json(&json!({ "reference": "bank-1" })).send().await.unwrap();
     let done = done.expect(200).unwrap().json().unwrap();
     assert_eq!((&done["status"], &done["completed_at"].is_string()), (&json!("completed"), &true), "{done}");
-    assert_eq!(done["metadata"]["end_reason"], "paid, reference bank-1");
+    assert_eq!((&done["metadata"]["end_reason"], &done["reference_id"]), (&json!("paid"), &json!("bank-1")), "{done}");
     assert_eq!(balance(&client, "USD").await, ["69.9", "69.9", "0.0", "30.1"]);
     let last = read(&client, "balance").await["data"]["last_payout"].take();
     assert_eq!((&last["amount"], &last["status"]), (&json!(30.1), &json!("completed")));
@@ -211,6 +211,8 @@ async fn payouts_of_others_are_for_administrators() {
     for query in [of_ann.as_str(), "payouts?all=true"] {
         bob.get(&format!("/api/v1/wallet/{query}")).send().await.unwrap().expect(403).unwrap();
     }
+    let of_nobody = format!("{PAYOUTS}?user_id=507f1f77bcf86cd799439011");
+    admin.get(&of_nobody).send().await.unwrap().expect(404).unwrap();
     ended(&ann, &id, "cancel").await.expect(200).unwrap();
     assert_eq!(listed(&read(&ann, "payouts?status=pending").await), [second]);
 }

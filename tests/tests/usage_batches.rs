@@ -71,6 +71,9 @@ async fn each_event_has_its_own_result() {
     assert_eq!(statuses(&cancelled), [409, 200]);
     assert_eq!(cancelled["results"][0]["error"]["code"], "USAGE_ENDED");
     assert_eq!(cancelled["results"][1]["usage"]["reason"], "too late");
+    for end in [&settled["results"][0]["usage"], &cancelled["results"][1]["usage"]] {
+        assert!(end.get("repeated").is_none(), "{end}");
+    }
     assert_eq!(partner.money().await, ["85.0", "0.0", "100.0", "15.0"]);
 }
 

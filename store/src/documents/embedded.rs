@@ -147,7 +147,7 @@ impl Documents for EmbeddedDocuments {
         self.db.read("assets", move |c| assets::page(c, user_id, &query)).await
     }
     async fn delete_asset(&self, id: ObjectId, now: Timestamp) -> Result<Option<DeletedAsset>> {
-        self.db.write("delete_asset", move |c| assets::delete(c, id, now)).await
+        assets::delete(&self.db, id, now).await
     }
     async fn fingerprint(&self, id: ObjectId) -> Result<Option<Fingerprint>> {
         self.db.look_up("fingerprint", |c| assets::fingerprint(c, id))

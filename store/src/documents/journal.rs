@@ -132,14 +132,13 @@ pub(super) fn transactions_of(mut rows: Vec<Row>) -> Vec<Transaction> {
 }
 
 /// Sums of all completed transactions of a wallet. Balances know the sum of adjustments, bonuses and refunds only, so
-/// those of the last two, of which there are few, come in `given`.
-pub(super) fn sums_of(balances: &BTreeMap<Currency, Balances>, given: Vec<Sum>) -> Result<Vec<Sum>> {
+/// those of the last two, of which there are few, come in `given`. What is beyond the bounds of amounts becomes the bound.
+pub(super) fn sums_of(balances: &BTreeMap<Currency, Balances>, given: Vec<Sum>) -> Vec<Sum> {
     let mut sums = Vec::new();
     for (&currency, balances) in balances {
-        let mut adjusted = balances.adjusted;
-        for sum in given.iter().filter(|sum| sum.currency == currency) {
-            adjusted = adjusted.minus(sum.amount).ok_or_else(beyond)?;
-        }
+        let of_currency = given.iter().filter(|sum| sum.currency == currency);
+        let given: i128 = of_currency.map(|sum| i128::from(sum.amount.minor())).sum();
+        let adjusted = Amount::clamped(i128::from(balances.adjusted.minor()) - given);
         let amounts = [
             (TransactionType::Earning, balances.earned),
             (TransactionType::Payout, balances.paid_out.negated()),
@@ -150,7 +149,7 @@ pub(super) fn sums_of(balances: &BTreeMap<Currency, Balances>, given: Vec<Sum>) 
         sums.extend(amounts.map(|(kind, amount)| Sum { kind, currency, amount }));
     }
     sums.extend(given);
-    Ok(in_order(sums))
+    in_order(sums)
 }
 
 /// Without those that are zero.
@@ -167,10 +166,10 @@ pub(super) struct Group {
     pub currency: String,
     pub count: u64,
     /// In minor units; it only counts where the status is completed.
-    pub amount: Option<i64>,
+    pub amount: i128,
 }
 
-/// How many there are, and the sums of the completed ones.
+/// How many there are, and the sums of the completed ones. What is beyond the bounds of amounts becomes the bound.
 pub(super) fn add_up(groups: Vec<Group>) -> Result<(u64, Vec<Sum>)> {
     let total = groups.iter().map(|group| group.count).sum();
     let mut sums = Vec::new();
@@ -179,12 +178,34 @@ pub(super) fn add_up(groups: Vec<Group>) -> Result<(u64, Vec<Sum>)> {
         sums.push(Sum {
             kind: TransactionType::parse(&group.kind).ok_or_else(unknown)?,
             currency: Currency::parse(&group.currency).ok_or_else(unknown)?,
-            amount: group.amount.and_then(Amount::from_minor).ok_or_else(beyond)?,
+            amount: Amount::clamped(group.amount),
         });
     }
     Ok((total, in_order(sums)))
 }
 
-fn beyond() -> StoreError {
-    StoreError::Internal("a sum of transactions has more than 15 digits".to_owned())
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MAX: i128 = Amount::MINOR_MAX as i128;
+
+    fn completed(kind: &str, amount: i128) -> Group {
+        let (status, currency) = ("completed".to_owned(), "USD".to_owned());
+        Group { kind: kind.to_owned(), status, currency, count: 2, amount }
+    }
+
+    #[test]
+    fn sums_beyond_the_bounds_are_the_bounds() {
+        let groups = vec![completed("bonus", 2 * MAX), completed("adjustment", -2 * MAX), completed("refund", 7)];
+        let (total, sums) = add_up(groups).unwrap();
+        let minor =
+            |sums: &[Sum]| sums.iter().map(|sum| (sum.kind, i128::from(sum.amount.minor()))).collect::<Vec<_>>();
+        let expected =
+            [(TransactionType::Adjustment, -MAX), (TransactionType::Bonus, MAX), (TransactionType::Refund, 7)];
+        assert_eq!((total, minor(&sums)), (6, expected.to_vec()));
+        let given = sums[1..].to_vec();
+        let nothing_left = BTreeMap::from([(Currency::Usd, Balances::default())]);
+        assert_eq!(minor(&sums_of(&nothing_left, given)), expected);
+    }
 }

@@ -35,7 +35,6 @@ use metastamp_protocol::{
     Asset, AssetQuery, Fingerprint, Job, JobLane, JobState, NodeRef, ObjectId, Role, Timestamp, UploadSession, User,
 };
 use mongodb::bson::doc;
-use parking_lot::Mutex;
 
 use self::call::Server;
 use self::fault::Attempt;
@@ -187,15 +186,7 @@ impl Documents for MongoDocuments {
         server.call("assets", |_| async move { assets::page(server.snapshot().await?, user_id, query).await }).await
     }
     async fn delete_asset(&self, id: ObjectId, now: Timestamp) -> Result<Option<DeletedAsset>> {
-        // Should the answer to a commit be lost for good, the next attempt finds nothing and still knows what it was.
-        let deleted = Mutex::new(None);
-        let step = |on| async {
-            let found = assets::delete(on, id, now).await?;
-            let mut deleted = deleted.lock();
-            *deleted = found.or_else(|| deleted.take());
-            Ok(deleted.clone())
-        };
-        self.server.transact("delete_asset", step).await
+        self.server.measured("delete_asset", assets::delete(&self.server, id, now)).await
     }
     async fn fingerprint(&self, id: ObjectId) -> Result<Option<Fingerprint>> {
         let Self { server } = self;

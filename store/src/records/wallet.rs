@@ -262,6 +262,8 @@ fn broken(why: &str) -> StoreError {
 
 #[cfg(test)]
 mod tests {
+    use std::slice::from_ref;
+
     use metastamp_protocol::ledger::Account;
     use proptest::prelude::*;
 
@@ -337,7 +339,7 @@ mod tests {
             let balances = BTreeMap::from([(Currency::Jpy, small)]);
             let row = Row { balances, ..row }.sealed();
             let transaction = Transaction::opened(&row);
-            let record = advanced(empty(row.wallet_id, Timestamp(5)).unwrap(), &[row.clone()], &[transaction.clone()]).unwrap();
+            let record = advanced(empty(row.wallet_id, Timestamp(5)).unwrap(), from_ref(&row), from_ref(&transaction)).unwrap();
             let wallet = decode(&record).unwrap();
             prop_assert_eq!((wallet.last_seq, &wallet.head_hash, &wallet.balances), (row.seq, &row.hash, &row.balances));
             prop_assert_eq!(wallet.transactions, [transaction]);

@@ -36,7 +36,15 @@ pub async fn report(app: &Arc<App>, request: &mut Request) -> Result<Response> {
     Ok(answer(work.collect()).await)
 }
 
-async fn report_one(app: Arc<App>, reporter: Arc<Reporter>, event: Box<RawValue>) -> Result<(u16, UsageEvent)> {
+/// What came of one item.
+struct Done {
+    status: u16,
+    event: UsageEvent,
+    /// The same was reported before. Ends are not told apart by it: there the event says all.
+    repeated: bool,
+}
+
+async fn report_one(app: Arc<App>, reporter: Arc<Reporter>, event: Box<RawValue>) -> Result<Done> {
     let mut fields = Fields::parse(event.get().as_bytes())?;
     let key = fields.value::<String>("idempotency_key", "a string");
     let key = fields.required("idempotency_key", key);
@@ -44,7 +52,7 @@ async fn report_one(app: Arc<App>, reporter: Arc<Reporter>, event: Box<RawValue>
         fields.wrong("idempotency_key", KEY_RULE);
     }
     let (event, is_new) = take(&app, &reporter, fields, key.unwrap_or_default()).await?;
-    Ok((if is_new { 201 } else { 200 }, event))
+    Ok(Done { status: if is_new { 201 } else { 200 }, event, repeated: !is_new })
 }
 
 pub async fn settle(app: &Arc<App>, request: &mut Request) -> Result<Response> {
@@ -69,7 +77,11 @@ async fn end_all(app: &Arc<App>, reporter: Reporter, ids: Vec<String>, how: End)
     let work = ids.into_iter().map(|id| {
         let (app, reporter, how) = (app.clone(), reporter.clone(), how.clone());
         let known = id.to_lowercase().parse().ok();
-        (known, async move { Ok((200, end(&app, &reporter, object_id(&id)?, how).await?)) })
+        let ended = async move {
+            let event = end(&app, &reporter, object_id(&id)?, how).await?;
+            Ok(Done { status: 200, event, repeated: false })
+        };
+        (known, ended)
     });
     answer(work.collect()).await
 }
@@ -88,7 +100,7 @@ fn items<T: serde::de::DeserializeOwned>(fields: &mut Fields, name: &str, expect
 /// that is known beforehand.
 async fn answer<F>(items: Vec<(Option<ObjectId>, F)>) -> Response
 where
-    F: Future<Output = Result<(u16, UsageEvent)>> + Send,
+    F: Future<Output = Result<Done>> + Send,
 {
     let deadline = Instant::now() + WITHIN;
     let work = items.into_iter().enumerate().map(|(index, (known, item))| async move {
@@ -108,10 +120,10 @@ fn late() -> ApiError {
     ApiError::new(ErrorCode::ServiceUnavailable, message)
 }
 
-fn result(index: usize, known: Option<ObjectId>, done: Result<(u16, UsageEvent)>) -> Value {
+fn result(index: usize, known: Option<ObjectId>, done: Result<Done>) -> Value {
     match done {
-        Ok((status, event)) => {
-            let usage = UsageView::from(&event).repeated(status == 200);
+        Ok(Done { status, event, repeated }) => {
+            let usage = UsageView::from(&event).repeated(repeated);
             json!({ "index": index, "id": event.id, "status_code": status, "usage": usage })
         }
         Err(error) => {

@@ -1,6 +1,5 @@
 //! What the caller has.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use metastamp_protocol::http::wallet::{Balance, LastPayout, last_payout};
@@ -24,11 +23,11 @@ pub async fn balance(app: &Arc<App>, request: &mut Request) -> Result<Response> 
     let wallet = app.documents.wallet(user_id, Timestamp::now());
     let (head, wallet) = tokio::join!(app.documents.head(user_id), wallet);
     let (head, wallet) = (head?, wallet?);
-    let empty = BTreeMap::new();
     let body = Balance {
         user_id,
         currency,
-        balances: head.as_ref().map_or(&empty, |head| &head.balances),
+        // Without a journal: what the original system left, or nothing.
+        balances: head.as_ref().map_or(&wallet.balances, |head| &head.balances),
         last_payout: paid_last(&wallet, currency),
         updated_at: head.as_ref().map_or(wallet.updated_at, |head| head.at),
     };

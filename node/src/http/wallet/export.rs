@@ -14,6 +14,8 @@ use crate::http::response::{self, Response};
 
 /// Rows of one file.
 pub const ROWS_MAX: u64 = 100_000;
+/// Bytes of one file: texts in rows may be long.
+const BYTES_MAX: usize = 64 << 20;
 /// Rows in one look at the store.
 pub const PAGE_ROWS: u32 = 1_000;
 /// A file is made in memory: so many at once on a node.
@@ -57,6 +59,18 @@ impl Csv {
         match text.starts_with(['=', '+', '-', '@', '\t', '\r']) {
             true => self.cell(&format!("'{text}")),
             false => self.cell(text),
+        }
+    }
+
+    /// # Errors
+    /// 422 for `field` when there is more than [`BYTES_MAX`] already.
+    pub fn bounded(&self, field: &str) -> Result<()> {
+        match self.text.len() {
+            0..=BYTES_MAX => Ok(()),
+            _ => {
+                let mib = BYTES_MAX >> 20;
+                Err(ApiError::field(field, format!("the file would have more than {mib} MiB: choose a shorter period")))
+            }
         }
     }
 
@@ -104,7 +118,7 @@ const COLUMNS: [&str; 12] = [
 /// All that matches.
 ///
 /// # Errors
-/// 422 for more than [`ROWS_MAX`] rows.
+/// 422 for more than [`ROWS_MAX`] rows, or more bytes than a file may have.
 pub async fn history(app: &App, query: &HistoryQuery) -> Result<Response> {
     let _permit = permit()?;
     if let Some(wallet_id) = query.wallet_id {
@@ -121,7 +135,10 @@ pub async fn history(app: &App, query: &HistoryQuery) -> Result<Response> {
         let page = app.documents.history_below(query, below, PAGE_ROWS).await?;
         let Some(last) = page.last() else { break };
         (rows, below) = (rows + page.len() as u64, last.ordinal);
-        page.iter().for_each(|one| add(&mut csv, one));
+        for one in &page {
+            add(&mut csv, one);
+            csv.bounded("startDate")?;
+        }
         if page.len() < PAGE_ROWS as usize {
             break;
         }
@@ -206,6 +223,17 @@ mod tests {
             \"'\rx\",it's = fine\r\n\
             -12.30,\r\n";
         assert_eq!(csv.text, expected);
+    }
+
+    #[test]
+    fn a_file_has_so_many_bytes_at_most() {
+        let mut csv = Csv::new(&["a"]);
+        // the header, and the end of the line to come
+        csv.cell(&"x".repeat(BYTES_MAX - "a\r\n".len() - "\r\n".len()));
+        csv.bounded("from").unwrap();
+        csv.cell("");
+        let refused = csv.bounded("from").unwrap_err();
+        assert_eq!((refused.status_code(), refused.field_errors().keys().next().unwrap().as_str()), (422, "from"));
     }
 
     #[test]

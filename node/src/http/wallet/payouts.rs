@@ -78,6 +78,10 @@ pub async fn list(app: &Arc<App>, request: &mut Request) -> Result<Response> {
         return Err(ApiError::new(ErrorCode::Forbidden, "Payouts of others are for administrators only"));
     }
     if let Some(wallet_id) = wallet_id {
+        // Looking makes the document of a wallet: not of nobody's.
+        if wallet_id != caller.user.id && app.documents.user(wallet_id).await?.is_none() {
+            return Err(ApiError::not_found("User"));
+        }
         current(app, wallet_id).await?;
     }
     let query = HistoryQuery { wallet_id, kind: Some(TransactionType::Payout), status, currency, from, to };

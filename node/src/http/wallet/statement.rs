@@ -72,8 +72,10 @@ async fn file(app: &App, wallet_id: ObjectId, asked: &Asked, begin: u64, end: u6
     while after < end {
         let rows = app.documents.rows_after(wallet_id, after, PAGE_ROWS).await?;
         let Some(last) = rows.last().map(|row| row.seq) else { break };
-        let of_period = rows.iter().filter(|row| row.seq <= end && concerns(row, asked.currency));
-        of_period.for_each(|row| export::add_entry(&mut csv, row));
+        for row in rows.iter().filter(|row| row.seq <= end && concerns(row, asked.currency)) {
+            export::add_entry(&mut csv, row);
+            csv.bounded("from")?;
+        }
         after = last;
     }
     Ok(csv.file(&format!("metastamp-statement-{}-{}.csv", asked.from.day(), asked.to.day())))

@@ -11,30 +11,29 @@ use crate::http::Paging;
 use crate::ledger::{Transaction, TransactionType};
 use crate::{Amount, Currency, Timestamp};
 
-/// Sums of completed transactions, for each currency.
+/// Sums of completed transactions, for each currency. One that is beyond the bounds of amounts is shown as the bound.
 #[derive(Debug, Default)]
 pub struct Totals(BTreeMap<Currency, Total>);
 
 #[derive(Debug, Clone, Copy, Default)]
 struct Total {
-    earnings: Amount,
+    earnings: i128,
     /// With sign.
-    payouts: Amount,
+    payouts: i128,
     /// Adjustments, bonuses and refunds.
-    adjustments: Amount,
+    adjustments: i128,
 }
 
 impl Totals {
-    /// Adds a sum with sign; false when the total would be beyond the bounds of amounts.
-    #[must_use]
-    pub fn add(&mut self, kind: TransactionType, currency: Currency, amount: Amount) -> bool {
+    /// Adds a sum with sign.
+    pub fn add(&mut self, kind: TransactionType, currency: Currency, amount: Amount) {
         let total = self.0.entry(currency).or_default();
         let part = match kind {
             TransactionType::Earning => &mut total.earnings,
             TransactionType::Payout => &mut total.payouts,
             _ => &mut total.adjustments,
         };
-        part.plus(amount).map(|sum| *part = sum).is_some()
+        *part += i128::from(amount.minor());
     }
 
     /// The member `summary`, of one currency; of all when there are several.
@@ -42,9 +41,9 @@ impl Totals {
         let members = |currency: Currency| {
             let total = self.0.get(&currency).copied().unwrap_or_default();
             json!({
-                "total_earnings": total.earnings.number(currency),
-                "total_payouts": total.payouts.negated().number(currency),
-                "total_adjustments": total.adjustments.number(currency),
+                "total_earnings": Amount::clamped(total.earnings).number(currency),
+                "total_payouts": Amount::clamped(-total.payouts).number(currency),
+                "total_adjustments": Amount::clamped(total.adjustments).number(currency),
             })
         };
         let mut summary = members(currency);
@@ -143,10 +142,10 @@ mod tests {
     fn a_page_has_its_rows_twice_and_its_place_once() {
         let items = [sample(TransactionType::Earning, 7_563), sample(TransactionType::Payout, -1_000)];
         let mut totals = Totals::default();
-        assert!(totals.add(TransactionType::Earning, Currency::Usd, amount(7_563)));
-        assert!(totals.add(TransactionType::Payout, Currency::Usd, amount(-1_000)));
-        assert!(totals.add(TransactionType::Bonus, Currency::Usd, amount(500)));
-        assert!(totals.add(TransactionType::Adjustment, Currency::Usd, amount(-700)));
+        totals.add(TransactionType::Earning, Currency::Usd, amount(7_563));
+        totals.add(TransactionType::Payout, Currency::Usd, amount(-1_000));
+        totals.add(TransactionType::Bonus, Currency::Usd, amount(500));
+        totals.add(TransactionType::Adjustment, Currency::Usd, amount(-700));
         let paging = Paging { skip: 2, limit: 2, total: 5, shown: 2 };
         let period = (Timestamp(0), Timestamp(1));
         let body = history(&items, paging, &totals, Currency::Usd, period).unwrap();
@@ -161,10 +160,14 @@ mod tests {
         let sums = ["total_earnings", "total_payouts", "total_adjustments"].map(|name| summary[name].to_string());
         assert_eq!(sums, ["75.63", "10.0", "-2.0"]);
         assert!(summary.get("by_currency").is_none());
-        assert!(totals.add(TransactionType::Refund, Currency::Eur, amount(1)));
+        totals.add(TransactionType::Refund, Currency::Eur, amount(1));
         let view = totals.view(Currency::Usd, period);
         assert_eq!(view["by_currency"]["EUR"]["total_adjustments"].to_string(), "0.01");
-        assert!(!totals.add(TransactionType::Refund, Currency::Eur, amount(Amount::MINOR_MAX)));
+        for _ in 0..2 {
+            totals.add(TransactionType::Refund, Currency::Eur, amount(Amount::MINOR_MAX));
+        }
+        let view = totals.view(Currency::Usd, period);
+        assert_eq!(view["by_currency"]["EUR"]["total_adjustments"].to_string(), "9999999999999.99");
     }
 
     #[test]

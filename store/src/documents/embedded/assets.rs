@@ -1,5 +1,7 @@
 //! Assets and fingerprints.
 
+use std::time::{Duration, Instant};
+
 use metastamp_protocol::files::possible_picture_keys;
 use metastamp_protocol::fingerprint::bounded_message;
 use metastamp_protocol::{
@@ -9,9 +11,12 @@ use rusqlite::types::Value;
 use rusqlite::{Connection, params, params_from_iter};
 
 use super::{encode, execute, insert, many, one, uploads};
-use crate::Result;
-use crate::documents::{AssetPage, DeletedAsset, rules};
-use crate::sqlite::failed;
+use crate::documents::{AssetPage, CALCULATIONS_LEFT, DeletedAsset, REMOVE_BATCH, rules};
+use crate::sqlite::{Sqlite, failed};
+use crate::{Result, StoreError};
+
+/// For the calculations of an asset that is deleted, beyond the first batch.
+const CALCULATIONS_WITHIN: Duration = Duration::from_secs(5);
 
 pub(super) fn insert_asset(c: &Connection, asset: &Asset) -> Result<()> {
     let params = params![
@@ -79,17 +84,42 @@ fn count_and_rows(c: &Connection, user_id: ObjectId, query: &AssetQuery) -> Resu
     Ok(AssetPage { items: many(c, &sql, params_from_iter(&values))?, total: total as u64 })
 }
 
-pub(super) fn delete(c: &Connection, id: ObjectId, now: Timestamp) -> Result<Option<DeletedAsset>> {
+/// The asset with the first of its calculations, then the others.
+pub(super) async fn delete(db: &Sqlite, id: ObjectId, now: Timestamp) -> Result<Option<DeletedAsset>> {
+    let mut deleted = db.write("delete_asset", move |c| delete_one(c, id, now)).await?;
+    let until = Instant::now() + CALCULATIONS_WITHIN;
+    let mut removed = deleted.as_ref().map_or(u64::from(REMOVE_BATCH), |deleted| deleted.analytics_removed);
+    while removed == u64::from(REMOVE_BATCH) {
+        let batch = match Instant::now() < until {
+            true => db.write("remove_calculations", move |c| remove_calculations(c, id)).await,
+            false => Err(StoreError::Unavailable("the time is over".to_owned())),
+        };
+        removed = batch.unwrap_or_else(|error| {
+            tracing::warn!(asset = %id, %error, "{CALCULATIONS_LEFT}");
+            0
+        });
+        deleted.iter_mut().for_each(|deleted| deleted.analytics_removed += removed);
+    }
+    Ok(deleted)
+}
+
+/// So many at most; how many it was.
+fn remove_calculations(c: &Connection, asset_id: ObjectId) -> Result<u64> {
+    let sql = "DELETE FROM analytics WHERE rowid IN (SELECT rowid FROM analytics WHERE asset_id=?1 LIMIT ?2)";
+    Ok(execute(c, sql, params![asset_id.to_hex(), REMOVE_BATCH])? as u64)
+}
+
+fn delete_one(c: &Connection, id: ObjectId, now: Timestamp) -> Result<Option<DeletedAsset>> {
     let Some(asset) = by_id(c, id)? else { return Ok(None) };
     let removed = execute(c, "DELETE FROM fingerprints WHERE asset_id=?1", [id.to_hex()])?;
     execute(c, "DELETE FROM jobs WHERE asset_id=?1", [id.to_hex()])?;
-    let analytics = execute(c, "DELETE FROM analytics WHERE asset_id=?1", [id.to_hex()])?;
+    let analytics_removed = remove_calculations(c, id)?;
     execute(c, "DELETE FROM assets WHERE id=?1", [id.to_hex()])?;
     uploads::add_garbage(c, &asset.s3_key, now)?;
     for key in possible_picture_keys(&asset.s3_key, asset.file_type) {
         uploads::add_garbage(c, &key, now)?;
     }
-    Ok(Some(DeletedAsset { asset, fingerprint_removed: removed > 0, analytics_removed: analytics as u64 }))
+    Ok(Some(DeletedAsset { asset, fingerprint_removed: removed > 0, analytics_removed }))
 }
 
 /// The bytes of an asset are gone.

@@ -54,6 +54,9 @@ impl Ledger for EmbeddedDocuments {
         Ok(())
     }
     async fn rebuild(&self, wallet_id: ObjectId) -> Result<u64> {
+        // To the beginning before and after, as views::forget says; in batches, or the one writer would stand still.
+        self.db.write("forget_views", move |c| views::forget(c, wallet_id)).await?;
+        while self.db.write("drop_transactions", move |c| views::drop_some(c, wallet_id)).await? {}
         let rows = self.db.write("forget_views", move |c| views::forget(c, wallet_id)).await?;
         self.project(wallet_id).await?;
         Ok(rows)

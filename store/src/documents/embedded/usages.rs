@@ -7,7 +7,7 @@ use metastamp_protocol::{ObjectId, Timestamp};
 use rusqlite::types::Value;
 use rusqlite::{Connection, params, params_from_iter};
 
-use super::{analytics, encode, execute, insert, many, one};
+use super::{analytics, assets, encode, execute, insert, many, one};
 use crate::partners::{self, UsageClaim, UsagePage, UsageQuery};
 use crate::sqlite::failed;
 use crate::{Result, StoreError};
@@ -114,11 +114,14 @@ pub(super) fn overdue(c: &Connection, limit: u32) -> Result<Vec<UsageEvent>> {
     many(c, sql, params![Timestamp::now().millis(), limit])
 }
 
-/// The calculation of an event that has become pending is made; later its status follows. One that went with its asset
-/// stays away.
+/// The calculation of an event that has become pending is made, unless its asset is gone; later its status follows. One
+/// that went with its asset stays away.
 fn calculation_follows(c: &Connection, event: &UsageEvent) -> Result<()> {
     match (event.status, event.calculation()) {
-        (UsageStatus::Pending, Some(calculation)) => analytics::put(c, &calculation),
+        (UsageStatus::Pending, Some(calculation)) => match assets::by_id(c, event.asset_id)? {
+            Some(_) => analytics::put(c, &calculation),
+            None => Ok(()),
+        },
         (UsageStatus::Settled | UsageStatus::Cancelled, Some(Calculation { id, status: Some(status), .. })) => {
             analytics::set_status(c, id, &status).map(drop)
         }

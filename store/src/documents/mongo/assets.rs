@@ -6,11 +6,14 @@ use metastamp_protocol::{
     Asset, AssetQuery, AssetSort, Fingerprint, ObjectId, ProcessingStatus, SortDirection, Timestamp, UploadStatus,
 };
 use mongodb::bson::{Document, doc};
+use parking_lot::Mutex;
 
+use super::call::Server;
 use super::fault::Attempt;
 use super::on::{On, Query, any_form};
 use super::uploads;
-use crate::documents::{AssetPage, DeletedAsset, rules};
+use crate::Result;
+use crate::documents::{AssetPage, CALCULATIONS_LEFT, DeletedAsset, REMOVE_BATCH, rules};
 use crate::records::Collection::{Analytics, Assets, Fingerprints, Jobs};
 use crate::records::decode;
 
@@ -53,13 +56,42 @@ fn order(query: &AssetQuery) -> Document {
     doc! { field: direction, "_id": direction }
 }
 
+/// The asset with the first of its calculations, then the others: a transaction that takes them all could come to no end.
+pub(super) async fn delete(server: &Server, id: ObjectId, now: Timestamp) -> Result<Option<DeletedAsset>> {
+    // Should the answer to a commit be lost for good, the next attempt finds nothing and still knows what it was.
+    let deleted = Mutex::new(None);
+    let step = |on| async {
+        let found = delete_one(on, id, now).await?;
+        let mut deleted = deleted.lock();
+        *deleted = found.or_else(|| deleted.take());
+        Ok(deleted.clone())
+    };
+    let mut deleted = server.transact_until(server.deadline(), step).await?;
+    let deadline = server.deadline();
+    loop {
+        match server.until(deadline, |_| remove_calculations(server.on(), id)).await {
+            Ok((0, _)) => return Ok(deleted),
+            Ok((_, removed)) => deleted.iter_mut().for_each(|deleted| deleted.analytics_removed += removed),
+            Err(error) => {
+                tracing::warn!(asset = %id, %error, "{CALCULATIONS_LEFT}");
+                return Ok(deleted);
+            }
+        }
+    }
+}
+
+/// So many at most; how many were found, and removed.
+async fn remove_calculations(on: On, asset_id: ObjectId) -> Attempt<(u64, u64)> {
+    on.remove_some(Analytics.name(), doc! { "asset_id": any_form(asset_id) }, REMOVE_BATCH).await
+}
+
 /// Within a transaction.
-pub(super) async fn delete(on: On, id: ObjectId, now: Timestamp) -> Attempt<Option<DeletedAsset>> {
+async fn delete_one(on: On, id: ObjectId, now: Timestamp) -> Attempt<Option<DeletedAsset>> {
     let Some(record) = on.take(Assets, doc! { "_id": any_form(id) }).await? else { return Ok(None) };
     let asset: Asset = decode(Assets, record)?;
     let removed = on.remove(Fingerprints.name(), doc! { "asset_id": any_form(id) }).await?;
     on.remove(Jobs.name(), doc! { "asset_id": any_form(id) }).await?;
-    let analytics_removed = on.remove(Analytics.name(), doc! { "asset_id": any_form(id) }).await?;
+    let (_, analytics_removed) = remove_calculations(on.clone(), id).await?;
     uploads::add_garbage(&on, &asset.s3_key, now).await?;
     for key in possible_picture_keys(&asset.s3_key, asset.file_type) {
         uploads::add_garbage(&on, &key, now).await?;

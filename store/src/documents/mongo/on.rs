@@ -187,6 +187,18 @@ impl On {
         Ok(run!(self, name, .delete_many(filter))?.deleted_count)
     }
 
+    /// Removes up to `limit` that match; how many were found, and how many of them removed: others may be at it too.
+    pub async fn remove_some(&self, name: &str, filter: Document, limit: u32) -> Attempt<(u64, u64)> {
+        let stages =
+            vec![doc! { "$match": filter }, doc! { "$limit": i64::from(limit) }, doc! { "$project": { "_id": 1 } }];
+        let found = self.aggregate(name, stages).await?;
+        let ids: Vec<Bson> = found.into_iter().filter_map(|mut record| record.remove("_id")).collect();
+        match ids.len() as u64 {
+            0 => Ok((0, 0)),
+            found => Ok((found, self.remove(name, doc! { "_id": { "$in": ids } }).await?)),
+        }
+    }
+
     /// Removes one document and answers it.
     pub async fn take(&self, collection: Collection, filter: Document) -> Attempt<Option<Document>> {
         Ok(run!(self, collection.name(), .find_one_and_delete(filter))?)

@@ -8,10 +8,10 @@ use mongodb::options::ReturnDocument;
 
 use super::analytics;
 use super::fault::{Attempt, Failure};
-use super::on::{On, Query, oid};
+use super::on::{On, Query, any_form, oid};
 use crate::StoreError;
 use crate::partners::{self, UsageClaim, UsagePage, UsageQuery};
-use crate::records::Collection::UsageEvents;
+use crate::records::Collection::{Assets, UsageEvents};
 use crate::records::decode;
 
 /// The call that ended the last step: should its answer be lost, the next attempt of the same call knows.
@@ -115,11 +115,19 @@ pub(super) async fn finish(on: On, finish: &Finish) -> Attempt<UsageEvent> {
     Ok(event)
 }
 
-/// Within a transaction: the calculation of an event that has become pending is made; later its status follows. One that
-/// went with its asset stays away.
+/// Within a transaction: the calculation of an event that has become pending is made, unless its asset is gone; later its
+/// status follows. One that went with its asset stays away.
 async fn calculation_follows(on: &On, event: &UsageEvent) -> Attempt<()> {
     match (event.status, event.calculation()) {
-        (UsageStatus::Pending, Some(calculation)) => analytics::put(on.clone(), &calculation).await,
+        (UsageStatus::Pending, Some(calculation)) => {
+            // Taken off before it is put on: a score that is set to what it was writes nothing, and this step would not
+            // be in conflict with the end of the asset.
+            let score = doc! { "$unset": { "ai_touch_score": "" } };
+            match on.update(Assets, doc! { "_id": any_form(event.asset_id) }, score).await? {
+                true => analytics::put(on.clone(), &calculation).await,
+                false => Ok(()),
+            }
+        }
         (UsageStatus::Settled | UsageStatus::Cancelled, Some(Calculation { id, status: Some(status), .. })) => {
             analytics::set_status(on, id, &status).await.map(drop)
         }

@@ -21,6 +21,7 @@ pub fn cases() -> Vec<Case<dyn Documents>> {
         an_asset_has_the_score_of_its_latest_calculation,
         an_asset_that_is_gone_changes_nothing,
         calculations_go_with_their_asset,
+        many_calculations_go_with_their_asset,
         older_shapes_are_read,
         records_come_back_as_they_were,
     ];
@@ -161,6 +162,23 @@ async fn calculations_go_with_their_asset(store: Store) {
     assert_eq!(page(&store, gone.user_id, None).await, kept[1..]);
     assert_eq!(page(&store, left.user_id, None).await, kept[..1]);
     assert_eq!(store.delete_asset(left.id, at(9)).await.unwrap().unwrap().analytics_removed, 1);
+}
+
+async fn many_calculations_go_with_their_asset(store: Store) {
+    let gone = stored(&*store, "gone.txt").await;
+    let records = |count: i64| -> Vec<Document> {
+        let id = |id: ObjectId| oid::ObjectId::from_bytes(*id.as_bytes());
+        let record = |n| doc! { "_id": oid::ObjectId::new(), "user_id": id(gone.user_id), "asset_id": id(gone.id), "timestamp": DateTime::from_millis(n) };
+        (0..count).map(record).collect()
+    };
+    let left = async || store.snapshot().await.unwrap().count(Collection::Analytics).await.unwrap();
+    store.put_records(Collection::Analytics, records(2_500)).await.unwrap();
+    assert_eq!(store.delete_asset(gone.id, at(9)).await.unwrap().unwrap().analytics_removed, 2_500);
+    assert_eq!(left().await, 0);
+    // What stayed behind goes when it is asked for again.
+    store.put_records(Collection::Analytics, records(3)).await.unwrap();
+    assert!(store.delete_asset(gone.id, at(9)).await.unwrap().is_none());
+    assert_eq!(left().await, 0);
 }
 
 /// Doubles and text as money, ids as text, no `created_at`, and whatever else the original may have left out.

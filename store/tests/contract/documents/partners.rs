@@ -10,7 +10,7 @@ use metastamp_store::partners::{UsageClaim, UsageQuery};
 use metastamp_store::records::Collection;
 use metastamp_store::{Documents, StoreError};
 
-use super::fixtures::{LEASE, assert_conflict, assert_fenced, assert_not_found, at};
+use super::fixtures::{LEASE, assert_conflict, assert_fenced, assert_not_found, at, stored};
 use crate::harness::{Case, all_at_once, cases, eventually, shared_cases};
 
 pub fn cases() -> Vec<Case<dyn Documents>> {
@@ -23,6 +23,7 @@ pub fn cases() -> Vec<Case<dyn Documents>> {
         an_event_is_stored_once,
         events_are_listed_newest_first_by_every_filter,
         a_step_is_taken_and_ended_by_one_worker,
+        a_calculation_is_made_of_an_asset_that_is_there,
         a_lost_step_goes_on_elsewhere,
         only_what_has_run_out_is_taken_as_such,
         a_begun_step_keeps_its_reason_and_does_not_run_out,
@@ -302,6 +303,24 @@ async fn a_step_is_taken_and_ended_by_one_worker(store: Store) {
     assert_eq!(store.usage(event.id).await.unwrap(), Some(settled));
     not_taken(&store, &claim(event.id, &[UsageStatus::Pending], UsageStatus::Cancelling)).await;
     assert_eq!(store.claim_usage(&claim(ObjectId::generate(), &[], UsageStatus::Settling)).await.unwrap(), None);
+}
+
+async fn a_calculation_is_made_of_an_asset_that_is_there(store: Store) {
+    for is_there in [true, false] {
+        let work = stored(&*store, if is_there { "there.txt" } else { "gone.txt" }).await;
+        if !is_there {
+            store.delete_asset(work.id, at(1)).await.unwrap().unwrap();
+        }
+        let key = is_there.to_string();
+        let reported = UsageEvent { asset_id: work.id, user_id: work.user_id, ..event(work.id, &key, 0) };
+        store.open_usage(&reported).await.unwrap();
+        let received = claim(reported.id, &[UsageStatus::Received], UsageStatus::Received);
+        let pending = step(&store, received, UsageStatus::Pending).await;
+        let made = store.calculation(reported.id).await.unwrap();
+        assert_eq!(made, pending.calculation().filter(|_| is_there));
+        let score = store.asset(work.id).await.unwrap().and_then(|asset| asset.ai_touch_score);
+        assert_eq!(score, made.map(|made| made.touch_score()));
+    }
 }
 
 async fn a_lost_step_goes_on_elsewhere(store: Store) {

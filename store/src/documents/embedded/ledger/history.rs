@@ -45,7 +45,7 @@ fn whole(c: &Connection, wallet_id: ObjectId, skip: u64, limit: u32) -> Result<H
         .map_err(failed)?;
     let total: i64 = newest.query_row([wallet_id.to_hex()], |row| row.get(0)).map_err(failed)?;
     let total = u64::try_from(total).unwrap_or(0);
-    let sums = sums_of(&head.balances, given(c, wallet_id)?)?;
+    let sums = sums_of(&head.balances, given(c, wallet_id)?);
     let items = match total.saturating_sub(skip) {
         0 => Vec::new(),
         top => many(c, WHOLE_PAGE, params![wallet_id.to_hex(), sql(top), limit])?,
@@ -66,7 +66,11 @@ fn given(c: &Connection, wallet_id: ObjectId) -> Result<Vec<Sum>> {
 }
 
 fn filtered(c: &Connection, query: &HistoryQuery, skip: u64, limit: u32) -> Result<HistoryPage> {
-    let (total, sums) = count(c, &counting_statement(query))?;
+    let counting = counting_statement(query);
+    let (total, sums) = match query.wallet_id {
+        Some(_) => count(c, &counting)?,
+        None => (count_only(c, &counting)?, Vec::new()),
+    };
     let items = match skip < total && limit > 0 {
         true => run(c, &page_statement(query, skip, limit))?,
         false => Vec::new(),
@@ -92,30 +96,47 @@ fn count(c: &Connection, statement: &Statement) -> Result<(u64, Vec<Sum>)> {
     let mut query = c.prepare_cached(&statement.sql).map_err(failed)?;
     let groups = query.query_map(params_from_iter(&statement.values), |row| {
         let count: i64 = row.get(3)?;
+        let (billions, rest): (i64, i64) = (row.get(4)?, row.get(5)?);
         Ok(Group {
             kind: row.get(0)?,
             status: row.get(1)?,
             currency: row.get(2)?,
             count: u64::try_from(count).unwrap_or(0),
-            amount: row.get(4)?,
+            amount: i128::from(billions) * BILLION + i128::from(rest),
         })
     });
     add_up(groups.and_then(Iterator::collect).map_err(failed)?)
 }
 
-/// In groups as the indexes have them in order. Sums of what is not completed say nothing, and have no bounds.
+fn count_only(c: &Connection, statement: &Statement) -> Result<u64> {
+    let mut query = c.prepare_cached(&statement.sql).map_err(failed)?;
+    let total: i64 = query.query_row(params_from_iter(&statement.values), |row| row.get(0)).map_err(failed)?;
+    Ok(u64::try_from(total).unwrap_or(0))
+}
+
+/// What amounts are divided by before they are added up: the engine's integers end where sums may go on.
+const BILLION: i128 = 1_000_000_000;
+
+/// In groups as the indexes have them in order. Sums of what is not completed say nothing, and are left out.
 fn counting(index: &str, filter: &str) -> String {
     format!(
-        "SELECT type, status, currency, count(*), sum(CASE status WHEN 'completed' THEN amount ELSE 0 END) \
+        "SELECT type, status, currency, count(*), \
+         sum(CASE status WHEN 'completed' THEN amount / {BILLION} ELSE 0 END), \
+         sum(CASE status WHEN 'completed' THEN amount % {BILLION} ELSE 0 END) \
          FROM wallet_transactions INDEXED BY {index} WHERE {filter} GROUP BY type, status, currency"
     )
 }
 
 pub(super) fn counting_statement(query: &HistoryQuery) -> Statement {
-    let of_one = query.wallet_id.is_some();
-    let (filter, values) = conditions(query, of_one);
-    let index = if of_one { SUMS } else { all_index(query) };
-    Statement { sql: counting(index, &filter), values }
+    let (filter, values) = conditions(query, query.wallet_id.is_some());
+    let sql = match query.wallet_id {
+        Some(_) => counting(SUMS, &filter),
+        None => {
+            let index = all_index(query);
+            format!("SELECT count(*) FROM wallet_transactions INDEXED BY {index} WHERE {filter}")
+        }
+    };
+    Statement { sql, values }
 }
 
 pub(super) fn page_statement(query: &HistoryQuery, skip: u64, limit: u32) -> Statement {

@@ -5,6 +5,7 @@ use metastamp_protocol::{ObjectId, Timestamp};
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::{journal, sql};
+use crate::documents::REMOVE_BATCH;
 use crate::documents::embedded::{encode, execute, insert, one};
 use crate::documents::journal::{check_dense, fold, opened_before};
 use crate::records::wallet::{self as document, advanced, empty, reset};
@@ -141,9 +142,16 @@ pub(super) fn project(c: &Connection, wallet_id: ObjectId, limit: u32) -> Result
     bring_in(c, wallet_id, kept, &rows)
 }
 
-/// Drops the views; returns how many rows the journal has.
+/// Drops some transactions; whether there may be more.
+pub(super) fn drop_some(c: &Connection, wallet_id: ObjectId) -> Result<bool> {
+    let sql = "DELETE FROM wallet_transactions WHERE rowid IN \
+               (SELECT rowid FROM wallet_transactions WHERE wallet_id=?1 LIMIT ?2)";
+    Ok(execute(c, sql, params![wallet_id.to_hex(), REMOVE_BATCH])? == REMOVE_BATCH as usize)
+}
+
+/// The document goes back to the beginning: before the transactions are dropped, or it would vouch for what is not there,
+/// and again after it, since someone may have brought both up to date in between. Returns how many rows the journal has.
 pub(super) fn forget(c: &Connection, wallet_id: ObjectId) -> Result<u64> {
-    execute(c, "DELETE FROM wallet_transactions WHERE wallet_id=?1", [wallet_id.to_hex()])?;
     if let Some(kept) = record(c, wallet_id)? {
         save(c, wallet_id, &reset(kept)?)?;
     }

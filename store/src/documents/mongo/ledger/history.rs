@@ -76,7 +76,7 @@ async fn unfiltered(on: On, wallet_id: ObjectId, skip: u64, limit: u32) -> Attem
         }
     };
     let (items, given) = tokio::try_join!(items, given(&on, wallet_id, total))?;
-    Ok(HistoryPage { items, total, sums: sums_of(&document::balances(&record)?, given)? })
+    Ok(HistoryPage { items, total, sums: sums_of(&document::balances(&record)?, given) })
 }
 
 /// Sums of bonuses and refunds.
@@ -90,7 +90,10 @@ async fn given(on: &On, wallet_id: ObjectId, ordinal_max: u64) -> Attempt<Vec<Su
 
 async fn filtered(on: On, query: &HistoryQuery, skip: u64, limit: u32) -> Attempt<HistoryPage> {
     let filter = matching(query);
-    let (total, sums) = count(&on, filter.clone()).await?;
+    let (total, sums) = match query.wallet_id {
+        Some(_) => count(&on, filter.clone()).await?,
+        None => (on.count(WalletTransactions.name(), filter.clone()).await?, Vec::new()),
+    };
     if skip >= total || limit == 0 {
         return Ok(HistoryPage { items: Vec::new(), total, sums });
     }
@@ -116,10 +119,11 @@ fn read_group(group: &Document) -> Group {
         words.and_then(|words| words.get_str(name).ok()).unwrap_or_default().to_owned()
     };
     let amount = match group.get("amount") {
-        Some(Bson::Int64(amount)) => Some(*amount),
-        Some(Bson::Int32(amount)) => Some(i64::from(*amount)),
-        // the server goes over to doubles where integers end
-        _ => None,
+        Some(Bson::Int64(amount)) => i128::from(*amount),
+        Some(Bson::Int32(amount)) => i128::from(*amount),
+        // The server goes over to doubles where integers end: far beyond the bounds of amounts.
+        Some(Bson::Double(amount)) => *amount as i128,
+        _ => 0,
     };
     let (kind, status, currency) = (word("type"), word("status"), word("currency"));
     Group { kind, status, currency, count: whole(group.get("n")), amount }

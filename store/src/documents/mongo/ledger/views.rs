@@ -10,6 +10,7 @@ use mongodb::bson::{Bson, Document, doc};
 use mongodb::error::ErrorKind;
 
 use super::journal::{self, number, of};
+use crate::documents::REMOVE_BATCH;
 use crate::documents::journal::{PROJECT_ROWS_MAX, check_dense, fold, opened_before};
 use crate::documents::mongo::call::Server;
 use crate::documents::mongo::fault::{Attempt, Failure, is_duplicate_code};
@@ -167,11 +168,13 @@ async fn check_places(on: &On, there: &[&Transaction]) -> Attempt<()> {
 /// and again after it, since someone may have brought both up to date in between.
 pub(super) async fn rebuild(server: &Server, wallet_id: ObjectId) -> Result<u64> {
     to_the_beginning(server, wallet_id).await?;
-    server
-        .until(server.deadline(), |_| async {
-            server.on().remove(WalletTransactions.name(), of(wallet_id)).await.map(drop)
-        })
-        .await?;
+    loop {
+        let batch = |_| async { server.on().remove_some(WalletTransactions.name(), of(wallet_id), REMOVE_BATCH).await };
+        let (found, _) = server.until(server.deadline(), batch).await?;
+        if found < u64::from(REMOVE_BATCH) {
+            break;
+        }
+    }
     to_the_beginning(server, wallet_id).await?;
     project(server, wallet_id).await?;
     server.until(server.deadline(), |_| async { server.on().count(WalletJournal.name(), of(wallet_id)).await }).await
