@@ -26,6 +26,8 @@ pub enum Fault {
     Refuse,
     /// Connections are accepted and stay, and no byte passes.
     Hang,
+    /// The server is told, and does it; where it answers, the connection ends instead.
+    Mute,
 }
 
 /// Runs on a thread of its own until dropped; its port stays the same.
@@ -153,6 +155,7 @@ async fn read(mut from: OwnedReadHalf, queue: mpsc::Sender<Chunk>, watch: Watch,
     while let Ok(count @ 1..) = from.read(&mut buffer).await {
         let slow = match *watch.borrow() {
             Some(State { fault: Fault::Slow(by), .. }) if delayed => by,
+            Some(State { fault: Fault::Mute, .. }) if delayed => return,
             _ => Duration::ZERO,
         };
         if queue.send((Instant::now() + slow, buffer[..count].to_vec())).await.is_err() {
@@ -221,5 +224,20 @@ mod tests {
         ask(&mut connect(&proxy)).unwrap();
         proxy.set(Fault::Refuse);
         assert!(ask(&mut connect(&proxy)).is_err(), "it was refused");
+    }
+
+    #[test]
+    fn a_mute_server_hears_what_it_is_told() {
+        let listener = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let proxy = Proxy::start(listener.local_addr().unwrap().port()).unwrap();
+        proxy.set(Fault::Mute);
+        let mut stream = connect(&proxy);
+        stream.write_all(b"x").unwrap();
+        let (mut server, mut heard) = (listener.accept().unwrap().0, [0]);
+        server.read_exact(&mut heard).unwrap();
+        assert_eq!(&heard, b"x");
+        server.write_all(b"y").unwrap();
+        // the end of the connection, and no byte before
+        assert_eq!(stream.read(&mut [0]).unwrap(), 0);
     }
 }

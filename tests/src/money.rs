@@ -60,3 +60,15 @@ pub async fn balance(client: &Client, currency: &str) -> [String; 4] {
     let body = read(client, &format!("balance?currency={currency}")).await;
     ["balance", "available", "held", "total_paid_out"].map(|name| body[name].to_string())
 }
+
+/// Holds all journals of the node against their invariants: `metastamp audit` must find nothing. The node may run.
+pub fn audit_is_clean(node: &NodeProcess) {
+    let names = ["MONGODB_URL", "MONGODB_DATABASE"];
+    let told: Vec<_> = names.into_iter().filter_map(|name| Some((name, node.setting(name)?))).collect();
+    let data_dir = node.data_dir();
+    let mut env = vec![("DATA_DIR", data_dir.to_str().unwrap())];
+    env.extend(told.iter().map(|(name, value)| (*name, value.as_str())));
+    let output = run_to_end(node.home(), &["audit"], &env, DONE_WITHIN).unwrap();
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    assert_eq!(output.status.code(), Some(0), "{}{}", text(&output.stdout), text(&output.stderr));
+}
