@@ -27,7 +27,7 @@ const GROUP_WITHIN: Duration = Duration::from_secs(8);
 /// Orders of one group; the first group of a wallet may bring in a row for each currency besides.
 const ORDERS_MAX: usize = COMMIT_ROWS_MAX - Currency::ALL.len();
 
-/// Pause before views are tried again.
+/// How long views may be behind: what is written meanwhile is brought in together.
 const PROJECT_PAUSE: Duration = Duration::from_secs(1);
 
 type Reply = RpcReplyPort<Result<LedgerAnswer>>;
@@ -47,7 +47,7 @@ pub(crate) enum Message {
     Served(Vec<Result<LedgerAnswer>>),
     /// Views were brought up to date, or not.
     Projected(bool),
-    /// Time to try that again.
+    /// Time to do so.
     Project,
     /// Time to look whether anybody still needs us.
     Idle,
@@ -61,7 +61,7 @@ pub(crate) struct State {
     at_work: Vec<(String, Reply)>,
     /// Keys of both, with what was asked under them.
     keys: HashMap<String, String>,
-    /// Views are being brought up to date.
+    /// Views are being brought up to date, or will be in a moment.
     projecting: bool,
     /// They are behind the journal.
     behind: bool,
@@ -109,18 +109,18 @@ impl Actor for Wallet {
             Message::Served(answers) => state.served(answers),
             Message::Projected(done) => {
                 state.projecting = false;
-                if !done {
-                    drop(myself.send_after(PROJECT_PAUSE, || Message::Project));
-                }
+                state.behind |= !done;
             }
-            Message::Project => state.behind = true,
+            Message::Project => self.project(&myself, state),
             Message::Idle => {}
         }
         if state.at_work.is_empty() {
             self.begin(&myself, state);
         }
         if state.behind && !state.projecting {
-            self.project(&myself, state);
+            // A moment later, for all that is written until then.
+            state.projecting = true;
+            drop(myself.send_after(PROJECT_PAUSE, || Message::Project));
         }
         if idle && state.at_work.is_empty() && !state.projecting {
             // What is in the mailbox is still answered; whoever comes later brings up another one.
@@ -206,7 +206,7 @@ impl Wallet {
 
     /// Brings the views up to date. Whoever reads them while they are behind does it too, so failing costs nothing.
     fn project(&self, myself: &ActorRef<Message>, state: &mut State) {
-        (state.projecting, state.behind) = (true, false);
+        state.behind = false;
         let (ledger, wallet_id, myself) = (self.ledger.clone(), state.wallet_id, myself.clone());
         tokio::spawn(async move {
             let projected = AssertUnwindSafe(ledger.project(wallet_id)).catch_unwind().await;

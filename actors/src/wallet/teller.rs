@@ -1,7 +1,7 @@
 //! Serves a group of orders of one wallet: looks at the journal, decides, writes all rows in one go.
 //!
-//! Nothing is believed that the journal does not say: each group begins with a look, and a lost race or an unknown
-//! outcome begins again with another one, where the idempotency keys tell what is already there.
+//! Nothing is believed that the journal does not say: each group begins with a look at its head. A lost race, a key that
+//! is taken, an unknown outcome and a refusal lead to another look, where the keys tell what is already there.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -90,11 +90,18 @@ impl Teller {
             return Ok(());
         }
         let asked: Vec<&Order> = open.iter().map(|i| &group.orders[*i]).collect();
-        let look = self.look(group.wallet_id, &asked).await?;
+        // At first keys are taken to be new: the unique index says so if they are not. Whoever is refused, or failed
+        // before, is looked up.
+        let with_keys = !group.batches.is_empty();
+        let mut look = self.look(group.wallet_id, &asked, with_keys).await?;
         let earlier = if look.head.is_none() { self.brought_forward(group.wallet_id).await? } else { Vec::new() };
-        let orders: Vec<&Order> = earlier.iter().chain(asked).collect();
+        let orders: Vec<&Order> = earlier.iter().chain(asked.iter().copied()).collect();
         let stamp = Stamp { now: Timestamp::now(), batch: ObjectId::generate(), writer: self.node.to_string() };
-        let (decided, rows) = decide(group.wallet_id, &orders, &look, &stamp, &group.batches)?;
+        let (mut decided, mut rows) = decide(group.wallet_id, &orders, &look, &stamp, &group.batches)?;
+        if !with_keys && decided.iter().any(|answer| matches!(answer, LedgerAnswer::Refused(_))) {
+            look = self.look(group.wallet_id, &asked, true).await?;
+            (decided, rows) = decide(group.wallet_id, &orders, &look, &stamp, &group.batches)?;
+        }
         if !rows.is_empty() {
             group.batches.push(stamp.batch);
             histogram!(WALLET_GROUP_ROWS).record(rows.len() as f64);
@@ -128,8 +135,13 @@ impl Teller {
         Ok(kept.balances.into_iter().filter_map(forward).collect())
     }
 
-    async fn look(&self, wallet_id: ObjectId, orders: &[&Order]) -> std::result::Result<Look, StoreError> {
-        let keys: Vec<String> = orders.iter().map(|order| order.key.clone()).collect();
+    async fn look(
+        &self,
+        wallet_id: ObjectId,
+        orders: &[&Order],
+        with_keys: bool,
+    ) -> std::result::Result<Look, StoreError> {
+        let keys: Vec<String> = orders.iter().filter(|_| with_keys).map(|order| order.key.clone()).collect();
         let ended = |order: &&Order| match &order.kind {
             OrderKind::Resolve { transaction_id, .. } => Some(*transaction_id),
             _ => None,
