@@ -151,18 +151,17 @@ fn may_be(status: UsageStatus, spend: Option<TransactionStatus>, earning: Option
     let earning_is_void = earning.is_some_and(is_void);
     match status {
         UsageStatus::Received => {
-            // the last: the credit was refused, so the hold was given back
-            (spend, earning) == (None, None)
-                || (spend, earning) == (Some(Pending), None)
-                || both(Pending)
-                || (spend_is_void && earning.is_none())
+            (spend, earning) == (None, None) || (spend, earning) == (Some(Pending), None) || both(Pending)
         }
         UsageStatus::Pending => both(Pending),
         UsageStatus::Settling => {
             both(Pending) || (spend, earning) == (Some(Completed), Some(Pending)) || both(Completed)
         }
         UsageStatus::Settled => both(Completed),
-        UsageStatus::Cancelling => both(Pending) || (earning_is_void && (spend == Some(Pending) || spend_is_void)),
+        // no earning: the creator's wallet refused it
+        UsageStatus::Cancelling => {
+            both(Pending) || ((earning_is_void || earning.is_none()) && (spend == Some(Pending) || spend_is_void))
+        }
         UsageStatus::Cancelled => spend_is_void && (earning_is_void || earning.is_none()),
         UsageStatus::Rejected => (spend, earning) == (None, None),
     }

@@ -60,7 +60,7 @@ impl Heads {
         let Some(known) = index.and_then(|index| self.known.get_mut(index as usize)) else {
             match shown.last_seq {
                 0 if shown.balances.is_empty() => {}
-                0 => findings.note("wallets of the original system, whose money is in no journal"),
+                0 => findings.note("wallets of the original system, whose money is in no journal yet"),
                 seq => cut_off(shown, seq, 0, moving_since, findings),
             }
             return None;

@@ -240,6 +240,26 @@ fn events_half_way_are_only_noted() {
 }
 
 #[test]
+fn an_event_whose_credit_was_refused_gives_its_hold_back() {
+    let mut world = history();
+    let mut event = world.events.values().next().unwrap().clone();
+    event.id = id(56);
+    let hold = world.order(PARTNER, "hold", world::reserve(&event)).unwrap();
+    let audited = |world: &mut World, status| {
+        event.status = status;
+        world.events.insert(event.id, event.clone());
+        world.show();
+        world.audit().findings.total
+    };
+    assert_eq!(audited(&mut world, UsageStatus::Cancelling), 0);
+    assert_eq!(audited(&mut world, UsageStatus::Cancelled), 1, "the hold is still there");
+    let (transaction_id, outcome) = (hold.transaction_id, Outcome::Cancelled);
+    let kind = OrderKind::Resolve { transaction_id, outcome, reason: "refused".into(), reference: None };
+    world.order(PARTNER, "back", kind).unwrap();
+    assert_eq!(audited(&mut world, UsageStatus::Cancelled), 0);
+}
+
+#[test]
 fn documents_show_what_the_journal_says() {
     let wallet = |change: &dyn Fn(&mut Wallet)| {
         let mut world = history();

@@ -1,6 +1,7 @@
 //! Transactions as they are shown, against the rows they are made of.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 
 use metastamp_protocol::invariants::{BALANCE_IS_THE_REPLAY, ONE_KEY_ONE_TRANSACTION};
 use metastamp_protocol::ledger::{Row, Transaction, TransactionStatus};
@@ -41,12 +42,10 @@ impl Views {
         if row.is_opening() {
             let opened = digest(&Transaction::opened(row));
             let known = Known { wallet, opened_by: row.seq, opened, ended: None, seen: false };
-            if self.known.contains_key(&row.transaction_id) {
-                if self.twice.len() < super::FINDINGS_MAX {
-                    self.twice.push(row.id.clone());
-                }
-            } else {
-                self.known.insert(row.transaction_id, known);
+            match self.known.entry(row.transaction_id) {
+                Entry::Vacant(place) => drop(place.insert(known)),
+                Entry::Occupied(_) if self.twice.len() < super::FINDINGS_MAX => self.twice.push(row.id.clone()),
+                Entry::Occupied(_) => {}
             }
         } else if let Some((opening, known)) = opening.zip(self.known.get_mut(&row.transaction_id)) {
             let mut transaction = Transaction::opened(opening);

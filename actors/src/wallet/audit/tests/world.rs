@@ -48,7 +48,7 @@ pub fn earn(event: &UsageEvent) -> OrderKind {
     }
 }
 
-fn reserve(event: &UsageEvent) -> OrderKind {
+pub fn reserve(event: &UsageEvent) -> OrderKind {
     OrderKind::Reserve {
         amount: event.value,
         currency: event.currency,
