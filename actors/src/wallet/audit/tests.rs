@@ -245,7 +245,7 @@ fn an_event_whose_credit_was_refused_gives_its_hold_back() {
     let mut event = world.events.values().next().unwrap().clone();
     event.id = id(56);
     let hold = world.order(PARTNER, "hold", world::reserve(&event)).unwrap();
-    let audited = |world: &mut World, status| {
+    let mut audited = |world: &mut World, status| {
         event.status = status;
         world.events.insert(event.id, event.clone());
         world.show();
