@@ -131,10 +131,10 @@ async fn usage_that_somebody_is_at_is_in_flight() {
     audit_is_clean(&node);
 }
 
-/// Asks one after the other until the node dies; gives the keys, and the transactions of those that were answered.
 /// Keys, and the transactions that they were answered with.
 type Told = Arc<Mutex<Vec<(String, Option<String>)>>>;
 
+/// Asks one after the other until the node dies; gives the keys, and the transactions of those that were answered.
 async fn rush(admin: Client, body: Value, told: Told) {
     loop {
         let key = key();
