@@ -20,9 +20,7 @@ pub async fn administrator(node: &NodeProcess) -> Client {
     if let Some(token) = tokens.get(&data_dir) {
         return anonymous(node).with_token(token);
     }
-    let env = [("DATA_DIR", data_dir.to_str().unwrap()), ("ADMIN_EMAIL", ADMIN_EMAIL), ("ADMIN_PASSWORD", PASSWORD)];
-    let output = run_to_end(node.home(), &["init"], &env, DONE_WITHIN).unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    run(node, &["init"], &[("ADMIN_EMAIL", ADMIN_EMAIL), ("ADMIN_PASSWORD", PASSWORD)]);
     let login = anonymous(node).login(ADMIN_EMAIL, PASSWORD).await.unwrap();
     let token = login.expect(200).unwrap().text("/token").unwrap();
     tokens.insert(data_dir, token.clone());
@@ -63,12 +61,17 @@ pub async fn balance(client: &Client, currency: &str) -> [String; 4] {
 
 /// Holds all journals of the node against their invariants: `metastamp audit` must find nothing. The node may run.
 pub fn audit_is_clean(node: &NodeProcess) {
+    run(node, &["audit"], &[]);
+}
+
+/// Runs a command that must succeed, on the documents of the node.
+fn run(node: &NodeProcess, args: &[&str], env: &[(&str, &str)]) {
     let names = ["MONGODB_URL", "MONGODB_DATABASE"];
     let told: Vec<_> = names.into_iter().filter_map(|name| Some((name, node.setting(name)?))).collect();
     let data_dir = node.data_dir();
-    let mut env = vec![("DATA_DIR", data_dir.to_str().unwrap())];
-    env.extend(told.iter().map(|(name, value)| (*name, value.as_str())));
-    let output = run_to_end(node.home(), &["audit"], &env, DONE_WITHIN).unwrap();
+    let mut all = vec![("DATA_DIR", data_dir.to_str().unwrap())];
+    all.extend(told.iter().map(|(name, value)| (*name, value.as_str())).chain(env.iter().copied()));
+    let output = run_to_end(node.home(), args, &all, DONE_WITHIN).unwrap();
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    assert_eq!(output.status.code(), Some(0), "{}{}", text(&output.stdout), text(&output.stderr));
+    assert!(output.status.success(), "{args:?}: {}{}", text(&output.stdout), text(&output.stderr));
 }

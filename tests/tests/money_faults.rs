@@ -9,6 +9,7 @@ use metastamp_chaos::servers::embedded;
 use metastamp_protocol::ObjectId;
 use metastamp_protocol::partner::UsageStatus;
 use metastamp_store::partners::UsageClaim;
+use metastamp_tests::cluster::metric_reaches;
 use metastamp_tests::kept::Kept;
 use metastamp_tests::money::{administrator, audit_is_clean, balance, book, key, post, read, user_id};
 use metastamp_tests::partners::{Partner, USAGE, creator, report};
@@ -55,7 +56,9 @@ async fn a_key_in_flight_is_answered_at_once_and_done_once() {
             let (client, path, key, body) = (client.clone(), path.to_owned(), key.clone(), body.clone());
             async move { post(&client, &path, &key, &body).await }
         });
-        // the twin that comes before the first would hang in its place: it is not waited for long
+        // with whoever asks, two requests are at work
+        metric_reaches(client, "http_requests_in_flight", &[], 2.0).await;
+        // should the twin still come before the first, it hangs in its place: it is not waited for long
         let hurried = client.clone().with_patience(Duration::from_millis(300));
         let twin = || async {
             let call = hurried.post(path).header("Idempotency-Key", &key).json(&body);
@@ -69,7 +72,11 @@ async fn a_key_in_flight_is_answered_at_once_and_done_once() {
         assert_eq!((reused.status, reused.code().as_str()), (422, "IDEMPOTENCY_KEY_REUSED"), "{reused}");
         held.unlock().unwrap();
         let first = first.await.unwrap();
-        let again = post(client, path, &key, &body).await.expect(200).unwrap().json().unwrap();
+        let done = || async {
+            let answer = post(client, path, &key, &body).await;
+            Ok((answer.status == 200).then(|| answer.json().unwrap()))
+        };
+        let again = eventually("it is done", WITHIN, done).await.unwrap();
         // had the twin come first, the first is the one that was told to ask again
         match first.status {
             201 => assert_eq!(again["id"], first.json().unwrap()["id"], "{first}"),
