@@ -74,10 +74,10 @@ impl Ledger for Shaky {
         // One read after the other, as servers do: rows may come between.
         let head = self.rows.lock().iter().max_by_key(|row| row.seq).cloned();
         self.dawdle().await;
-        let by_key = self.chosen(|row| keys.contains(&row.idempotency_key));
+        let of_transactions = self.chosen(|row| transactions.contains(&row.transaction_id));
         self.dawdle().await;
-        let look =
-            Look { head, by_key, of_transactions: self.chosen(|row| transactions.contains(&row.transaction_id)) };
+        let by_key = self.chosen(|row| keys.contains(&row.idempotency_key));
+        let look = Look { head, by_key, of_transactions };
         self.dawdle().await;
         Ok(look)
     }

@@ -72,7 +72,7 @@ fn pages_and_sums_of_a_wallet_are_read_from_indexes() {
         c.execute_batch(statistics).unwrap();
         let values = vec![wallet.to_hex().into(), 1_000_i64.into(), 20_i64.into()];
         let whole = plan(&c, &Statement { sql: WHOLE_PAGE.to_owned(), values });
-        assert!(whole.contains("INDEX wallet_transactions_ordinal (wallet_id=? AND ordinal<?)"), "{whole}");
+        assert!(whole.contains("(wallet_id=? AND ordinal<?)"), "{whole}");
         for query in queries(Some(wallet)) {
             let count = plan(&c, &counting_statement(&query));
             assert!(count.contains("USING COVERING INDEX wallet_transactions_sums (wallet_id=?"), "{count}");
@@ -105,12 +105,14 @@ fn what_older_versions_kept_finds_its_place() {
         let params = (Collection::Wallet.name(), id.to_hex(), bson::serialize_to_vec(&wallet).unwrap());
         c.execute("INSERT INTO plain_records VALUES (?1,?2,?3)", params).unwrap();
     }
-    let other = (Collection::Analytics.name(), "a", vec![5_u8, 0, 0, 0, 0]);
-    c.execute("INSERT INTO plain_records VALUES (?1,?2,?3)", other).unwrap();
+    let calculation = bson::doc! { "_id": one, "user_id": owner, "calculated_value": "1.50" };
+    let params = (Collection::Analytics.name(), one.to_hex(), bson::serialize_to_vec(&calculation).unwrap());
+    c.execute("INSERT INTO plain_records VALUES (?1,?2,?3)", params).unwrap();
     for _ in 0..2 {
         crate::documents::embedded::records::move_plain(&c).unwrap();
         let count = |sql: &str| c.query_row(sql, [], |row| row.get::<_, i64>(0)).unwrap();
-        assert_eq!(count("SELECT count(*) FROM plain_records"), 1);
+        assert_eq!(count("SELECT count(*) FROM plain_records"), 0);
+        assert_eq!(count("SELECT count(*) FROM analytics"), 1);
         assert_eq!(count("SELECT count(*) FROM wallets"), 2);
         assert_eq!(count("SELECT count(*) FROM wallets WHERE user_id IS NOT NULL"), 1);
     }

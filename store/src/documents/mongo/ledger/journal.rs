@@ -52,14 +52,14 @@ pub(super) async fn head(on: On, wallet_id: ObjectId) -> Attempt<Option<Row>> {
     Ok(on.all(WalletJournal, query).await?.pop())
 }
 
-/// The head first: what is in it the other two reads see as well. A row that comes after it is in the way of whoever
-/// writes without knowing it; a row that the head counts and the keys miss would refuse what it made itself.
+/// Keys last: whatever an order would be refused for, if it was the order itself that made it so, its key is found. Rows
+/// that come after the head are in the way of whoever writes without knowing them.
 pub(super) async fn look(on: On, wallet_id: ObjectId, keys: &[String], transactions: &[ObjectId]) -> Attempt<Look> {
     let transactions: Vec<_> = transactions.iter().map(|id| oid(*id)).collect();
     let by_key = rows_with(on.clone(), wallet_id, "idempotency_key", keys);
     let of_transactions = rows_with(on.clone(), wallet_id, "transaction_id", &transactions);
-    let head = head(on, wallet_id).await?;
-    let (by_key, of_transactions) = tokio::try_join!(by_key, of_transactions)?;
+    let (head, of_transactions) = tokio::try_join!(head(on, wallet_id), of_transactions)?;
+    let by_key = by_key.await?;
     Ok(Look { head, by_key, of_transactions })
 }
 
