@@ -24,8 +24,10 @@ use metrics::counter;
 use crate::metrics::{FENCED_WRITES_TOTAL, USAGE_EVENTS_TOTAL, USAGE_RESUMED_TOTAL};
 use crate::wallet::Wallets;
 
-/// How long nobody else goes on with an event that somebody is at: longer than all calls of a step may take together.
-pub const LEASE: Duration = Duration::from_secs(60);
+/// How long nobody else goes on with an event that somebody is at. A retry waits as long when a node dies over it.
+pub const LEASE: Duration = Duration::from_secs(20);
+/// How long one step may take: less, so that two do not work on it at once.
+const STEP_WITHIN: Duration = Duration::from_secs(14);
 /// Events taken up again in one pass, at once, and for how long at most.
 const PASS_MAX: u32 = 200;
 const AT_ONCE_MAX: usize = 8;
@@ -233,6 +235,11 @@ impl Usages {
     }
 
     async fn step(&self, event: UsageEvent) -> Result<UsageEvent> {
+        let stepped = tokio::time::timeout(STEP_WITHIN, self.take_step(event)).await;
+        stepped.unwrap_or(Err(UsageError::Failed(Failure::Timeout)))
+    }
+
+    async fn take_step(&self, event: UsageEvent) -> Result<UsageEvent> {
         let worker = event.worker.ok_or(UsageError::InFlight)?;
         match event.status {
             UsageStatus::Received => self.credit(event, worker).await,
