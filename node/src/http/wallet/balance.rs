@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
+use metastamp_protocol::Currency;
 use metastamp_protocol::http::wallet::{Balance, LastPayout, last_payout};
 use metastamp_protocol::ledger::Wallet;
-use metastamp_protocol::{Currency, Timestamp};
 
+use super::current;
 use crate::app::App;
 use crate::http::auth::caller;
 use crate::http::error::Result;
@@ -19,10 +20,7 @@ pub async fn balance(app: &Arc<App>, request: &mut Request) -> Result<Response> 
     let currency = params.currency().unwrap_or_default();
     params.end()?;
     let user_id = caller.user.id;
-    // The document for what is told beside the money: that it lags behind the journal for a moment does no harm.
-    let wallet = app.documents.wallet(user_id, Timestamp::now());
-    let (head, wallet) = tokio::join!(app.documents.head(user_id), wallet);
-    let (head, wallet) = (head?, wallet?);
+    let (wallet, head) = current(app, user_id).await?;
     let body = Balance {
         user_id,
         currency,
