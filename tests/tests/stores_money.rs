@@ -190,7 +190,7 @@ async fn no_fault_of_the_documents_loses_money_or_makes_any() {
     for task in tasks {
         told.extend(task.await.unwrap());
     }
-    assert!(told.len() >= 200, "nothing was tried: {told:?}");
+    assert!(told.len() >= 60, "nothing was tried: {} answers", told.len());
     adds_up(&crew, &partner, &told).await;
     audit_is_clean(&node);
 }

@@ -15,5 +15,5 @@ async fn a_wallet_loses_and_doubles_nothing_while_its_owners_die_and_wake_up() {
     let verdict = run(&plan, FleetOptions::default(), |line| eprintln!("wallet, seed {seed}: {line}")).await.unwrap();
     eprintln!("wallet, seed {seed}: {verdict}");
     assert!(verdict.holds(), "seed {seed}: {verdict}");
-    assert!(verdict.faults >= 4 && verdict.acknowledged > 500, "nothing was tried: {verdict}");
+    assert!(verdict.faults >= 4 && verdict.acknowledged > 100, "nothing was tried: {verdict}");
 }
