@@ -52,7 +52,7 @@ impl Default for Limits {
         Self {
             pixels_max: 100_000_000,
             side_px_max: 65_535,
-            decoded_bytes_max: 512 << 20,
+            decoded_bytes_max: 640 << 20,
             jpeg_scans_max: 500,
             exif_bytes_max: 1 << 20,
             text_bytes_max: 1 << 30,

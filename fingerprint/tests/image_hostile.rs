@@ -5,8 +5,8 @@ use std::fs;
 use std::io::Cursor;
 use std::path::Path;
 
+use libjpeg_turbo_rs::{Encoder, PixelFormat};
 use metastamp_fingerprint::{FingerprintError, ImageFingerprint, Limits, NoProgress, image};
-use turbojpeg::{Compressor, Image, PixelFormat};
 
 fn golden(name: &str) -> Vec<u8> {
     fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("golden").join(name)).unwrap()
@@ -146,11 +146,7 @@ fn lying_jpeg_headers_are_refused() {
 fn arithmetic_coding_is_read() {
     let rgb = ramp(200, 120);
     let encode = |arithmetic| {
-        let mut compressor = Compressor::new().unwrap();
-        compressor.set_quality(85).unwrap();
-        compressor.set_arithmetic(arithmetic).unwrap();
-        let picture = Image { pixels: &rgb[..], width: 200, pitch: 600, height: 120, format: PixelFormat::RGB };
-        compressor.compress_to_vec(picture).unwrap()
+        Encoder::new(&rgb, 200, 120, PixelFormat::Rgb).quality(85).arithmetic(arithmetic).encode().unwrap()
     };
     let (arithmetic, huffman) = (run(&encode(true)).unwrap(), run(&encode(false)).unwrap());
     assert_eq!(arithmetic.perceptual_hashes, huffman.perceptual_hashes);

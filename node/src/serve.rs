@@ -172,7 +172,10 @@ impl Node {
         }
         let missing = if config.fingerprinting { config.fingerprint.missing() } else { Vec::new() };
         for program in missing {
-            tracing::warn!(program, "is not installed: videos will have no fingerprint");
+            tracing::warn!(
+                program,
+                "is not installed: videos will have no fingerprint until it is; on Debian: apt-get install ffmpeg"
+            );
         }
         tracing::info!(address = %address, node = %node, cluster = link, "serving");
     }

@@ -2,11 +2,10 @@
 
 use std::io::{BufRead, ErrorKind, Seek};
 
-use ::image::codecs::jpeg::JpegDecoder;
 use ::image::codecs::png::PngDecoder;
 use ::image::codecs::webp::WebPDecoder;
 use ::image::{ColorType, ImageDecoder, ImageError, Limits as DecoderLimits};
-use turbojpeg::ScalingFactor;
+use libjpeg_turbo_rs::ScalingFactor;
 
 use super::pixels::{Layout, Pixels, take_buffer};
 use super::probe::{Format, Header, truncated};
@@ -37,11 +36,8 @@ pub(super) fn decode<R: BufRead + Seek>(
                 run(decoder, header, limits)
             }
             Format::Jpeg => {
-                if let Some(pixels) = turbo::decode(reader, header, factor, limits)? {
-                    return Ok(Decoded { pixels, exif: header.exif.clone() });
-                }
-                reader.rewind()?;
-                run(JpegDecoder::new(reader).map_err(translate)?, header, limits)
+                let pixels = turbo::decode(reader, header, factor, limits)?;
+                Ok(Decoded { pixels, exif: header.exif.clone() })
             }
             Format::WebP => run(WebPDecoder::new(reader).map_err(translate)?, header, limits),
         }
@@ -80,7 +76,7 @@ fn layout(color_type: ColorType) -> Layout {
         ColorType::L16 => (1, true),
         ColorType::La16 => (2, true),
         ColorType::Rgb16 => (3, true),
-        // `ColorType` is not exhaustive; the three decoders produce nothing else.
+        // `ColorType` is not exhaustive; the two decoders produce nothing else.
         _ => (4, true),
     };
     Layout { samples, wide }

@@ -2,7 +2,7 @@
 
 use ::image::codecs::png::{CompressionType, FilterType, PngEncoder};
 use ::image::{ExtendedColorType, ImageEncoder};
-use turbojpeg::{Compressor, Image, PixelFormat, Subsamp};
+use libjpeg_turbo_rs::{Encoder, PixelFormat, Subsampling};
 
 use crate::FingerprintError;
 
@@ -13,22 +13,13 @@ use crate::FingerprintError;
 /// When `rgb` does not hold `3 * width * height` values, or the size is beyond what JPEG can say.
 pub fn encode_jpeg(width: u32, height: u32, rgb: &[u8], quality: u8) -> Result<Vec<u8>, FingerprintError> {
     check(width, height, 3, rgb)?;
-    let image = Image {
-        pixels: rgb,
-        width: width as usize,
-        pitch: width as usize * 3,
-        height: height as usize,
-        format: PixelFormat::RGB,
-    };
-    let encode = || {
-        let mut compressor = Compressor::new()?;
-        compressor.set_quality(i32::from(quality.clamp(1, 100)))?;
-        compressor.set_subsamp(Subsamp::Sub2x2)?;
+    Encoder::new(rgb, width as usize, height as usize, PixelFormat::Rgb)
+        .quality(quality.clamp(1, 100))
+        .subsampling(Subsampling::S420)
         // Smaller tables for one more pass over the coefficients.
-        compressor.set_optimize(true)?;
-        compressor.compress_to_vec(image)
-    };
-    encode().map_err(|_| FingerprintError::malformed("picture could not be encoded"))
+        .optimize_huffman(true)
+        .encode()
+        .map_err(|_| FingerprintError::malformed("picture could not be encoded"))
 }
 
 /// A PNG file without metadata of `width` x `height` pixels; `channels` is 1 (grey), 3 (RGB) or 4 (RGB and alpha).

@@ -1,13 +1,14 @@
 //! Walks the markers of a JPEG file (ITU-T T.81, annex B).
 //!
-//! The decoder in use fills what is missing with grey. Pillow refuses such files and so do we: a
-//! file whose last scan is not followed by the end marker is truncated. On the way the Exif blocks are kept.
+//! The decoder fills what is missing with grey and steps over what it does not know. Pillow refuses such files and so do
+//! we: a file whose last scan is not followed by the end marker is truncated. On the way the Exif blocks are kept.
 
 use std::io::{BufRead, Read, Seek};
 
 use super::probe::{Format, Header, truncated};
 use crate::{FingerprintError, Limits};
 
+const START_OF_IMAGE: u8 = 0xd8;
 const START_OF_SCAN: u8 = 0xda;
 const END_OF_IMAGE: u8 = 0xd9;
 /// Application segment that Exif uses, and how it starts.
@@ -33,11 +34,18 @@ pub(super) fn header<R: BufRead + Seek>(reader: &mut R, limits: &Limits) -> Resu
     let mut marker = next_marker(reader)?;
     while marker != END_OF_IMAGE {
         match marker {
-            // Restart markers, TEM and a second start marker stand alone.
-            0x01 | 0xd0..=0xd8 => {}
+            // Restart markers and TEM stand alone.
+            0x01 | 0xd0..=0xd7 => {}
             0xc0..=0xc2 | 0xc9 | 0xca if frame.is_none() => frame = Some(start_of_frame(reader, marker)?),
             0xc3 | 0xc5..=0xc7 | 0xcb | 0xcd..=0xcf => {
                 return Err(FingerprintError::unsupported("jpeg image uses a rare coding that is not supported"));
+            }
+            0xc0..=0xc2 | 0xc9 | 0xca | START_OF_IMAGE => {
+                return Err(FingerprintError::malformed("file holds two jpeg images in one"));
+            }
+            // What libjpeg, and so Pillow, refuses: reserved codes and those of hierarchical files and of extensions.
+            0x02..=0xbf | 0xc8 | 0xde | 0xdf | 0xf0..=0xfd => {
+                return Err(FingerprintError::malformed("jpeg image has an unknown segment"));
             }
             APP1 => application_segment(reader, &mut exif, limits)?,
             _ => skip_segment(reader)?,
@@ -78,14 +86,16 @@ fn to_header(frame: &Frame, scans: u32) -> Result<Header, FingerprintError> {
             format!("jpeg image has {scans} scans, too many for its size"),
         ));
     }
-    // A file of several scans keeps all its 16-bit coefficients until the last one.
-    let coefficients = if frame.progressive || scans > 1 { 2 * u64::from(frame.components) } else { 0 };
+    // The samples of each component stand beside the pixels that are made of them, and before that beside the 16-bit
+    // coefficients, which a file of several scans keeps until its last one.
+    let samples = u64::from(frame.components);
+    let coefficients = if frame.progressive || scans > 1 { 2 * samples } else { 0 };
     Ok(Header {
         format: Format::Jpeg,
         width: frame.width,
         height: frame.height,
         mode,
-        decode_bytes_per_px: output_bytes + coefficients,
+        decode_bytes_per_px: samples + coefficients.max(output_bytes),
         end: 0,
         exif: None,
     })

@@ -3,7 +3,7 @@
 use std::io::{BufRead, Seek, SeekFrom};
 
 use serde::Serialize;
-use turbojpeg::ScalingFactor;
+use libjpeg_turbo_rs::ScalingFactor;
 
 use super::decode::{self, Decoded};
 use super::probe::{self, Format, Header};
@@ -67,7 +67,7 @@ pub fn exact_hashes<R: BufRead + Seek>(mut reader: R, limits: &Limits) -> Result
     let file_size = reader.seek(SeekFrom::End(0))?;
     reader.rewind()?;
     let header = probe::probe(&mut reader, file_size, limits)?;
-    let Decoded { pixels, .. } = decode::decode(&mut reader, &header, ScalingFactor::ONE, limits)?;
+    let Decoded { pixels, .. } = decode::decode(&mut reader, &header, ScalingFactor::default(), limits)?;
     let mut square = ToSquare::new(pixels.width, pixels.height, pixels.channels, NORMAL_SIDE_PX, Filter::Lanczos);
     for row in pixels.rows() {
         square.row(row);
@@ -78,7 +78,8 @@ pub fn exact_hashes<R: BufRead + Seek>(mut reader: R, limits: &Limits) -> Result
 /// The smallest of the factors that the decoder has fast code for.
 fn factor(header: &Header) -> ScalingFactor {
     let shortest = header.width.min(header.height) as usize;
-    let factors = [ScalingFactor::ONE_EIGHTH, ScalingFactor::ONE_QUARTER, ScalingFactor::ONE_HALF];
-    let fitting = factors.into_iter().find(|factor| factor.scale(shortest) >= SIDE_PX_MIN);
-    fitting.filter(|_| header.format == Format::Jpeg).unwrap_or(ScalingFactor::ONE)
+    // 1/8, 1/4, 1/2
+    let mut factors = ScalingFactor::SUPPORTED.into_iter().rev().filter(|factor| factor.num() == 1 && factor.denom() > 1);
+    let fitting = factors.find(|factor| factor.scale_dim(shortest) >= SIDE_PX_MIN);
+    fitting.filter(|_| header.format == Format::Jpeg).unwrap_or_default()
 }

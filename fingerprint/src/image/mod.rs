@@ -28,7 +28,7 @@ use std::io::{BufRead, Seek, SeekFrom};
 
 use serde::Serialize;
 use serde_json::json;
-use turbojpeg::ScalingFactor;
+use libjpeg_turbo_rs::ScalingFactor;
 
 pub use encode::{encode_jpeg, encode_png};
 pub use matching::{MatchingHashes, exact_hashes, matching_hashes};
@@ -134,7 +134,7 @@ pub fn fingerprint<R: BufRead + Seek>(
     reader.rewind()?;
     let header = probe::probe(&mut reader, file_size, limits)?;
     step(progress, 5)?;
-    let Decoded { mut pixels, exif } = decode::decode(&mut reader, &header, ScalingFactor::ONE, limits)?;
+    let Decoded { mut pixels, exif } = decode::decode(&mut reader, &header, ScalingFactor::default(), limits)?;
     step(progress, 50)?;
     let exif = exif.as_deref().map(exif::read).unwrap_or_default();
     let orientation = Orientation::from_exif(exif.orientation);

@@ -1,78 +1,75 @@
-//! JPEG through libjpeg-turbo, set up as Pillow does: accurate transform, smooth colour upsampling.
+//! JPEG through libjpeg-turbo, set up as Pillow does: accurate transform, smooth colour upsampling, smoothed blocks where
+//! a progressive file lacks detail, and on across damage.
 
 use std::io::{Read, Seek, SeekFrom};
 
-use turbojpeg::{Decompressor, Error, Image, PixelFormat, ScalingFactor};
+use libjpeg_turbo_rs::{DecodeLimits, DecodeWarning, Decoder, JpegError, PixelFormat, ScalingFactor};
 
 use super::pixels::{Layout, Pixels, take_buffer};
-use super::probe::{Header, truncated};
+use super::probe::Header;
 use crate::{FingerprintError, Limits};
-
-/// What libjpeg says of damage that it decodes across; Pillow does not even look at it. The last one is ours to refuse:
-/// it means that the file ends early.
-const WARNINGS: [&str; 6] = [
-    "Corrupt JPEG data",
-    "Inconsistent progression",
-    "Invalid SOS parameters",
-    "Application transferred too",
-    "Unknown Adobe color",
-    "Warning: unknown JFIF",
-];
 
 /// Decodes the JPEG image that starts `reader`. `factor` other than one gives a smaller picture at a fraction of the
 /// time.
-///
-/// `None` when the file needs another decoder: its header has an oddity before which this one stops.
 pub(super) fn decode<R: Read + Seek>(
     reader: &mut R,
     header: &Header,
     factor: ScalingFactor,
     limits: &Limits,
-) -> Result<Option<Pixels>, FingerprintError> {
+) -> Result<Pixels, FingerprintError> {
     let mut file = Vec::new();
     reader.seek(SeekFrom::Start(0))?;
     reader.take(header.end).read_to_end(&mut file)?;
-    let mut decompressor = Decompressor::new().map_err(|_| corrupt())?;
-    let Ok(found) = decompressor.read_header(&file) else { return Ok(None) };
-    if (found.width, found.height) != (header.width as usize, header.height as usize) {
+    let mut decoder = Decoder::new_with_limits(&file, decode_limits(limits)).map_err(refused)?;
+    let frame = decoder.header();
+    if (u32::from(frame.width), u32::from(frame.height)) != (header.width, header.height) {
         return Err(FingerprintError::malformed("image declares two different sizes"));
     }
-    let scans = limits.jpeg_scans_max;
-    decompressor.set_scan_limit(scans).and_then(|()| decompressor.set_scaling_factor(factor)).map_err(|_| corrupt())?;
-    let (width, height) = (factor.scale(found.width), factor.scale(found.height));
-    let format = match header.mode {
-        "L" => PixelFormat::GRAY,
-        "CMYK" => PixelFormat::CMYK,
-        _ => PixelFormat::RGB,
+    let (format, samples) = match header.mode {
+        "L" => (PixelFormat::Grayscale, 1),
+        "CMYK" => (PixelFormat::Cmyk, 3),
+        _ => (PixelFormat::Rgb, 3),
     };
-    let pitch = width * format.size();
-    let mut bytes = take_buffer(pitch * height);
-    if let Err(error) =
-        decompressor.decompress(&file, Image { pixels: bytes.as_mut_slice(), width, pitch, height, format })
-    {
-        check(&error)?;
+    decoder.set_output_format(format);
+    decoder.set_scale(factor);
+    decoder.set_lenient(true);
+    decoder.set_block_smoothing(true);
+    let (width, height) = (decoder.output_width(), decoder.output_height());
+    let mut bytes = take_buffer(width * height * format.bytes_per_pixel());
+    let found = decoder.decode_image_into(&mut bytes).map_err(refused)?;
+    // Only what libjpeg-turbo decodes as well: what takes its place here would be grey.
+    if found.warnings.iter().any(|warning| matches!(warning, DecodeWarning::UnsupportedRecovered { .. })) {
+        return Err(unsupported());
     }
-    if format == PixelFormat::CMYK {
+    if format == PixelFormat::Cmyk {
         cmyk_to_rgb(&mut bytes);
     }
-    let samples = if format == PixelFormat::GRAY { 1 } else { 3 };
-    Ok(Some(Pixels::new(width, height, Layout { samples, wide: false }, bytes)))
+    Ok(Pixels::new(width, height, Layout { samples, wide: false }, bytes))
 }
 
-/// Lets pass what is only a warning: the picture is there.
-fn check(error: &Error) -> Result<(), FingerprintError> {
-    let Error::TurboJpegError(message) = error else { return Err(corrupt()) };
-    if WARNINGS.iter().any(|warning| message.contains(warning)) {
-        Ok(())
-    } else if message.contains("Premature end") {
-        Err(truncated())
-    } else {
-        Err(corrupt())
+/// The decoder's own limits, as wide as those that the header was held against.
+fn decode_limits(limits: &Limits) -> DecodeLimits {
+    DecodeLimits {
+        max_width: limits.side_px_max as usize,
+        max_height: limits.side_px_max as usize,
+        max_pixels: limits.pixels_max,
+        max_scans: limits.jpeg_scans_max as usize,
+        max_memory: None,
     }
 }
 
-fn corrupt() -> FingerprintError {
-    FingerprintError::malformed("image data is corrupt")
+fn refused(error: JpegError) -> FingerprintError {
+    match error {
+        JpegError::Unsupported(_) => unsupported(),
+        JpegError::AllocationFailed { .. } => {
+            FingerprintError::limit("decoded_bytes_max", "image needs more memory to decode than there is")
+        }
+        _ => FingerprintError::malformed("image data is corrupt"),
+    }
+}
+
+fn unsupported() -> FingerprintError {
+    FingerprintError::unsupported("image uses a variant that is not supported")
 }
 
 /// Pillow's way: samples are inverted, as Adobe writes them, then `black - black * ink / 255`, rounded.
