@@ -36,6 +36,22 @@ quick:
 crate NAME *ARGS:
     cargo test --package metastamp-{{NAME}} {{ARGS}}
 
+# tests of the whole by name, for example `just whole payouts::` (on servers: METASTAMP_TEST_STORES=servers just whole payouts::)
+whole FILTER *ARGS:
+    cargo build --workspace --bins
+    cargo test --workspace --test main -- {{FILTER}} {{ARGS}}
+
+# all tests on embedded stores, each killed when it hangs, and the slowest of them (needs cargo-nextest)
+nextest *ARGS:
+    cargo build --workspace --bins
+    cargo build --workspace --features metastamp-node/unfenced --bin metastamp-unfenced
+    cargo nextest run --workspace {{ARGS}}
+    scripts/slowest.py target/nextest/default/junit.xml
+
+# install the servers that tests start into target/servers
+servers:
+    scripts/test.sh --servers
+
 # clippy as the tests run it
 lint:
     cargo clippy --workspace --all-targets -- -D warnings
@@ -44,7 +60,7 @@ lint:
 fmt:
     cargo fmt --all
 
-# licences, advisories and bans of the dependencies (needs cargo-deny)
+# licences, sources, bans and advisories of the dependencies (needs cargo-deny)
 deny:
     cargo deny check
 

@@ -57,6 +57,6 @@ async fn run(target: &Target, strict: bool) {
     let objects = target.objects();
     contract::contract(objects.clone(), strict).await;
     bucket::contract(&objects).await;
-    uploads::contract(objects.clone(), spool.path()).await;
+    uploads::contract(target, objects.clone(), spool.path()).await;
     protocol::contract(target, objects, strict).await;
 }

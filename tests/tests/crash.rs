@@ -8,7 +8,7 @@ use metastamp_chaos::node::{Pid, Signal, kill_process};
 use metastamp_chaos::scenario::kill;
 use metastamp_protocol::{ProcessingStatus, UploadStatus};
 use metastamp_store::objects::PART_BYTES;
-use metastamp_tests::cluster::{metric, turn};
+use metastamp_tests::cluster::{metric, metric_reaches, turn};
 use metastamp_tests::objects::ObjectStore;
 use metastamp_tests::raw::{self, Connection};
 use metastamp_tests::{
@@ -86,11 +86,9 @@ async fn half_a_body_leaves_nothing() {
         .collect();
     // the longest has more than one part of a multipart upload: kill when the first is there
     let store = ObjectStore::open(&node, &kept_asset.s3_bucket).await;
-    // on a server nobody sees parts: some time is given to send one
+    metric_reaches(&client, "store_call_duration_seconds_count", &[r#"op="upload_part""#], 1.0).await;
+    // on a server nobody sees parts
     let parts = || store.blobs(PART_BYTES);
-    if parts().is_none() {
-        tokio::time::sleep(Duration::from_secs(2)).await;
-    }
     let part_stored = || async { Ok(parts().is_none_or(|parts| parts > 0).then_some(())) };
     eventually("a part is stored", Duration::from_secs(10), part_stored).await.unwrap();
     restart_after_kill(&mut node);

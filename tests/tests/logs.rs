@@ -41,6 +41,14 @@ async fn lines_have_the_agreed_fields() {
 }
 
 #[tokio::test]
+async fn what_is_missing_is_said_at_the_start_with_what_installs_it() {
+    let node = start(NodeOptions::new().env("FFMPEG_PATH", "/nowhere/ffmpeg"));
+    let said = |line: &String| line.contains("/nowhere/ffmpeg") && line.contains("apt-get install ffmpeg");
+    let logged = || async { Ok(node.log().lines().iter().any(said).then_some(())) };
+    eventually("it is said", Duration::from_secs(5), logged).await.unwrap();
+}
+
+#[tokio::test]
 async fn each_request_is_one_line() {
     let node = start(NodeOptions::new());
     let client = member(&node).await;

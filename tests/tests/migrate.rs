@@ -2,13 +2,16 @@
 
 use std::path::Path;
 use std::process::{Command, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use metastamp_chaos::node::{binary, run_to_end};
 use metastamp_tests::kept::{Everything, Kept};
-use metastamp_tests::{accepted, media, member, start};
+use metastamp_tests::{DONE_WITHIN, accepted, media, member, start};
 
 use crate::backup::embedded;
+
+/// How often it is looked how far a move is.
+const POLL: Duration = Duration::from_millis(2);
 
 /// Embedded stores only, whatever other tests are on.
 fn metastamp(home: &Path, data: &Path, args: &[&str]) -> (i32, String) {
@@ -49,9 +52,11 @@ async fn a_move_that_is_killed_goes_on_and_ends_equal() {
         command.args(args).env_clear().env("DATA_DIR", &source).current_dir(home.path());
         let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
         let there = || target.join("metastamp.db").exists() && files_below(&target.join("objects")) > files;
+        let began = Instant::now();
         while !ended && !there() {
+            assert!(began.elapsed() < DONE_WITHIN, "{files} files were not moved");
             ended = child.try_wait().unwrap().is_some_and(|status| status.success());
-            std::thread::sleep(Duration::from_millis(2));
+            std::thread::sleep(POLL);
         }
         child.kill().unwrap();
         child.wait().unwrap();

@@ -4,12 +4,12 @@
 use std::time::Duration;
 
 use metastamp_chaos::check;
-use metastamp_chaos::history::{FaultKind, What};
+use metastamp_chaos::history::{Event, FaultKind, What};
 use metastamp_chaos::scenario::cluster::{Plan, Scenario, run};
 use metastamp_chaos::workload::{Crew, Target, record_jobs};
 use metastamp_chaos::{FleetOptions, History, Servers};
 use metastamp_tests::cluster::turn;
-use metastamp_tests::{NodeOptions, start};
+use metastamp_tests::{NodeOptions, eventually, start};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_power_cut_of_node_and_database_loses_nothing() {
@@ -20,7 +20,13 @@ async fn a_power_cut_of_node_and_database_loses_nothing() {
     let target = Target { name: "node".to_owned(), address: node.address() };
     let mut crew = Crew::start(&[target], 3, 0, 20_261_102, &history).await.unwrap();
     for round in 0..10u64 {
-        tokio::time::sleep(Duration::from_millis(300 + 137 * round)).await;
+        // a moment under load, another one each time
+        let (start, wanted) = (history.len(), 3 + round as usize % 4);
+        let acknowledged = || async {
+            let oks = |events: &[Event]| events.iter().filter(|event| matches!(event.what, What::Ok { .. })).count();
+            Ok((history.look_from(start, oks) >= wanted).then_some(()))
+        };
+        eventually("uploads are acknowledged", Duration::from_secs(30), acknowledged).await.unwrap();
         let action = format!("kill -9 of document server and node, round {round}");
         history.record(What::Fault { action, kind: FaultKind::Other, victim: String::new() });
         // at the same moment, in either order

@@ -14,6 +14,8 @@ use metastamp_tests::{Answer, Client, NodeOptions, NodeProcess, UploadFile, even
 const ANSWERED_WITHIN: Duration = Duration::from_secs(28);
 /// A server that is back is used again so soon.
 const RECOVERED_WITHIN: Duration = Duration::from_secs(5);
+/// Between two looks at a node whose servers are broken.
+const PACE: Duration = Duration::from_millis(200);
 const SLOW: Fault = Fault::Slow(Duration::from_secs(2));
 
 /// A node, its servers, and the ways between them.
@@ -71,7 +73,7 @@ impl Stage {
             if began.elapsed() > during {
                 return;
             }
-            tokio::time::sleep(Duration::from_millis(200)).await;
+            tokio::time::sleep(PACE).await;
         }
     }
 

@@ -22,8 +22,6 @@ const DONE_WITHIN: Duration = Duration::from_secs(120);
 const CLIENTS: usize = 6;
 /// What creator and partner have to begin with, in cents.
 const DEPOSIT: i64 = 999_999_900;
-/// Between two attempts.
-const PAUSE: Duration = Duration::from_millis(100);
 
 /// Who asks, and of whom.
 #[derive(Clone)]
@@ -42,8 +40,7 @@ struct Crew {
 impl Crew {
     /// Asks until there is an answer that is final. All others must be of the contract too, and in time.
     async fn ask(&self, client: &Client, path: &str, key: Option<&str>, body: &Value) -> Answer {
-        let began = Instant::now();
-        loop {
+        let attempt = || async {
             let sent = Instant::now();
             let call = client.post(path).json(body);
             let call = key.into_iter().fold(call, |call, key| call.header("Idempotency-Key", key));
@@ -53,13 +50,13 @@ impl Crew {
             if !again {
                 assert!(answer.status < 500, "a fault of a store is none of the node: {answer}");
                 self.done.fetch_add(1, Ordering::Relaxed);
-                return answer;
+                return Ok(Some(answer));
             }
             assert!(answer.header("retry-after").is_some(), "{answer}");
             self.refused.fetch_add(usize::from(answer.status == 503), Ordering::Relaxed);
-            assert!(began.elapsed() < DONE_WITHIN, "not done after {:?}: {answer}", began.elapsed());
-            tokio::time::sleep(PAUSE).await;
-        }
+            Ok(None)
+        };
+        eventually(path, DONE_WITHIN, attempt).await.unwrap()
     }
 
     async fn opened(&self, client: &Client, path: &str, body: &Value) -> (String, Value) {
@@ -111,6 +108,18 @@ impl Crew {
         [Told::Opened { key: format!("usage/{usage}"), cents: 300, id: id.clone() }, Told::Ended { id, end }]
     }
 
+    /// Answers so far, refusals too.
+    fn answers(&self) -> usize {
+        self.done.load(Ordering::Relaxed) + self.refused.load(Ordering::Relaxed)
+    }
+
+    /// So many more answers come while something is as it is.
+    async fn meets(&self, what: &str, answers: usize) {
+        let wanted = self.answers() + answers;
+        let met = || async { Ok((self.answers() >= wanted).then_some(())) };
+        eventually(&format!("{answers} answers meet {what}"), ANSWERED_WITHIN, met).await.unwrap();
+    }
+
     /// Some more is done, now that nothing is broken.
     async fn goes_on(&self, after: &str) {
         let (began, wanted) = (Instant::now(), self.done.load(Ordering::Relaxed) + 4 * CLIENTS);
@@ -125,13 +134,13 @@ fn text(body: &Value, name: &str) -> String {
     body[name].as_str().unwrap().to_owned()
 }
 
-/// `times` short faults, with some time to work in between.
-async fn pulses(proxy: &Proxy, fault: Fault, times: usize) {
+/// `times` short faults, each met by somebody, with some work in between.
+async fn pulses(crew: &Crew, proxy: &Proxy, fault: Fault, times: usize) {
     for _ in 0..times {
         proxy.set(fault);
-        tokio::time::sleep(Duration::from_millis(60)).await;
+        crew.meets("a pulse", 1).await;
         proxy.set(Fault::Pass);
-        tokio::time::sleep(Duration::from_millis(120)).await;
+        crew.meets("the time between pulses", 2).await;
     }
 }
 
@@ -139,25 +148,25 @@ async fn break_the_way(crew: &Crew, server: &mut DocumentServer, proxy: &Proxy) 
     crew.goes_on("nothing").await;
     // before a write: there is nobody to write to
     proxy.set(Fault::Refuse);
-    tokio::time::sleep(Duration::from_secs(2)).await;
+    crew.meets("a server nobody reaches", 4 * CLIENTS).await;
     proxy.set(Fault::Pass);
     crew.goes_on("no connections").await;
     // during one: the connection ends in the middle of it
     for _ in 0..30 {
         proxy.cut();
-        tokio::time::sleep(Duration::from_millis(80)).await;
+        crew.meets("a cut", 1).await;
     }
     crew.goes_on("connections that were cut").await;
     // after one: the server has done it, and nobody is told
-    pulses(proxy, Fault::Mute, 15).await;
+    pulses(crew, proxy, Fault::Mute, 15).await;
     crew.goes_on("answers that were dropped").await;
     proxy.set(Fault::Slow(Duration::from_secs(2)));
-    tokio::time::sleep(Duration::from_secs(7)).await;
+    crew.meets("a slow server", CLIENTS).await;
     proxy.set(Fault::Pass);
     crew.goes_on("a slow server").await;
     tokio::task::block_in_place(|| server.kill());
     // meanwhile all is refused
-    tokio::time::sleep(Duration::from_secs(1)).await;
+    crew.meets("a dead server", 2 * CLIENTS).await;
     tokio::task::block_in_place(|| server.restart()).unwrap();
     crew.goes_on("a server that was killed").await;
 }

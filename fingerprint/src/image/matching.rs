@@ -2,8 +2,8 @@
 
 use std::io::{BufRead, Seek, SeekFrom};
 
-use serde::Serialize;
 use libjpeg_turbo_rs::ScalingFactor;
+use serde::Serialize;
 
 use super::decode::{self, Decoded};
 use super::probe::{self, Format, Header};
@@ -79,7 +79,8 @@ pub fn exact_hashes<R: BufRead + Seek>(mut reader: R, limits: &Limits) -> Result
 fn factor(header: &Header) -> ScalingFactor {
     let shortest = header.width.min(header.height) as usize;
     // 1/8, 1/4, 1/2
-    let mut factors = ScalingFactor::SUPPORTED.into_iter().rev().filter(|factor| factor.num() == 1 && factor.denom() > 1);
+    let mut factors =
+        ScalingFactor::SUPPORTED.into_iter().rev().filter(|factor| factor.num() == 1 && factor.denom() > 1);
     let fitting = factors.find(|factor| factor.scale_dim(shortest) >= SIDE_PX_MIN);
     fitting.filter(|_| header.format == Format::Jpeg).unwrap_or_default()
 }

@@ -26,9 +26,9 @@ mod turbo;
 
 use std::io::{BufRead, Seek, SeekFrom};
 
+use libjpeg_turbo_rs::ScalingFactor;
 use serde::Serialize;
 use serde_json::json;
-use libjpeg_turbo_rs::ScalingFactor;
 
 pub use encode::{encode_jpeg, encode_png};
 pub use matching::{MatchingHashes, exact_hashes, matching_hashes};

@@ -91,7 +91,7 @@ pub fn orbit_frame(width: u32, height: u32, turn: f64) -> RgbImage {
     let (near, far) = (moon(36.0, 2.0), moon(58.0, 1.0));
     RgbImage::from_fn(width, height, |px, py| {
         let (x, y) = (f64::from(px), f64::from(py));
-        let within = |(mx, my): (f64, f64), radius: f64| (x - mx).hypot(y - my) < radius;
+        let within = |(mx, my): (f64, f64), radius: f64| (x - mx).powi(2) + (y - my).powi(2) < radius.powi(2);
         match () {
             () if within(near, 5.0) => Rgb([250, 220, 120]),
             () if within(far, 7.0) => Rgb([150, 210, 250]),

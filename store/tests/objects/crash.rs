@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
+use metastamp_chaos::client::eventually;
 use metastamp_store::objects::Swept;
 
 use super::contract::read;
@@ -38,7 +39,14 @@ async fn acknowledged_objects_survive_kill_9() {
     let dir = root.path().join("objects");
     for round in 0..4 {
         let mut children: Vec<Child> = (0..2).map(|writer| spawn(root.path(), &format!("{round}-{writer}"))).collect();
-        tokio::time::sleep(Duration::from_millis(900 + 170 * round)).await;
+        // a moment while both write, another one each time
+        let wanted = 10 + 3 * round;
+        let written = || async {
+            let lines = |writer| std::fs::read(journal(root.path(), &format!("{round}-{writer}"))).unwrap_or_default();
+            let acknowledged = |writer| lines(writer).iter().filter(|byte| **byte == b'\n').count();
+            Ok((0..2).all(|writer| acknowledged(writer) >= wanted).then_some(()))
+        };
+        eventually("both writers write", Duration::from_secs(60), written).await.unwrap();
         children.iter_mut().for_each(|child| child.kill().unwrap());
         children.iter_mut().for_each(|child| assert!(!child.wait().unwrap().success()));
     }

@@ -7,6 +7,7 @@ use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use futures_util::StreamExt as _;
+use metastamp_chaos::client::eventually;
 use metastamp_store::StoreError;
 use metastamp_store::objects::{LocalS3, Objects, Swept};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -31,13 +32,8 @@ pub fn blobs(dir: &Path) -> Vec<PathBuf> {
 
 /// Unlinking happens after the answer.
 async fn blob_count_becomes(dir: &Path, count: usize) {
-    for _ in 0..100 {
-        if blobs(dir).len() == count {
-            return;
-        }
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
-    assert_eq!(blobs(dir).len(), count);
+    let unlinked = || async { Ok((blobs(dir).len() == count).then_some(())) };
+    eventually(&format!("{count} blobs"), Duration::from_secs(5), unlinked).await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
