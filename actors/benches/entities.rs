@@ -12,6 +12,7 @@ use metastamp_actors::{Deps, Settings, System};
 use metastamp_cluster::Cluster;
 use metastamp_protocol::cluster::Command;
 use metastamp_protocol::{FileKind, NewUpload, NodeRef, ObjectId};
+use metastamp_store::Stores;
 use metastamp_store::cache::embedded::EmbeddedCache;
 use metastamp_store::documents::embedded::EmbeddedDocuments;
 use metastamp_store::objects::{Objects, ObjectsConfig};
@@ -38,7 +39,7 @@ async fn run() {
         op_timeout: Duration::from_secs(1),
     });
     let system = System::start(Deps {
-        documents: Arc::new(EmbeddedDocuments::open(dir.path()).unwrap()),
+        stores: Stores::of(EmbeddedDocuments::open(dir.path()).unwrap()),
         cache: Arc::new(EmbeddedCache::open(dir.path()).unwrap()),
         objects,
         cluster: cluster.clone(),

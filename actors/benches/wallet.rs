@@ -19,12 +19,12 @@ use metastamp_cluster::Cluster;
 use metastamp_protocol::ledger::{LedgerAnswer, Order, OrderKind, TransactionType};
 use metastamp_protocol::{Amount, Currency, NodeRef, ObjectId, Timestamp};
 use metastamp_store::MongoSettings;
+use metastamp_store::Stores;
 use metastamp_store::cache::embedded::EmbeddedCache;
-use metastamp_store::documents::SharedDocuments;
 use metastamp_store::documents::embedded::EmbeddedDocuments;
 use metastamp_store::documents::mongo::MongoDocuments;
-use metastamp_store::ledger::HistoryQuery;
 use metastamp_store::objects::{Objects, ObjectsConfig};
+use metastamp_store::ports::HistoryQuery;
 
 const CLIENTS: usize = 64;
 const RUN: Duration = Duration::from_secs(5);
@@ -43,8 +43,8 @@ fn main() {
     println!("| store | wallets | orders in one write | committed a second | p50 ms | p99 ms | x one by one |");
     println!("| --- | --- | --- | --- | --- | --- | --- |");
     let mut reads = runtime.block_on(async {
-        let documents: SharedDocuments = Arc::new(EmbeddedDocuments::open(&dir.path().join("documents")).unwrap());
-        measure("embedded", documents, dir.path(), LONG).await
+        let stores = Stores::of(EmbeddedDocuments::open(&dir.path().join("documents")).unwrap());
+        measure("embedded", stores, dir.path(), LONG).await
     });
     let server = DocumentServer::start().unwrap();
     let settings = MongoSettings {
@@ -57,19 +57,19 @@ fn main() {
         call_within: Duration::from_secs(5),
     };
     reads.extend(runtime.block_on(async {
-        let documents: SharedDocuments = Arc::new(MongoDocuments::connect(settings).await.unwrap());
-        documents.prepare().await.unwrap();
-        measure("server", documents, dir.path(), LONG_ON_SERVER).await
+        let stores = Stores::of(MongoDocuments::connect(settings).await.unwrap());
+        stores.records.prepare().await.unwrap();
+        measure("server", stores, dir.path(), LONG_ON_SERVER).await
     }));
     println!("\n| store | read | p50 ms | p99 ms |\n| --- | --- | --- | --- |");
     reads.iter().for_each(|line| println!("{line}"));
 }
 
-async fn measure(store: &str, documents: SharedDocuments, dir: &Path, long: usize) -> Vec<String> {
+async fn measure(store: &str, stores: Stores, dir: &Path, long: usize) -> Vec<String> {
     for wallets in [1, WALLETS] {
         let mut alone = None;
         for group_max in [1, GROUP_MAX] {
-            let system = start(documents.clone(), dir, group_max).await;
+            let system = start(stores.clone(), dir, group_max).await;
             let Load { per_second, p50, p99 } = load(&system.wallets, wallets).await;
             let base = *alone.get_or_insert(per_second);
             let ratio = per_second / base;
@@ -77,13 +77,13 @@ async fn measure(store: &str, documents: SharedDocuments, dir: &Path, long: usiz
             system.drain(Duration::from_secs(5)).await;
         }
     }
-    let system = start(documents.clone(), dir, GROUP_MAX).await;
-    let lines = reads(store, &documents, &system.wallets, long).await;
+    let system = start(stores.clone(), dir, GROUP_MAX).await;
+    let lines = reads(store, &stores, &system.wallets, long).await;
     system.drain(Duration::from_secs(5)).await;
     lines
 }
 
-async fn start(documents: SharedDocuments, dir: &Path, wallet_group_max: usize) -> System {
+async fn start(stores: Stores, dir: &Path, wallet_group_max: usize) -> System {
     let objects = Objects::new(ObjectsConfig {
         endpoint: Some("http://127.0.0.1:9".to_owned()),
         public_endpoint: None,
@@ -96,7 +96,7 @@ async fn start(documents: SharedDocuments, dir: &Path, wallet_group_max: usize) 
     let cluster = Cluster::alone(NodeRef { node_id: "bench".to_owned(), generation: 1 });
     let settings = Settings { fingerprinting: false, wallet_group_max, ..Settings::new(dir.to_owned()) };
     let cache = Arc::new(EmbeddedCache::open(dir).unwrap());
-    System::start(Deps { documents, cache, objects, cluster, settings }).await.unwrap()
+    System::start(Deps { stores, cache, objects, cluster, settings }).await.unwrap()
 }
 
 struct Load {
@@ -143,9 +143,9 @@ async fn order(wallets: &Wallets, wallet_id: ObjectId, key: &str) {
 }
 
 /// Balance, and pages of a long history.
-async fn reads(store: &str, documents: &SharedDocuments, wallets: &Wallets, long: usize) -> Vec<String> {
+async fn reads(store: &str, stores: &Stores, wallets: &Wallets, long: usize) -> Vec<String> {
     let wallet_id = ObjectId::generate();
-    documents.wallet(wallet_id, Timestamp::now()).await.unwrap();
+    stores.ledger.wallet(wallet_id, Timestamp::now()).await.unwrap();
     let filling = (0..GROUP_MAX).map(|client| {
         let wallets = wallets.clone();
         tokio::spawn(async move {
@@ -157,12 +157,12 @@ async fn reads(store: &str, documents: &SharedDocuments, wallets: &Wallets, long
     for client in filling.collect::<Vec<_>>() {
         client.await.unwrap();
     }
-    documents.project(wallet_id).await.unwrap();
+    stores.ledger.project(wallet_id).await.unwrap();
     let mut lines = Vec::new();
     let mut waits = Vec::new();
     for _ in 0..READS {
         let asked = Instant::now();
-        assert!(documents.head(wallet_id).await.unwrap().is_some());
+        assert!(stores.ledger.head(wallet_id).await.unwrap().is_some());
         waits.push(asked.elapsed());
     }
     lines.push(line(store, "balance", waits));
@@ -173,7 +173,7 @@ async fn reads(store: &str, documents: &SharedDocuments, wallets: &Wallets, long
             let mut waits = Vec::new();
             for _ in 0..PAGES {
                 let asked = Instant::now();
-                let page = documents.history(query, skip, 50).await.unwrap();
+                let page = stores.ledger.history(query, skip, 50).await.unwrap();
                 assert_eq!((page.items.len(), page.total), (50, long as u64));
                 waits.push(asked.elapsed());
             }

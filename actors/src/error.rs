@@ -36,6 +36,7 @@ impl From<ActorError> for Failure {
             ActorError::Store(StoreError::Fenced { what }) => Failure::Fenced(what.to_owned()),
             ActorError::Store(StoreError::NotFound { what }) => Failure::NotFound(what.to_owned()),
             ActorError::Store(StoreError::Unavailable(reason)) => Failure::Unavailable(reason),
+            ActorError::Store(error @ StoreError::NewerVersion { .. }) => Failure::NewerVersion(error.to_string()),
             ActorError::Store(error) => Failure::Internal(error.to_string()),
         }
     }

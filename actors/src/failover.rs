@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use metastamp_cluster::{MemberState, SharedView, View};
 use metastamp_protocol::{NodeRef, Timestamp};
-use metastamp_store::documents::SharedDocuments;
+use metastamp_store::Stores;
 use metrics::counter;
 use parking_lot::Mutex;
 use ractor::{Actor, ActorProcessingErr, ActorRef};
@@ -52,7 +52,7 @@ impl Caution {
 type Living = BTreeMap<String, i64>;
 
 pub(crate) struct Failover {
-    pub documents: SharedDocuments,
+    pub stores: Stores,
     pub view: watch::Receiver<SharedView>,
     /// Outlives the actor: a death while it was restarted is still seen.
     pub living: Arc<Mutex<Living>>,
@@ -142,7 +142,7 @@ impl Failover {
                 // Heard of again before anything was done to it.
                 continue;
             }
-            match self.documents.release_claims_of(&owed.node, Timestamp::now()).await {
+            match self.stores.jobs.release_claims_of(&owed.node, Timestamp::now()).await {
                 Ok(jobs) => {
                     counter!(FINGERPRINT_JOBS_RETURNED_TOTAL).increment(jobs);
                     tracing::info!(node = %owed.node, jobs, "a member is dead, its jobs are back in the queue");

@@ -8,8 +8,8 @@ pub mod state;
 mod worker;
 
 use metastamp_protocol::{NodeRef, ObjectId};
+use metastamp_store::Stores;
 use metastamp_store::cache::SharedCache;
-use metastamp_store::documents::SharedDocuments;
 use metastamp_store::objects::Objects;
 
 use crate::Settings;
@@ -33,7 +33,7 @@ pub fn first_answer_key(fingerprint_id: ObjectId) -> String {
 /// What jobs work with.
 #[derive(Clone)]
 pub(crate) struct Tools {
-    pub documents: SharedDocuments,
+    pub stores: Stores,
     pub cache: SharedCache,
     pub objects: Objects,
     pub node: NodeRef,

@@ -12,27 +12,31 @@ use crate::upload::Sessions;
 /// Cheap to clone.
 #[derive(Clone)]
 pub(crate) struct LoadReport {
-    pub cluster: Cluster,
+    cluster: Cluster,
     /// `None` when fingerprinting is switched off here: such a node is never idle.
-    pub pool: Option<Pool>,
-    pub sessions: Sessions,
-    pub jobs: Registry<JobActor>,
-    /// Workers that were busy when it was last told.
-    pub told: Arc<AtomicUsize>,
+    pool: Option<Pool>,
+    sessions: Sessions,
+    jobs: Registry<JobActor>,
+    /// Workers that were busy in the last report.
+    busy: Arc<AtomicUsize>,
 }
 
 impl LoadReport {
-    /// Tells at once when workers were taken or freed; the rest is for the next beat.
-    pub fn tell_if_changed(&self) {
+    pub fn new(cluster: Cluster, pool: Option<Pool>, sessions: Sessions, jobs: Registry<JobActor>) -> Self {
+        Self { cluster, pool, sessions, jobs, busy: Arc::default() }
+    }
+
+    /// At once when workers were taken or freed; the rest is for the next beat.
+    pub fn publish_if_changed(&self) {
         let busy = self.pool.as_ref().map_or(0, Pool::busy);
-        if self.told.load(Ordering::Relaxed) != busy {
-            self.tell();
+        if self.busy.load(Ordering::Relaxed) != busy {
+            self.publish();
         }
     }
 
-    pub fn tell(&self) {
+    pub fn publish(&self) {
         let busy = self.pool.as_ref().map_or(0, Pool::busy);
-        self.told.store(busy, Ordering::Relaxed);
+        self.busy.store(busy, Ordering::Relaxed);
         let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
         self.cluster.set_load(Load {
             workers: count(self.pool.as_ref().map_or(0, Pool::workers)),

@@ -15,6 +15,7 @@ use ractor::{
     ACTIVE_STATES, Actor, ActorCell, ActorId, ActorProcessingErr, ActorRef, RpcReplyPort, SpawnErr, SupervisionEvent,
 };
 use tokio::sync::Semaphore;
+use tokio::task::JoinHandle;
 
 use crate::ActorError;
 use crate::error::Result;
@@ -47,6 +48,36 @@ impl<M> Slot<M> {
 impl<M> Clone for Slot<M> {
     fn clone(&self) -> Self {
         Self { actor: self.actor.clone(), mailbox: self.mailbox.clone() }
+    }
+}
+
+/// How long an entity that nobody asks stays in memory; at most twice as long.
+const IDLE_MAX: Duration = Duration::from_secs(120);
+
+/// The idle timer of one entity. It beats every [`IDLE_MAX`]; an entity that was asked nothing from one beat to the next
+/// may leave memory.
+pub(crate) struct Idle {
+    used: bool,
+    beat: JoinHandle<()>,
+}
+
+impl Idle {
+    /// `beat` is the message that the entity gets from it.
+    pub fn start<M: ractor::Message>(myself: &ActorRef<M>, beat: fn() -> M) -> Self {
+        Self { used: true, beat: myself.send_interval(IDLE_MAX, beat) }
+    }
+
+    /// To be called for every message; true when it is a beat, and nothing came since the one before.
+    pub fn is_over(&mut self, is_beat: bool) -> bool {
+        let over = is_beat && !self.used;
+        self.used = !is_beat;
+        over
+    }
+}
+
+impl Drop for Idle {
+    fn drop(&mut self) {
+        self.beat.abort();
     }
 }
 
@@ -179,7 +210,7 @@ struct Activate<E: Entity> {
 }
 impl<E: Entity> ractor::Message for Activate<E> {}
 
-/// Spawns the entities and is told when they end.
+/// Spawns the entities and is notified when they end.
 struct Keeper<E: Entity>(Registry<E>);
 
 impl<E: Entity> Actor for Keeper<E> {
@@ -204,8 +235,8 @@ impl<E: Entity> Actor for Keeper<E> {
         Activate { id, args, reply }: Activate<E>,
         ids: &mut Self::State,
     ) -> std::result::Result<(), ActorProcessingErr> {
-        let known = self.0.shared.slots.read().get(&id).filter(|slot| slot.is_open()).cloned();
-        let slot = match known {
+        let active = self.0.shared.slots.read().get(&id).filter(|slot| slot.is_open()).cloned();
+        let slot = match active {
             Some(slot) => Ok(slot),
             None => Actor::spawn_linked(None, self.0.entity.clone(), args, myself.get_cell())
                 .await

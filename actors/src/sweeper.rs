@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use metastamp_protocol::Timestamp;
 use metastamp_protocol::files::owner_key;
+use metastamp_store::Stores;
 use metastamp_store::cache::SharedCache;
-use metastamp_store::documents::SharedDocuments;
 use metastamp_store::objects::Objects;
 use metrics::{counter, gauge};
 use ractor::{Actor, ActorProcessingErr, ActorRef};
@@ -36,7 +36,7 @@ pub const LEASE: &str = "sweeper";
 const LEASE_INTERVALS: u32 = 3;
 
 pub(crate) struct Sweeper {
-    documents: SharedDocuments,
+    stores: Stores,
     cache: SharedCache,
     objects: Objects,
     node: metastamp_protocol::NodeRef,
@@ -58,9 +58,9 @@ pub(crate) struct State {
 
 impl Sweeper {
     pub fn new(deps: &Deps) -> Self {
-        let usages = Usages::new(Wallets::new(deps.cluster.clone()), deps.documents.clone());
+        let usages = Usages::new(Wallets::new(deps.cluster.clone()), deps.stores.clone());
         Self {
-            documents: deps.documents.clone(),
+            stores: deps.stores.clone(),
             cache: deps.cache.clone(),
             objects: deps.objects.clone(),
             node: deps.cluster.local().clone(),
@@ -103,7 +103,7 @@ impl Sweeper {
         // One node at a time does the rest. The lease only saves work: every step is safe to do twice.
         let ttl = self.settings.sweep_every * LEASE_INTERVALS;
         // a node that starts again goes on with its own
-        let ours = self.documents.take_lease(LEASE, &self.node.node_id, now, ttl).await;
+        let ours = self.stores.leases.take_lease(LEASE, &self.node.node_id, now, ttl).await;
         gauge!(SWEEPER_LEASE).set(if matches!(ours, Ok(true)) { 1.0 } else { 0.0 });
         if !ours? {
             // what this node found is told by another one now
@@ -113,17 +113,18 @@ impl Sweeper {
         // One step that fails must not keep the others from being done.
         result = result.and(self.remove_garbage(state.last, now).await);
         let ended = now.minus(REVOCATIONS_KEPT);
-        result = result.and(self.documents.forget_revocations(ended).await.map(drop).map_err(Into::into));
-        result = result.and(self.documents.forget_uploads(now.minus(ENDED_KEPT)).await.map(drop).map_err(Into::into));
+        result = result.and(self.stores.logins.forget_revocations(ended).await.map(drop).map_err(Into::into));
+        result =
+            result.and(self.stores.uploads.forget_uploads(now.minus(ENDED_KEPT)).await.map(drop).map_err(Into::into));
         let resumed = self.usages.resume().await.map_err(|error| ActorError::Refused(error.to_string().into()));
         result = result.and(resumed.map(drop));
-        result = result.and(state.orphans.pass(&self.documents, &self.objects, &self.settings, now).await);
+        result = result.and(state.orphans.pass(&self.stores, &self.objects, &self.settings, now).await);
         result.and(self.cache.sweep().await.map_err(Into::into))
     }
 
     async fn discard_abandoned(&self, now: Timestamp) -> Result<()> {
-        for session in self.documents.abandoned_uploads(now, &self.node, PASS_MAX).await? {
-            if !self.documents.discard_abandoned(&session, now).await? {
+        for session in self.stores.uploads.abandoned_uploads(now, &self.node, PASS_MAX).await? {
+            if !self.stores.uploads.discard_abandoned(&session, now).await? {
                 continue;
             }
             counter!(SWEPT_TOTAL, "what" => "session").increment(1);
@@ -135,7 +136,7 @@ impl Sweeper {
     /// Each object is removed when it is first seen here, and once more when no upload can be that old: a writer that
     /// was taken for dead may still have been at it.
     async fn remove_garbage(&self, last: Timestamp, now: Timestamp) -> Result<()> {
-        let garbage = self.documents.garbage(PASS_MAX).await?;
+        let garbage = self.stores.uploads.garbage(PASS_MAX).await?;
         gauge!(GARBAGE_OBJECTS).set(garbage.len() as f64);
         for item in garbage {
             let final_look = item.since <= now.minus(self.settings.upload_time_max);
@@ -150,12 +151,12 @@ impl Sweeper {
     }
 
     async fn remove(&self, s3_key: &str, final_look: bool) -> Result<()> {
-        if !self.documents.key_is_used(owner_key(s3_key)).await? {
+        if !self.stores.uploads.key_is_used(owner_key(s3_key)).await? {
             self.objects.abort_multiparts(s3_key).await?;
             self.objects.delete(s3_key).await?;
         }
         if final_look {
-            self.documents.forget_garbage(s3_key).await?;
+            self.stores.uploads.forget_garbage(s3_key).await?;
             counter!(SWEPT_TOTAL, "what" => "object").increment(1);
         }
         Ok(())

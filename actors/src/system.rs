@@ -9,8 +9,8 @@ use metastamp_cluster::{Audience, Cluster, Entities};
 use metastamp_fingerprint::Tools as Programs;
 use metastamp_protocol::cluster::{Answer, Command, Failure, Notice};
 use metastamp_protocol::{NodeRef, ObjectId};
+use metastamp_store::Stores;
 use metastamp_store::cache::SharedCache;
-use metastamp_store::documents::SharedDocuments;
 use metastamp_store::objects::Objects;
 use parking_lot::RwLock;
 use ractor::{Actor, ActorRef};
@@ -84,7 +84,7 @@ impl Settings {
 /// What the actors work with.
 #[derive(Clone)]
 pub struct Deps {
-    pub documents: SharedDocuments,
+    pub stores: Stores,
     pub cache: SharedCache,
     pub objects: Objects,
     pub cluster: Cluster,
@@ -127,40 +127,35 @@ impl System {
             fingerprinting: deps.settings.fingerprinting,
         };
         let tools = Tools {
-            documents: deps.documents.clone(),
+            stores: deps.stores.clone(),
             cache: deps.cache.clone(),
             objects: deps.objects.clone(),
             node,
             settings: deps.settings.clone(),
             workers: deps.settings.worker.clone().map(Workers::new),
         };
-        let sessions = Sessions::new(deps.documents.clone(), rules);
-        let tellers =
-            Tellers::new(deps.documents.clone(), deps.cluster.local().clone(), deps.settings.wallet_group_max);
+        let sessions = Sessions::new(deps.stores.clone(), rules);
+        let tellers = Tellers::new(deps.stores.ledger.clone(), &deps.cluster, deps.settings.wallet_group_max);
         let jobs = fingerprint::jobs(tools.clone());
         let queue = Arc::new(RwLock::new(None));
         let cautious_until = Caution::default();
-        let load = LoadReport {
-            cluster: deps.cluster.clone(),
-            pool: deps.settings.fingerprinting.then(|| Pool::new(deps.settings.workers)),
-            sessions: sessions.clone(),
-            jobs: jobs.clone(),
-            told: Arc::default(),
-        };
+        let pool = deps.settings.fingerprinting.then(|| Pool::new(deps.settings.workers));
+        let load = LoadReport::new(deps.cluster.clone(), pool.clone(), sessions.clone(), jobs.clone());
         let mut children = vec![
             registry_child("uploads", sessions.registry.clone()),
             registry_child("wallets", tellers.registry.clone()),
             registry_child("fingerprint-jobs", jobs.clone()),
             sweeper_child(deps.clone()),
-            failover_child(deps.documents.clone(), load.clone(), queue.clone(), cautious_until.clone()),
+            failover_child(&deps, load.clone(), queue.clone(), cautious_until.clone()),
         ];
-        if let Some(pool) = load.pool.clone() {
-            children.push(queue_child(tools, pool, load, queue.clone()));
+        if let Some(pool) = pool {
+            let (cluster, jobs) = (deps.cluster.clone(), jobs.clone());
+            children.push(queue_child(Queue { tools, cluster, pool, jobs, load }, queue.clone()));
         }
         let (supervisor, _) = Actor::spawn(None, Supervisor, children).await?;
-        let uploads = Uploads::new(deps.cluster.clone(), deps.documents.clone());
+        let uploads = Uploads::new(deps.cluster.clone(), deps.stores.clone());
         let wallets = Wallets::new(deps.cluster.clone());
-        let usages = Usages::new(wallets.clone(), deps.documents.clone());
+        let usages = Usages::new(wallets.clone(), deps.stores.clone());
         let system = Self {
             uploads,
             wallets,
@@ -175,6 +170,11 @@ impl System {
         };
         deps.cluster.serve(Arc::new(system.clone()));
         Ok(system)
+    }
+
+    /// The node that all this runs on.
+    pub fn node(&self) -> &NodeRef {
+        self.cluster.local()
     }
 
     /// There is a new job: look at once instead of at the next beat, or let idle members know.
@@ -259,29 +259,29 @@ fn sweeper_child(deps: Deps) -> Child {
     })
 }
 
-fn failover_child(documents: SharedDocuments, load: LoadReport, queue: QueueHandle, caution: Caution) -> Child {
+fn failover_child(deps: &Deps, load: LoadReport, queue: QueueHandle, caution: Caution) -> Child {
+    let (stores, cluster) = (deps.stores.clone(), deps.cluster.clone());
     let living = Arc::default();
     Child::new("failover", move |supervisor| {
         let queue = queue.clone();
         let failover = Failover {
-            documents: documents.clone(),
-            view: load.cluster.watch(),
+            stores: stores.clone(),
+            view: cluster.watch(),
             living: Arc::clone(&living),
             caution: caution.clone(),
             look: Arc::new(move || tell(&queue, QueueMessage::Look)),
             beat: Arc::new({
                 let load = load.clone();
-                move || load.tell_if_changed()
+                move || load.publish_if_changed()
             }),
         };
         async move { Ok(Actor::spawn_linked(None, failover, (), supervisor).await?.0.get_cell()) }
     })
 }
 
-fn queue_child(tools: Tools, pool: Pool, load: LoadReport, handle: QueueHandle) -> Child {
+fn queue_child(queue: Queue, handle: QueueHandle) -> Child {
     Child::new("fingerprint-queue", move |supervisor| {
-        let queue = Queue { tools: tools.clone(), pool: pool.clone(), load: load.clone() };
-        let handle = handle.clone();
+        let (queue, handle) = (queue.clone(), handle.clone());
         async move {
             let (queue, _) = Actor::spawn_linked(None, queue, (), supervisor).await?;
             *handle.write() = Some(queue.clone());

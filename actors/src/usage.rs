@@ -13,12 +13,12 @@ use std::time::Duration;
 
 use futures_util::StreamExt as _;
 use metastamp_protocol::cluster::Failure;
-use metastamp_protocol::ledger::{LedgerAnswer, Order, OrderKind, Outcome, Refusal};
+use metastamp_protocol::ledger::{LedgerAnswer, Order, OrderKey, OrderKind, Outcome, Refusal};
 use metastamp_protocol::partner::{UsageEvent, UsageStatus};
 use metastamp_protocol::{ObjectId, Timestamp};
 use metastamp_store::StoreError;
-use metastamp_store::documents::SharedDocuments;
-use metastamp_store::partners::UsageClaim;
+use metastamp_store::Stores;
+use metastamp_store::ports::UsageClaim;
 use metrics::counter;
 
 use crate::metrics::{FENCED_WRITES_TOTAL, USAGE_EVENTS_TOTAL, USAGE_RESUMED_TOTAL};
@@ -39,7 +39,7 @@ const EXPIRED: &str = "expired before it was settled";
 #[derive(Clone)]
 pub struct Usages {
     wallets: Wallets,
-    documents: SharedDocuments,
+    stores: Stores,
 }
 
 /// Why a usage event did not go where it was told to.
@@ -69,8 +69,8 @@ pub enum UsageError {
 type Result<T> = std::result::Result<T, UsageError>;
 
 impl Usages {
-    pub(crate) fn new(wallets: Wallets, documents: SharedDocuments) -> Self {
-        Self { wallets, documents }
+    pub(crate) fn new(wallets: Wallets, stores: Stores) -> Self {
+        Self { wallets, stores }
     }
 
     /// Takes a report: reserves its value at the partner and credits the owner of the asset with a pending earning.
@@ -83,7 +83,7 @@ impl Usages {
         let worker = ObjectId::generate();
         event.worker = Some(worker);
         event.working_until = Some(Timestamp::now().plus(LEASE));
-        let (stored, new) = self.documents.open_usage(&event).await?;
+        let (stored, new) = self.stores.usage.open_usage(&event).await?;
         if new {
             return Ok((self.go_on(stored).await?, true));
         }
@@ -127,7 +127,7 @@ impl Usages {
     /// # Errors
     /// When the store does not answer; an event that fails is taken up the next time.
     pub async fn resume(&self) -> Result<u64> {
-        let overdue = self.documents.overdue_usages(PASS_MAX).await?;
+        let overdue = self.stores.usage.overdue_usages(PASS_MAX).await?;
         let resumed = AtomicU64::new(0);
         let all = futures_util::stream::iter(overdue).for_each_concurrent(AT_ONCE_MAX, |event| async {
             resumed.fetch_add(u64::from(self.resume_one(event).await), Ordering::Relaxed);
@@ -171,7 +171,7 @@ impl Usages {
         to: UsageStatus,
         reason: Option<String>,
     ) -> Result<UsageEvent> {
-        let event = self.documents.usage(id).await?.ok_or(UsageError::NotFound)?;
+        let event = self.stores.usage.usage(id).await?.ok_or(UsageError::NotFound)?;
         match event.status {
             status if status == to => return Ok(event),
             // The report itself was left half-way: finish it first.
@@ -199,10 +199,10 @@ impl Usages {
         reason: Option<String>,
     ) -> Result<UsageEvent> {
         let claim = self.claim_of(seen.id, from, to, reason);
-        if let Some(event) = self.documents.claim_usage(&claim).await? {
+        if let Some(event) = self.stores.usage.claim_usage(&claim).await? {
             return Ok(event);
         }
-        let event = self.documents.usage(seen.id).await?.ok_or(UsageError::NotFound)?;
+        let event = self.stores.usage.usage(seen.id).await?.ok_or(UsageError::NotFound)?;
         match event.status {
             // It has run out, or somebody decided otherwise meanwhile.
             status if status == to || status.is_under_way() => Err(UsageError::InFlight),
@@ -213,7 +213,7 @@ impl Usages {
     async fn claim_expired(&self, seen: &UsageEvent) -> Result<UsageEvent> {
         let (pending, to) = ([UsageStatus::Pending], UsageStatus::Cancelling);
         let claim = UsageClaim { expired: true, ..self.claim_of(seen.id, &pending, to, Some(EXPIRED.to_owned())) };
-        self.documents.claim_usage(&claim).await?.ok_or(UsageError::InFlight)
+        self.stores.usage.claim_usage(&claim).await?.ok_or(UsageError::InFlight)
     }
 
     fn claim_of(&self, id: ObjectId, from: &[UsageStatus], to: UsageStatus, reason: Option<String>) -> UsageClaim {
@@ -229,7 +229,7 @@ impl Usages {
             && matches!(ended, Err(UsageError::InFlight | UsageError::Failed(_) | UsageError::Store(_)))
         {
             // Should this fail too, the lease runs out.
-            let _ = self.documents.finish_usage(id, worker, status, reason, Timestamp::now()).await;
+            let _ = self.stores.usage.finish_usage(id, worker, status, reason, Timestamp::now()).await;
         }
         ended
     }
@@ -267,7 +267,7 @@ impl Usages {
         if event.value.is_zero() {
             return self.finish(&event, worker, UsageStatus::Pending, None).await;
         }
-        let partner = self.documents.partner(event.partner_id).await?.ok_or(UsageError::NotFound)?;
+        let partner = self.stores.partners.partner(event.partner_id).await?.ok_or(UsageError::NotFound)?;
         let reserve = OrderKind::Reserve {
             amount: event.value,
             currency: event.currency,
@@ -316,13 +316,13 @@ impl Usages {
         if event.value.is_zero() {
             return Ok(());
         }
-        let (word, reason) = match outcome {
-            Outcome::Completed => ("settle", "settled"),
-            Outcome::Failed | Outcome::Cancelled => ("cancel", "cancelled"),
+        let (key, reason) = match outcome {
+            Outcome::Completed => (OrderKey::Settle(event.id), "settled"),
+            Outcome::Failed | Outcome::Cancelled => (OrderKey::Cancel(event.id), "cancelled"),
         };
         let transaction_id = Order::transaction_of(wallet_id, &event.order_key());
         let kind = OrderKind::Resolve { transaction_id, outcome, reason: reason.to_owned(), reference: None };
-        match self.order(event, wallet_id, format!("{word}/{}", event.id), kind).await? {
+        match self.order(event, wallet_id, key.into(), kind).await? {
             None => Ok(()),
             Some(Refusal::InFlight) => Err(UsageError::InFlight),
             Some(refusal @ Refusal::UnknownTransaction) => Err(UsageError::Refused(refusal)),
@@ -353,7 +353,7 @@ impl Usages {
         to: UsageStatus,
         reason: Option<String>,
     ) -> Result<UsageEvent> {
-        match self.documents.finish_usage(event.id, worker, to, reason, Timestamp::now()).await {
+        match self.stores.usage.finish_usage(event.id, worker, to, reason, Timestamp::now()).await {
             Ok(event) => {
                 counter!(USAGE_EVENTS_TOTAL, "outcome" => to.as_str()).increment(1);
                 Ok(event)
@@ -361,7 +361,7 @@ impl Usages {
             // Somebody went on with it, because this took too long.
             Err(StoreError::Fenced { .. }) => {
                 counter!(FENCED_WRITES_TOTAL, "what" => "usage").increment(1);
-                let now = self.documents.usage(event.id).await?.ok_or(UsageError::NotFound)?;
+                let now = self.stores.usage.usage(event.id).await?.ok_or(UsageError::NotFound)?;
                 match now.status {
                     status if status == to => Ok(now),
                     // Refused to somebody else meanwhile, while the money was moved here: what is done counts.

@@ -12,7 +12,7 @@ use metastamp_cluster::{Cluster, Owned};
 use metastamp_protocol::NodeRef;
 use metastamp_protocol::cluster::{Answer, Command, Failure};
 use metastamp_protocol::ledger::{LedgerAnswer, Order};
-use metastamp_store::Ledger;
+use metastamp_store::ports::Ledger;
 use metrics::counter;
 
 use crate::error::Result;
@@ -63,8 +63,8 @@ pub(crate) struct Tellers {
 
 impl Tellers {
     /// `group_max` orders are carried by one write.
-    pub fn new(ledger: Arc<dyn Ledger>, node: NodeRef, group_max: usize) -> Self {
-        let teller = Teller::new(ledger.clone(), node);
+    pub fn new(ledger: Arc<dyn Ledger>, cluster: &Cluster, group_max: usize) -> Self {
+        let teller = Teller::new(ledger.clone(), cluster.local().clone()).with_members(cluster.watch());
         Self { registry: Registry::new(Wallet { teller, ledger, group_max }) }
     }
 

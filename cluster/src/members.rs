@@ -157,6 +157,12 @@ impl View {
         owner.map_or_else(|| self.local.clone(), |member| member.node.clone())
     }
 
+    /// The newest version of the encoding that every live member knows: what all of them will understand.
+    pub fn protocol(&self) -> u32 {
+        let live = self.members.iter().filter(|member| member.state != MemberState::Dead);
+        live.map(|member| member.protocol_max).min().unwrap_or(wire::VERSION_MAX)
+    }
+
     /// Whether another member takes new work.
     pub fn others_up(&self) -> bool {
         self.members.iter().any(|member| !self.is_local(&member.node) && member.state == MemberState::Up)
@@ -182,3 +188,23 @@ pub struct MemberStatus {
 
 /// Shared, immutable view.
 pub type SharedView = Arc<View>;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_all_understand_follows_the_oldest_member_that_lives() {
+        let node = |id: &str| NodeRef { node_id: id.to_owned(), generation: 1 };
+        let mut view = View::alone(node("a"));
+        assert_eq!(view.protocol(), wire::VERSION_MAX);
+        let older = Member { protocol_max: 3, link: LinkState::Down, ..Member::local(node("b")) };
+        view.members.push(older);
+        for (state, protocol) in
+            [(MemberState::Up, 3), (MemberState::Leaving, 3), (MemberState::Dead, wire::VERSION_MAX)]
+        {
+            view.members[1].state = state;
+            assert_eq!(view.protocol(), protocol, "{state:?}");
+        }
+    }
+}

@@ -12,11 +12,12 @@ use std::io::{BufReader, Write};
 use std::ops::ControlFlow;
 use std::path::Path;
 
-use metastamp_fingerprint::digest::{Digests, of_reader};
-use metastamp_fingerprint::file::{Kind, fingerprint_file};
+use metastamp_fingerprint::digest::of_reader;
+use metastamp_fingerprint::file::fingerprint_file;
 use metastamp_fingerprint::image::{exact_hashes, matching_hashes};
-use metastamp_fingerprint::video::VideoHashes;
 use metastamp_fingerprint::{FingerprintError, Limits, NoProgress, Progress, Tools};
+use metastamp_protocol::files::kind_of_name;
+use metastamp_protocol::fingerprint::{Digests, VideoHashes};
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -39,19 +40,20 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             writeln!(out, "{}", serde_json::to_string(&hashes)?)?;
         }
         _ => {
-            let kind = Kind::of(file).ok_or("unknown kind of file")?;
+            let kind = file.to_str().and_then(kind_of_name).ok_or("unknown kind of file")?;
             let mut watch = Watch { first_only: option == "--first", frames: None };
             let known = Digests {
                 sha256: "0".repeat(64),
                 blake3: "0".repeat(64),
                 iscc_data: "ISCC:GAAQAAAAAAAAAAAA".to_owned(),
                 iscc_instance: "ISCC:IAAQAAAAAAAAAAAA".to_owned(),
+                ..Digests::default()
             };
             let tools = Tools::default();
             let report = fingerprint_file(file, kind, "work", Some(known), &tools, &limits, &mut watch);
             match (report, watch.frames) {
                 (Err(FingerprintError::Cancelled), Some(frames)) => writeln!(out, "{frames} frames")?,
-                (report, _) => writeln!(out, "{}", serde_json::to_string(&report?)?.len())?,
+                (report, _) => writeln!(out, "{}", serde_json::to_string(&report?.content)?.len())?,
             }
         }
     }

@@ -6,7 +6,8 @@
 use std::io::{self, Read};
 
 use iscc_lib::InstanceHasher;
-use serde::{Deserialize, Serialize};
+use metastamp_protocol::Object;
+use metastamp_protocol::fingerprint::Digests;
 use sha2::{Digest, Sha256};
 
 use crate::iscc::BITS as ISCC_BITS;
@@ -19,19 +20,6 @@ use crate::{FingerprintError, Progress};
 const PIECE_BYTES: usize = 128 << 10;
 /// Characters before the BLAKE3 digest in the multihash of the Instance-Code.
 const MULTIHASH_PREFIX: &str = "1e20";
-
-/// What [`Digester`] gives for a file.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Digests {
-    /// SHA-256, 64 lower-case hex digits.
-    pub sha256: String,
-    /// BLAKE3, 64 lower-case hex digits.
-    pub blake3: String,
-    /// ISCC Data-Code, 64 bits, `ISCC:GA…`: similar for similar bytes.
-    pub iscc_data: String,
-    /// ISCC Instance-Code, 64 bits, `ISCC:IA…`: a check sum.
-    pub iscc_instance: String,
-}
 
 /// All digests of a stream of bytes that arrives in pieces of any size.
 ///
@@ -100,10 +88,11 @@ impl Digester {
             unreachable!("the standard has codes of {ISCC_BITS} bits");
         };
         Digests {
-            sha256: hex::encode(self.sha256.finalize()),
             blake3: instance.datahash.strip_prefix(MULTIHASH_PREFIX).unwrap_or(&instance.datahash).to_owned(),
             iscc_data,
             iscc_instance: instance.iscc,
+            sha256: hex::encode(self.sha256.finalize()),
+            rest: Object::new(),
         }
     }
 }

@@ -5,16 +5,15 @@ use std::io::{BufReader, Read, Seek};
 use std::ops::ControlFlow;
 use std::path::Path;
 
-use serde::{Deserialize, Serialize};
+use metastamp_protocol::FileKind;
+use metastamp_protocol::files::Format;
+use metastamp_protocol::fingerprint::{Digests, FingerprintContent, VideoHashes, algorithm};
 
-use crate::algorithm;
-use crate::digest::{self, Digests};
-use crate::iscc::{Iscc, TitleAndDescription};
+use crate::iscc::{self, TitleAndDescription};
 use crate::progress::step;
-use crate::video::VideoHashes;
 use crate::{
-    FingerprintError, ImageFingerprint, Limits, Metadata, PdfFingerprint, Progress, Report, TextFingerprint, Tools,
-    audio, image, pdf, text, video,
+    EncodedPicture, FingerprintError, ImageFingerprint, Limits, PdfFingerprint, Progress, TextFingerprint, Tools,
+    audio, digest, image, pdf, text, video,
 };
 
 /// Bytes read at once.
@@ -24,49 +23,13 @@ const DIGEST_PERCENT: u8 = 10;
 /// Where the signature of a PDF document may begin.
 const PDF_HEAD_BYTES: u64 = 1024;
 
-/// What a file holds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Kind {
-    /// Plain text, Markdown, and PDF documents.
-    Text,
-    /// A picture.
-    Image,
-    /// Sound.
-    Audio,
-    /// Moving pictures.
-    Video,
-}
-
-impl Kind {
-    /// By the extension of `path`, in any case; `None` when no modality reads such files.
-    #[must_use]
-    pub fn of(path: impl AsRef<Path>) -> Option<Self> {
-        Some(match extension(path.as_ref())?.as_str() {
-            "txt" | "md" | "pdf" => Self::Text,
-            "png" | "jpg" | "jpeg" | "webp" => Self::Image,
-            "mp3" | "wav" | "aac" | "flac" | "ogg" | "m4a" => Self::Audio,
-            "mp4" | "mov" | "avi" => Self::Video,
-            _ => return None,
-        })
-    }
-}
-
-impl Kind {
-    /// As the HTTP contract spells it.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Text => "text",
-            Self::Image => "image",
-            Self::Audio => "audio",
-            Self::Video => "video",
-        }
-    }
-}
-
-fn extension(path: &Path) -> Option<String> {
-    Some(path.extension()?.to_str()?.to_ascii_lowercase())
+/// All that one file gave.
+#[derive(Debug, Clone, Default)]
+pub struct Found {
+    /// Its sections. The pictures are not listed there yet: they are, once they are stored.
+    pub content: FingerprintContent,
+    /// Pictures for people, to be stored beside the work.
+    pub pictures: Vec<EncodedPicture>,
 }
 
 /// All that the file at `path` gives. `name` is what its creator called it: the Meta-Code is made of it when the file
@@ -77,38 +40,39 @@ fn extension(path: &Path) -> Option<String> {
 /// See [`FingerprintError`]; those of the modality.
 pub fn fingerprint_file(
     path: &Path,
-    kind: Kind,
+    kind: FileKind,
     name: &str,
     digests: Option<Digests>,
     tools: &Tools,
     limits: &Limits,
     progress: &mut dyn Progress,
-) -> Result<Report, FingerprintError> {
+) -> Result<Found, FingerprintError> {
     step(progress, 0)?;
     let (digests, from) = match digests {
         Some(digests) => (digests, 0),
-        None => (digests_of(path, &mut Part::new(progress, 0, DIGEST_PERCENT))?, DIGEST_PERCENT),
+        None => (digests_of(path, &mut Stage::new(progress, 0, DIGEST_PERCENT))?, DIGEST_PERCENT),
     };
-    let mut part = Part::new(progress, from, 99);
-    let mut found = match kind {
-        Kind::Text => of_text(path, name, limits, &mut part)?,
-        Kind::Image => of_image(image::fingerprint(open(path)?, limits, &mut part)?),
-        Kind::Audio => of_audio(audio::fingerprint(path, tools, limits, &mut part)?),
-        Kind::Video => of_video(video::fingerprint(path, tools, limits, &mut part)?),
+    let mut stage = Stage::new(progress, from, 99);
+    let part = match kind {
+        FileKind::Text | FileKind::Url => of_text(path, name, limits, &mut stage)?,
+        FileKind::Image => of_image(image::fingerprint(open(path)?, limits, &mut stage)?),
+        FileKind::Audio => of_audio(audio::fingerprint(path, tools, limits, &mut stage)?),
+        FileKind::Video => of_video(video::fingerprint(path, tools, limits, &mut stage)?),
     };
-    let report = &mut found.report;
-    report.iscc = Iscc::compose(name, &found.embedded, found.content, &digests);
-    let units = report.iscc.as_ref().and_then(|iscc| iscc.meta.as_ref().map(|_| ("iscc_meta", algorithm::ISCC_META)));
-    report.algorithms.extend(units);
-    report.algorithms.extend([
+    let Part { mut found, iscc_content, embedded } = part;
+    let content = &mut found.content;
+    content.iscc = iscc::compose(name, &embedded, iscc_content, &digests);
+    let has_meta = content.iscc.as_ref().is_some_and(|iscc| iscc.meta.is_some());
+    content.algorithms.extend(has_meta.then_some(("iscc_meta", algorithm::ISCC_META)));
+    content.algorithms.extend([
         ("sha256", algorithm::SHA256),
         ("blake3", algorithm::BLAKE3),
         ("iscc_data", algorithm::ISCC_DATA),
         ("iscc_instance", algorithm::ISCC_INSTANCE),
     ]);
-    report.digests = Some(digests);
+    content.digests = Some(digests);
     step(progress, 100)?;
-    Ok(found.report)
+    Ok(found)
 }
 
 fn open(path: &Path) -> Result<BufReader<File>, FingerprintError> {
@@ -123,19 +87,19 @@ fn digests_of(path: &Path, progress: &mut dyn Progress) -> Result<Digests, Finge
 
 /// What a modality found, before the codes of the whole file.
 #[derive(Default)]
-struct Found {
-    report: Report,
+struct Part {
+    found: Found,
     /// ISCC Content-Code.
-    content: Option<String>,
+    iscc_content: Option<String>,
     embedded: TitleAndDescription,
 }
 
-fn of_text(path: &Path, name: &str, limits: &Limits, progress: &mut dyn Progress) -> Result<Found, FingerprintError> {
+fn of_text(path: &Path, name: &str, limits: &Limits, progress: &mut dyn Progress) -> Result<Part, FingerprintError> {
     let mut reader = open(path)?;
     let size = reader.get_ref().metadata().map_err(FingerprintError::Io)?.len();
-    let is_pdf = match extension(Path::new(name)).as_deref() {
-        Some("pdf") => true,
-        Some("txt" | "md") => false,
+    let is_pdf = match Format::of_name(name) {
+        Some(Format::Pdf) => true,
+        Some(Format::Text | Format::Markdown) => false,
         _ => {
             let mut head = Vec::new();
             reader.by_ref().take(PDF_HEAD_BYTES).read_to_end(&mut head)?;
@@ -152,8 +116,8 @@ fn of_text(path: &Path, name: &str, limits: &Limits, progress: &mut dyn Progress
     Ok(of_pdf(pdf::fingerprint(&bytes, limits, progress)?))
 }
 
-fn of_plain(text: TextFingerprint) -> Found {
-    let report = Report {
+fn of_plain(text: TextFingerprint) -> Part {
+    let content = FingerprintContent {
         text_hash: Some(text.text_hash),
         text_length: Some(text.text_length),
         word_count: Some(text.word_count),
@@ -161,14 +125,14 @@ fn of_plain(text: TextFingerprint) -> Found {
         text_features: Some(text.features),
         metadata: text.metadata,
         algorithms: text.algorithms,
-        ..Report::default()
+        ..FingerprintContent::default()
     };
-    Found { report, content: text.iscc_content, ..Found::default() }
+    Part { found: Found { content, pictures: Vec::new() }, iscc_content: text.iscc_content, ..Part::default() }
 }
 
-fn of_pdf(pdf: PdfFingerprint) -> Found {
+fn of_pdf(pdf: PdfFingerprint) -> Part {
     let embedded = TitleAndDescription::from_metadata(&pdf.metadata, "title", &["subject"]).sanitized();
-    let report = Report {
+    let content = FingerprintContent {
         text_hash: Some(pdf.text_hash),
         text_length: Some(pdf.text_length),
         word_count: Some(pdf.word_count),
@@ -176,87 +140,79 @@ fn of_pdf(pdf: PdfFingerprint) -> Found {
         text_features: pdf.features,
         metadata: pdf.metadata,
         algorithms: pdf.algorithms,
-        ..Report::default()
+        ..FingerprintContent::default()
     };
-    Found { report, content: pdf.iscc_content, embedded }
+    Part { found: Found { content, pictures: Vec::new() }, iscc_content: pdf.iscc_content, embedded }
 }
 
-fn of_image(image: ImageFingerprint) -> Found {
+fn of_image(image: ImageFingerprint) -> Part {
     let embedded = TitleAndDescription::from_metadata(&image.metadata, "title", &["description"]).sanitized();
-    let report = Report {
-        perceptual_hashes: Some(image.perceptual_hashes),
+    let content = FingerprintContent {
+        perceptual_hashes: Some(image.perceptual_hashes.into()),
         pdq: Some(image.pdq),
         gps: image.gps,
         image_metadata: Some(image.metadata.clone()),
         metadata: image.metadata,
         algorithms: image.algorithms,
-        pictures: image.pictures,
-        ..Report::default()
+        ..FingerprintContent::default()
     };
-    Found { report, content: content(image.iscc_content), embedded }
+    Part { found: Found { content, pictures: image.pictures }, iscc_content: code(image.iscc_content), embedded }
 }
 
-fn of_audio(audio: audio::AudioFingerprint) -> Found {
+fn of_audio(audio: audio::AudioFingerprint) -> Part {
     // iscc-sdk takes descriptions of sound from its own tags only.
     let embedded = TitleAndDescription::from_metadata(&audio.metadata, "title", &[]);
-    let report = Report {
+    let content = FingerprintContent {
         chromaprint: Some(audio.chromaprint),
-        spectral_data: Some(audio.spectral_data),
+        spectral_data: Some(audio.spectral_data.into()),
         audio_metadata: Some(audio.metadata.clone()),
         metadata: audio.metadata,
         algorithms: audio.algorithms,
-        pictures: audio.pictures,
-        ..Report::default()
+        ..FingerprintContent::default()
     };
-    Found { report, content: content(audio.iscc_content), embedded }
+    Part { found: Found { content, pictures: audio.pictures }, iscc_content: code(audio.iscc_content), embedded }
 }
 
-fn of_video(video: video::VideoFingerprint) -> Found {
+fn of_video(video: video::VideoFingerprint) -> Part {
     let embedded =
         TitleAndDescription::from_metadata(&video.metadata, "title", &["description", "synopsis", "comment"]);
-    let mut report = Report {
-        video_hashes: Some(video.video_hashes),
+    let mut content = FingerprintContent {
+        video_hashes: Some(video.video_hashes.into()),
         video_metadata: Some(video.metadata.clone()),
         metadata: video.metadata,
         algorithms: video.algorithms,
-        pictures: video.pictures,
-        ..Report::default()
+        ..FingerprintContent::default()
     };
+    let mut pictures = video.pictures;
+    // Where both say something, the video is right.
     if let Some(sound) = video.audio {
-        add_sound(&mut report, sound.metadata, sound.algorithms);
-        report.chromaprint = Some(sound.chromaprint);
-        report.spectral_data = Some(sound.spectral_data);
-        report.pictures.extend(sound.pictures);
+        content.audio_metadata = Some(sound.metadata);
+        content.algorithms.fill(sound.algorithms);
+        content.chromaprint = Some(sound.chromaprint);
+        content.spectral_data = Some(sound.spectral_data.into());
+        pictures.extend(sound.pictures);
     }
-    Found { report, content: content(video.iscc_content), embedded }
+    Part { found: Found { content, pictures }, iscc_content: code(video.iscc_content), embedded }
 }
 
-/// What the sound of a video adds; where both say something, the video is right.
-fn add_sound(report: &mut Report, metadata: Metadata, algorithms: algorithm::Algorithms) {
-    report.audio_metadata = Some(metadata);
-    for (field, id) in algorithms {
-        report.algorithms.entry(field).or_insert(id);
-    }
-}
-
-fn content(code: String) -> Option<String> {
+fn code(code: String) -> Option<String> {
     (!code.is_empty()).then_some(code)
 }
 
 /// A part of the way that is a whole one to those who report to it.
-struct Part<'a> {
+struct Stage<'a> {
     whole: &'a mut dyn Progress,
     from: u8,
     to: u8,
 }
 
-impl<'a> Part<'a> {
+impl<'a> Stage<'a> {
     fn new(whole: &'a mut dyn Progress, from: u8, to: u8) -> Self {
         Self { whole, from, to }
     }
 }
 
-impl Progress for Part<'_> {
+impl Progress for Stage<'_> {
     fn report(&mut self, percent: u8) -> ControlFlow<()> {
         let width = u16::from(self.to - self.from);
         self.whole.report(self.from + (u16::from(percent.min(100)) * width / 100) as u8)

@@ -4,7 +4,8 @@
 //! stack and one for the sound of a video. What decodes videos, `ffmpeg`, runs as a child process within bounds. Callers
 //! run it on a bounded pool, best in a process of its own: see [`worker`].
 //!
-//! * [`file::fingerprint_file`]: any file, everything there is to know of it: a [`Report`].
+//! * [`file::fingerprint_file`]: any file, everything there is to know of it: a
+//!   [`FingerprintContent`](metastamp_protocol::fingerprint::FingerprintContent), whose sections `protocol` defines.
 //! * [`image`]: PNG, JPEG and WebP to pHash, aHash, dHash and PDQ (256 bits each), ISCC Image-Code, thumbnail.
 //! * [`audio`]: sounds to Chromaprint, the spectral block, ISCC Audio-Code, waveform and spectrogram.
 //! * [`video`]: pHash and PDQ of a frame a second, ISCC Video-Code, the sound, contact sheet.
@@ -16,7 +17,6 @@
 //! them with a reason the creator can read ([`FingerprintError`]), and turns a panic of a decoder
 //! into an error. Progress and cancellation go through [`Progress`].
 
-mod algorithm;
 pub mod audio;
 pub mod compare;
 pub mod digest;
@@ -29,27 +29,24 @@ mod limits;
 pub mod pdf;
 mod picture;
 mod progress;
-mod report;
 pub mod text;
 mod tools;
 mod vector;
 pub mod video;
 pub mod worker;
 
-pub use algorithm::Algorithms;
 pub use error::FingerprintError;
-pub use file::{Kind, fingerprint_file};
-pub use image::{ImageFingerprint, PerceptualHashes};
+pub use file::{Found, fingerprint_file};
+pub use image::ImageFingerprint;
 pub use limits::Limits;
 pub use pdf::PdfFingerprint;
-pub use picture::Picture;
+pub use picture::EncodedPicture;
 pub use progress::{NoProgress, Progress};
-pub use report::Report;
 pub use text::TextFingerprint;
 pub use tools::Tools;
 
 /// What a modality knows about a file, ready to be stored as a JSON object.
-pub type Metadata = serde_json::Map<String, serde_json::Value>;
+pub type Metadata = metastamp_protocol::Object;
 
 /// Parsers that only fuzz targets call directly.
 #[doc(hidden)]

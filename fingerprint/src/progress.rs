@@ -2,8 +2,9 @@
 
 use std::ops::ControlFlow;
 
+use metastamp_protocol::fingerprint::VideoHashes;
+
 use crate::FingerprintError;
-use crate::video::VideoHashes;
 
 /// Receives progress and may stop the work. Closures implement it. `Send`, because PDF parsing has a
 /// thread of its own.

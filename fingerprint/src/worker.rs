@@ -10,13 +10,12 @@ use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc;
 
+use metastamp_protocol::FileKind;
+use metastamp_protocol::fingerprint::{Digests, FingerprintContent, Picture, VideoHashes};
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
-use crate::digest::Digests;
-use crate::file::{Kind, fingerprint_file};
-use crate::video::VideoHashes;
-use crate::{FingerprintError, Limits, Picture, Progress, Report, Tools};
+use crate::file::{Found, fingerprint_file};
+use crate::{FingerprintError, Limits, Progress, Tools};
 
 /// Longest line that either side reads.
 pub const LINE_BYTES_MAX: u64 = 256 << 20;
@@ -25,23 +24,14 @@ pub const LINE_BYTES_MAX: u64 = 256 << 20;
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Request {
     pub path: PathBuf,
-    pub kind: Kind,
+    pub kind: FileKind,
     /// What the creator calls the file.
     pub name: String,
     /// If they are known already, the file is not read for them.
     pub digests: Option<Digests>,
     pub tools: Tools,
-    /// Where pictures are put; it exists.
+    /// Where pictures are put, each under its name; it exists.
     pub pictures_dir: PathBuf,
-}
-
-/// A picture that lies in [`Request::pictures_dir`] under its name.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct PictureFile {
-    pub name: String,
-    pub media_type: String,
-    pub width: u32,
-    pub height: u32,
 }
 
 /// What the process says.
@@ -50,10 +40,10 @@ pub struct PictureFile {
 pub enum Message {
     /// 0 to 100.
     Progress(u8),
-    /// A first answer of a video: a [`Report`] with nothing but `video_hashes`.
-    First(Value),
-    /// The [`Report`].
-    Done { report: Value, pictures: Vec<PictureFile> },
+    /// A first answer of a video: nothing but `video_hashes`.
+    First(Box<FingerprintContent>),
+    /// What was found, and the pictures that lie in [`Request::pictures_dir`].
+    Done { report: Box<FingerprintContent>, pictures: Vec<Picture> },
     /// There is no fingerprint. `again` says that another attempt may work.
     Failed { message: String, again: bool },
 }
@@ -99,22 +89,18 @@ pub fn perform(request: &Request, progress: &mut dyn Progress) -> Message {
         &Limits::default(),
         progress,
     );
-    match found.and_then(|report| done(report, &request.pictures_dir)) {
+    match found.and_then(|found| done(found, &request.pictures_dir)) {
         Ok(message) => message,
         Err(error) => Message::Failed { message: error.to_string(), again: matches!(error, FingerprintError::Io(_)) },
     }
 }
 
-fn done(report: Report, dir: &Path) -> Result<Message, FingerprintError> {
-    let mut pictures = Vec::new();
-    for picture in &report.pictures {
-        let Picture { name, media_type, width, height, bytes } = picture;
-        fs::write(dir.join(name), bytes)?;
-        let (name, media_type) = ((*name).to_owned(), (*media_type).to_owned());
-        pictures.push(PictureFile { name, media_type, width: *width, height: *height });
+fn done(found: Found, dir: &Path) -> Result<Message, FingerprintError> {
+    for picture in &found.pictures {
+        fs::write(dir.join(&picture.about.name), &picture.bytes)?;
     }
-    let report = serde_json::to_value(&report).map_err(io::Error::other)?;
-    Ok(Message::Done { report, pictures })
+    let pictures = found.pictures.into_iter().map(|picture| picture.about).collect();
+    Ok(Message::Done { report: Box::new(found.content), pictures })
 }
 
 /// Tells progress as it comes; a reader that is gone stops the work.
@@ -135,11 +121,10 @@ impl<W: Write + Send> Progress for Speaker<'_, W> {
     }
 
     fn first(&mut self, hashes: &VideoHashes) {
-        let report = Report { video_hashes: Some(hashes.clone()), ..Report::default() };
-        if let Ok(report) = serde_json::to_value(&report) {
-            // if nobody reads, the next report of progress ends the work
-            let _ = say(self.output, &Message::First(report));
-        }
+        let video_hashes = Some(hashes.clone().into());
+        let first = FingerprintContent { video_hashes, ..FingerprintContent::default() };
+        // if nobody reads, the next report of progress ends the work
+        let _ = say(self.output, &Message::First(Box::new(first)));
     }
 }
 

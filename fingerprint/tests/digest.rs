@@ -4,8 +4,9 @@
 use std::io::{self, Read};
 use std::ops::ControlFlow;
 
-use metastamp_fingerprint::digest::{Digester, Digests, of_reader, of_sized};
+use metastamp_fingerprint::digest::{Digester, of_reader, of_sized};
 use metastamp_fingerprint::{FingerprintError, NoProgress};
+use metastamp_protocol::fingerprint::Digests;
 use serde::Deserialize;
 
 #[derive(Deserialize)]

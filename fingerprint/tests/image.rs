@@ -132,7 +132,7 @@ fn exif_is_read_without_the_place() {
     assert_eq!(plain.metadata["has_exif"], false);
     assert_eq!(plain.metadata["resolution"], "120x90");
     assert_eq!(plain.metadata["file_size"], golden("rgb.png").len());
-    assert_eq!(plain.algorithms["phash"], "phash/imagehash-16@2");
+    assert_eq!(plain.algorithms.get("phash").unwrap(), "phash/imagehash-16@2");
 }
 
 #[test]

@@ -4,8 +4,9 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use metastamp_fingerprint::text::{TextFingerprint, fingerprint};
-use metastamp_fingerprint::{Kind, Limits, NoProgress, Tools, fingerprint_file};
+use metastamp_fingerprint::text::{Shingles, TextFingerprint, fingerprint};
+use metastamp_fingerprint::{Limits, NoProgress, Tools, fingerprint_file};
+use metastamp_protocol::FileKind;
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
@@ -43,8 +44,9 @@ fn codes_equal_iscc_sdk() {
     assert!(vectors.len() >= 39);
     for (path, vector) in vectors {
         let (tools, limits) = (Tools::default(), Limits::default());
-        let report = fingerprint_file(&path, Kind::Text, &vector.file, None, &tools, &limits, &mut NoProgress).unwrap();
-        let iscc = report.iscc.unwrap();
+        let found =
+            fingerprint_file(&path, FileKind::Text, &vector.file, None, &tools, &limits, &mut NoProgress).unwrap();
+        let iscc = found.content.iscc.unwrap();
         let ours = [iscc.meta.unwrap(), iscc.content.unwrap(), iscc.data, iscc.instance];
         if OTHER_ENCODING.contains(&vector.file.as_str()) {
             assert_ne!(ours[1], vector.units[1], "{}", vector.file);
@@ -61,7 +63,7 @@ fn words_and_shingles_equal_a_second_implementation() {
         let features = of(&fs::read(path).unwrap()).features;
         assert_eq!(features.normalized_hash, vector.normalized_hash, "{}", vector.file);
         assert_eq!(features.shingles.count, vector.shingles, "{}", vector.file);
-        let hashes: Vec<u8> = features.shingles.load().unwrap().hashes().flat_map(u64::to_le_bytes).collect();
+        let hashes: Vec<u8> = Shingles::load(&features.shingles).unwrap().hashes().flat_map(u64::to_le_bytes).collect();
         assert_eq!(hex::encode(Sha256::digest(hashes)), vector.shingles_sha256, "{}", vector.file);
     }
 }

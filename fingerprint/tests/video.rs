@@ -48,7 +48,7 @@ fn differences(vector: &Vector, found: &VideoFingerprint) -> Vec<String> {
     }
     check("count", hashes.total_frames_analyzed == vector.frame_hashes.len() as u64);
     check("sampling", hashes.sampling == "complete" && found.iscc_content.starts_with("ISCC:E"));
-    let names: Vec<&str> = found.pictures.iter().map(|picture| picture.name).collect();
+    let names: Vec<&str> = found.pictures.iter().map(|picture| picture.about.name.as_str()).collect();
     check("pictures", names == ["thumbnail", "contact_sheet"]);
     different
 }

@@ -6,8 +6,9 @@ use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use metastamp_fingerprint::video::{self, VideoFingerprint, VideoHashes};
+use metastamp_fingerprint::video::{self, VideoFingerprint};
 use metastamp_fingerprint::{FingerprintError, Limits, NoProgress, Progress, Tools};
+use metastamp_protocol::fingerprint::VideoHashes;
 use tempfile::TempDir;
 
 type Outcome = Result<VideoFingerprint, FingerprintError>;
@@ -240,7 +241,7 @@ fn keyframes_come_first_and_progress_never_falls() {
     assert_eq!(first.frame_hashes[0], found.video_hashes.frame_hashes[0]);
     assert_eq!(first.average_hash.len(), 64);
     assert!(seen.percents.is_sorted() && seen.percents.last() == Some(&100));
-    assert!(found.audio.is_some_and(|audio| !audio.chromaprint.raw.is_empty()));
+    assert!(found.audio.is_some_and(|audio| !audio.chromaprint.items().is_empty()));
 }
 
 #[test]

@@ -1,7 +1,8 @@
 //! The HTTP edge: from a connection to a handler and back. Only this folder knows warp.
 //!
-//! The path of a request: [`server`] accepts, [`edge`] does what holds for every request (ids, CORS, errors, logs,
-//! metrics), [`routes`] picks the handler by path and method, the handler talks to stores and actors.
+//! The path of a request: [`server`] accepts, [`edge`] does what holds for every request (ids, CORS, errors), [`table`]
+//! picks the row by path and method and lets the caller in, the handler reads what was sent ([`read`]), calls a use case of
+//! `service/`, and answers ([`response`]). [`exchange`] counts and logs it once its last byte is on the way.
 
 mod analytics;
 mod assets;
@@ -12,26 +13,24 @@ mod cors;
 mod docs;
 mod edge;
 mod error;
-mod fields;
+mod exchange;
 mod fingerprints;
 mod money;
 mod multipart;
-mod params;
 mod partners;
 mod peer;
 mod pictures;
+mod read;
 mod request;
 mod response;
-mod routes;
 mod server;
-mod slots;
 mod starting;
 mod system;
+mod table;
 mod upload;
 mod usage;
 mod wallet;
 
 pub use edge::Edge;
 pub use server::Server;
-pub use slots::UploadSlots;
 pub use starting::Starting;

@@ -1,43 +1,27 @@
 //! The binary `metastamp`: reads the configuration, then runs a node or a client command.
 
 mod app;
-mod audit;
-mod auth;
-mod backup;
-mod bytes_of;
-mod cli;
-mod client;
-mod config;
-mod demo;
-mod dev;
-mod exit;
-mod fsck;
+mod command;
 mod http;
-mod identity;
-mod init;
 mod membership;
-mod migrate;
-mod name;
-mod out;
-mod progress;
-mod rebuild;
-mod restore;
+mod metrics;
 mod serve;
-mod stores;
-mod telemetry;
 mod worker;
-mod works;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Parser;
+use metastamp_cli::client::{WalletArgs, WalletCommand};
+use metastamp_cli::{client, demo, dev, works};
+use metastamp_ops::{audit, backup, fsck, init, migrate, rebuild, restore};
+use metastamp_setup::config::Config;
+use metastamp_setup::exit::ExitWith;
+use metastamp_setup::out;
 use tokio::sync::oneshot;
 
-use crate::cli::{Cli, Command};
-use crate::client::{WalletArgs, WalletCommand};
-use crate::config::Config;
+use crate::command::{Cli, Command};
 use crate::serve::Wishes;
 
 /// The configuration was refused.
@@ -116,7 +100,7 @@ fn ended(result: anyhow::Result<()>) -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             complain(&format!("{error:#}"));
-            error.downcast_ref::<exit::ExitWith>().map_or(ExitCode::FAILURE, |exit| ExitCode::from(exit.code))
+            error.downcast_ref::<ExitWith>().map_or(ExitCode::FAILURE, |exit| ExitCode::from(exit.code))
         }
     }
 }

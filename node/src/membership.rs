@@ -9,9 +9,8 @@ use std::time::{Duration, Instant};
 use anyhow::Context;
 use metastamp_cluster::{Cluster, Settings};
 use metastamp_protocol::NodeRef;
+use metastamp_setup::config::Config;
 use tokio::net::UdpSocket;
-
-use crate::config::Config;
 
 /// A documentation address (RFC 5737): nothing is sent there, only the route to it is asked for.
 const ANYWHERE: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1)), 9);

@@ -7,18 +7,19 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use metastamp_actors::{Deps, Settings, System};
+use metastamp_setup::config::{CacheStore, Config, DocumentStore, ObjectStore, StoresConfig};
+use metastamp_setup::identity::Identity;
+use metastamp_setup::name::Name;
+use metastamp_setup::stores::{Opened, Waiting};
+use metastamp_setup::{out, telemetry};
 use metastamp_store::objects::local::LocalS3;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::oneshot;
 
 use crate::app::{App, Parts};
-use crate::config::{CacheStore, Config, DocumentStore, ObjectStore, StoresConfig};
 use crate::http::{Edge, Server, Starting};
-use crate::identity::Identity;
-use crate::name::Name;
-use crate::stores::{Stores, Waiting};
-use crate::telemetry::metrics::Metrics;
-use crate::{membership, out, telemetry, worker};
+use crate::metrics::Metrics;
+use crate::{membership, worker};
 
 /// Blobs of crashed writers are removed when they are at least this old.
 const ORPHAN_BLOB_AGE: Duration = Duration::from_secs(3_600);
@@ -92,6 +93,8 @@ pub async fn run(config: Config, wishes: Wishes) -> anyhow::Result<()> {
 /// What serves behind the edge.
 struct Node {
     app: Arc<App>,
+    actors: System,
+    temp_dir: PathBuf,
     local_s3: Option<Arc<LocalS3>>,
     /// `None` when the data directory holds the documents, and with them all who share them: its locks are enough.
     name: Option<Name>,
@@ -106,17 +109,17 @@ impl Node {
         metrics: Metrics,
         waiting: &Waiting,
     ) -> anyhow::Result<Self> {
-        let stores = Stores::open_watched(&config, waiting).await?;
-        for line in &stores.prepared {
+        let opened = Opened::open_watched(&config, waiting).await?;
+        for line in &opened.prepared {
             tracing::info!(step = line, "documents prepared");
         }
         let name = match config.stores.documents {
             DocumentStore::Embedded => None,
             DocumentStore::Mongo(_) => {
-                Some(Name::take(stores.documents.clone(), &identity.node.node_id, &identity.holder).await?)
+                Some(Name::take(opened.documents.clone(), &identity.node.node_id, &identity.holder).await?)
             }
         };
-        stores.documents.come_up(&identity.node).await.context("documents")?;
+        opened.documents.leases.come_up(&identity.node).await.context("documents")?;
         let temp_dir = fresh_temp_dir(&config.data_dir, &identity.node.node_id)?;
         let settings = Settings {
             workers: config.fingerprint_workers,
@@ -129,25 +132,25 @@ impl Node {
         let upload_time_max = settings.upload_time_max;
         let cluster = membership::join(&config, identity.node.clone(), address).await?;
         let deps = Deps {
-            documents: stores.documents.clone(),
-            cache: stores.cache.clone(),
-            objects: stores.objects.clone(),
+            stores: opened.documents.clone(),
+            cache: opened.cache.clone(),
+            objects: opened.objects.clone(),
             cluster: cluster.clone(),
             settings,
         };
         let actors = System::start(deps).await.context("actors")?;
         let app = Arc::new(App::new(Parts {
             config,
-            documents: stores.documents,
-            cache: stores.cache,
-            objects: stores.objects,
-            actors,
+            stores: opened.documents,
+            cache: opened.cache,
+            objects: opened.objects,
+            actors: actors.clone(),
             cluster,
             metrics,
-            temp_dir,
+            temp_dir: temp_dir.clone(),
             upload_time_max,
         }));
-        Ok(Self { app, local_s3: stores.local_s3.map(Arc::new), name })
+        Ok(Self { app, actors, temp_dir, local_s3: opened.local_s3.map(Arc::new), name })
     }
 
     /// Says who this is and what is odd about it.
@@ -182,7 +185,7 @@ impl Node {
 
     /// Jobs may take until `deadline`.
     async fn end(self, deadline: Duration) {
-        self.app.actors.drain(deadline).await;
+        self.actors.drain(deadline).await;
         self.app.cluster.shutdown().await;
         if let Some(name) = &self.name {
             name.give_back().await;
@@ -190,7 +193,7 @@ impl Node {
         if let Some(local_s3) = self.local_s3 {
             local_s3.shutdown().await;
         }
-        let _ = std::fs::remove_dir_all(&self.app.temp_dir);
+        let _ = std::fs::remove_dir_all(&self.temp_dir);
     }
 
     /// Ends when another node has the name.

@@ -6,9 +6,8 @@ use std::path::PathBuf;
 use anyhow::Context;
 use metastamp_actors::fingerprint::Program;
 use metastamp_fingerprint::{video, worker};
+use metastamp_setup::config::FingerprintConfig;
 use rlimit::Resource;
-
-use crate::config::FingerprintConfig;
 
 /// Name of the hidden command.
 pub const COMMAND: &str = "fingerprint-worker";

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::value::{RawValue, to_raw_value};
 
-use crate::{Digests, Object, ObjectId, Timestamp};
+use crate::{MoreDigests, Object, ObjectId, Picture, Timestamp};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -146,31 +146,6 @@ impl PartialEq for Metadata {
     }
 }
 
-/// A picture that was made of a work, for people to look at.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Picture {
-    /// `thumbnail`, `waveform`, `spectrogram` or `contact_sheet`.
-    pub name: String,
-    /// `image/png` or `image/jpeg`.
-    pub media_type: String,
-    /// Pixels.
-    pub width: u32,
-    /// Pixels.
-    pub height: u32,
-    /// Bytes.
-    pub size: u64,
-}
-
-impl Picture {
-    /// All names there are, the one first that stands for the work in a list.
-    pub const NAMES: [&str; 4] = ["thumbnail", "waveform", "spectrogram", "contact_sheet"];
-
-    /// Of several, the one that stands for the work.
-    pub fn face(pictures: &[Picture]) -> Option<&Picture> {
-        Self::NAMES.iter().find_map(|name| pictures.iter().find(|picture| picture.name == *name))
-    }
-}
-
 /// One work, as stored.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Asset {
@@ -202,7 +177,7 @@ pub struct Asset {
     /// Hex digest of the stored bytes.
     pub sha256: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub digests: Option<Digests>,
+    pub digests: Option<MoreDigests>,
     /// Pictures that were made of it; their objects lie beside its own, see [`picture_key`](crate::files::picture_key).
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub pictures: Vec<Picture>,

@@ -100,6 +100,9 @@ pub enum Failure {
     /// The store does not answer; the outcome is unknown.
     #[error("store unavailable: {0}")]
     Unavailable(String),
+    /// Nothing was done: what is stored is of newer software than that of the node that was asked.
+    #[error("{0}")]
+    NewerVersion(String),
     #[error("internal: {0}")]
     Internal(String),
 }
@@ -118,6 +121,7 @@ impl Failure {
             Failure::Fenced(_) => "fenced",
             Failure::NotFound(_) => "not_found",
             Failure::Unavailable(_) => "unavailable",
+            Failure::NewerVersion(_) => "newer_version",
             Failure::Internal(_) => "internal",
         }
     }

@@ -74,6 +74,8 @@ pub enum ErrorCode {
     ProviderUnavailable,
     /// Too many requests; `Retry-After` says when to come back.
     RateLimitExceeded,
+    /// What is stored was written by newer software than this node runs; another node may read it.
+    NewerVersion,
     /// The object store failed.
     StorageError,
     /// A dependency is down or the node is full; a retry helps.
@@ -99,7 +101,7 @@ impl ErrorCode {
             InvalidId | EmptyFile | UsePresignedUpload | InvalidUrl | KeyMismatch | SizeMismatch | UploadFailed
             | InvalidProvider | InvalidPersonality => 400,
             FingerprintFailed | AssistantError | InternalError => 500,
-            ProviderUnavailable | StorageError | ServiceUnavailable => 503,
+            ProviderUnavailable | NewerVersion | StorageError | ServiceUnavailable => 503,
         }
     }
 

@@ -4,7 +4,9 @@ mod kind;
 mod name;
 mod sniff;
 
-pub use kind::{ALLOWED_EXTENSIONS, BLOCKED_EXTENSIONS, Format, extension, judge_extension, kind_of_extension};
+pub use kind::{
+    ALLOWED_EXTENSIONS, BLOCKED_EXTENSIONS, Format, extension, judge_extension, kind_of_extension, kind_of_name,
+};
 pub use name::{UPLOADS, object_key, owner_key, picture_key, possible_picture_keys, sanitise};
 pub use sniff::{SNIFF_BYTES, Sniffed, sniff};
 

@@ -1,10 +1,41 @@
-//! The stored fingerprint of one asset.
+//! What a fingerprint is: the sections that works of a modality have, as engines make them, stores keep them and clients
+//! see them.
+//!
+//! Each kind of section has a file of its own here: its members, the words people are shown of it, and what is known of
+//! its versions. Members of a section stand in alphabetical order, which is the order they are written in. They may be
+//! added to, never taken away, renamed or given another type: nodes of two versions read the same documents while one
+//! takes the place of the other. What a newer version added survives reading and writing, in `rest`. Which version of an
+//! algorithm made a value is told by [`algorithm`] ids, which are stored beside the values.
+
+pub mod algorithm;
+mod content;
+mod digests;
+mod image;
+mod iscc;
+mod lines;
+mod picture;
+mod section;
+mod sound;
+mod text;
+mod video;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{FileKind, Object, ObjectId, Picture, ProcessingStatus, Timestamp};
+pub use algorithm::Algorithms;
+pub use content::FingerprintContent;
+pub use digests::{Digests, MoreDigests};
+pub use image::{PDQ_FORMS, Pdq, PerceptualHashes, TrimmedPdq};
+pub use iscc::Iscc;
+pub use lines::{LINES, Line, MAIN_HASHES, Show};
+pub use picture::Picture;
+pub use section::Section;
+pub use sound::{Chromaprint, SpectralData};
+pub use text::{Language, StoredShingles, TextFeatures};
+pub use video::VideoHashes;
 
-/// One per asset. Created once as `pending`, then updated in place.
+use crate::{FileKind, Object, ObjectId, ProcessingStatus, Timestamp};
+
+/// The stored fingerprint of one asset: one per asset, created once as `pending`, then updated in place.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Fingerprint {
     pub id: ObjectId,
@@ -24,59 +55,9 @@ pub struct Fingerprint {
     pub updated_at: Timestamp,
     #[serde(default)]
     pub completed_at: Option<Timestamp>,
-}
-
-/// What an engine found. Sections that a modality does not have stay `None`.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
-#[serde(default)]
-pub struct FingerprintContent {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub perceptual_hashes: Option<Object>,
-    /// PDQ with quality and its eight dihedral forms.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub pdq: Option<Object>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub chromaprint: Option<Object>,
-    /// International Standard Content Codes: of the whole, and of its parts.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub iscc: Option<Object>,
-    /// SHA-256, BLAKE3 and the like of the stored bytes.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub digests: Option<Object>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub text_features: Option<Object>,
-    /// Where a picture was taken. For its owner only.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub gps: Option<Object>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub pictures: Vec<Picture>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub spectral_data: Option<Object>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub video_hashes: Option<Object>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub image_metadata: Option<Object>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub audio_metadata: Option<Object>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub video_metadata: Option<Object>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub url_metadata: Option<Object>,
-    /// SHA-256 hex of the trimmed text.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub text_hash: Option<String>,
-    /// Unicode scalar values after trimming.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub text_length: Option<u64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub word_count: Option<u64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub line_count: Option<u64>,
-    /// Metadata of the modality, also merged into the asset.
-    pub metadata: Object,
-    /// Id and version of every algorithm that took part.
-    #[serde(skip_serializing_if = "Object::is_empty")]
-    pub algorithms: Object,
+    /// Sections and members of a newer version.
+    #[serde(flatten)]
+    pub rest: Object,
 }
 
 impl Fingerprint {
@@ -93,6 +74,7 @@ impl Fingerprint {
             created_at: now,
             updated_at: now,
             completed_at: None,
+            rest: Object::new(),
         }
     }
 }
@@ -101,3 +83,7 @@ impl Fingerprint {
 pub fn bounded_message(message: &str) -> String {
     message.chars().take(1_000).collect()
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests;

@@ -51,3 +51,5 @@ pub const ACKNOWLEDGED_IS_WRITTEN: &str = "w13-acknowledged-is-written";
 pub const ONE_CREDIT_PER_USAGE: &str = "w14-one-credit-per-usage";
 /// The rows of one write are neighbours, by one writer: no two owners interleave.
 pub const WRITES_DO_NOT_INTERLEAVE: &str = "writes-do-not-interleave";
+/// No promise that is broken: rows of newer software, of which this one can say nothing. An audit names them so.
+pub const NEWER_VERSION: &str = "newer-version";

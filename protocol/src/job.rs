@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Asset, Digests, FileKind, NodeRef, ObjectId, Timestamp};
+use crate::{Asset, FileKind, MoreDigests, NodeRef, ObjectId, Timestamp};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -54,7 +54,7 @@ pub struct Job {
     #[serde(default)]
     pub sha256: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub digests: Option<Digests>,
+    pub digests: Option<MoreDigests>,
     pub state: JobState,
     /// How often it was claimed.
     pub attempts: u32,

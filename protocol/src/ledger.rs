@@ -4,6 +4,7 @@
 //! and carries the wallet's balances after it, so the last row is the head of the wallet and all before it the proof.
 
 mod account;
+pub mod keys;
 mod order;
 mod row;
 mod transaction;
@@ -12,8 +13,9 @@ mod wallet;
 use serde::{Deserialize, Serialize};
 
 pub use account::{Account, InvalidAccount};
-pub use order::{LedgerAnswer, Order, OrderKind, Outcome, Refusal};
-pub use row::{Balances, Row};
+pub use keys::{ClientKey, OrderKey};
+pub use order::{Invalid, LedgerAnswer, Order, OrderKind, Outcome, Refusal};
+pub use row::{Balances, Row, RowError};
 pub use transaction::Transaction;
 pub use wallet::{RECENT_MAX, Wallet};
 

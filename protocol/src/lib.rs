@@ -20,17 +20,15 @@ pub mod time;
 pub mod upload;
 pub mod user;
 
-pub use asset::{
-    Asset, AssetQuery, AssetSort, FileKind, Metadata, Picture, ProcessingStatus, SortDirection, UploadStatus,
-};
+pub use asset::{Asset, AssetQuery, AssetSort, FileKind, Metadata, ProcessingStatus, SortDirection, UploadStatus};
 pub use error::ErrorCode;
-pub use fingerprint::Fingerprint;
+pub use fingerprint::{Fingerprint, MoreDigests, Picture};
 pub use id::ObjectId;
 pub use job::{Claim, Job, JobLane, JobState};
 pub use money::{Amount, Currency};
 pub use node::NodeRef;
 pub use time::Timestamp;
-pub use upload::{Digests, NewUpload, Received, UploadSession, UploadState};
+pub use upload::{NewUpload, Received, UploadSession, UploadState};
 pub use user::{Role, User};
 
 /// Version of the service, as `/health` reports it.

@@ -7,7 +7,7 @@ use serde_json::json;
 use sha2::{Digest, Sha256};
 
 use crate::analytics::{Calculation, EQUITY_FACTOR};
-use crate::ledger::Order;
+use crate::ledger::{Order, OrderKey};
 use crate::{Amount, Currency, Object, ObjectId, Timestamp};
 
 /// Who pays. Its wallet has the same id.
@@ -178,7 +178,7 @@ impl UsageEvent {
 
     /// Key of the orders that open its two transactions.
     pub fn order_key(&self) -> String {
-        format!("usage/{}", self.id)
+        OrderKey::Usage(self.id).to_string()
     }
 
     /// The transaction in the creator's wallet. `None` as long as there is none, and when nothing is owed.

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{FileKind, NodeRef, ObjectId, Timestamp};
+use crate::{FileKind, MoreDigests, NodeRef, ObjectId, Timestamp};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -27,24 +27,13 @@ pub struct NewUpload {
     pub receiver: NodeRef,
 }
 
-/// Digests of the bytes beside their SHA-256, made while they came in: nobody has to read the file again for them.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Digests {
-    /// 64 lower-case hex digits.
-    pub blake3: String,
-    /// ISCC Data-Code of 64 bits, `ISCC:GA…`.
-    pub iscc_data: String,
-    /// ISCC Instance-Code of 64 bits, `ISCC:IA…`.
-    pub iscc_instance: String,
-}
-
 /// What is known when the last byte is in the object store.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Received {
     pub size: u64,
     pub sha256: String,
     /// None from a node of a version that did not make them.
-    pub digests: Option<Digests>,
+    pub digests: Option<MoreDigests>,
     pub mime_type: String,
     pub title: Option<String>,
     pub description: Option<String>,

@@ -28,29 +28,27 @@
 
 mod analytics;
 mod changes;
-mod documents;
 mod entries;
 mod generation;
+mod jobs;
 mod keys;
 mod known;
-mod ledger;
-mod partners;
+mod logins;
+mod records;
 #[cfg(test)]
 mod tests;
+mod usage;
 mod values;
+mod works;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use async_trait::async_trait;
-
-use self::changes::{Changes, Touched};
+use self::changes::Changes;
 use self::entries::Entries;
 use self::known::Known;
-use crate::Result;
 use crate::cache::SharedCache;
-use crate::documents::SharedDocuments;
-use crate::records::{Bson, Collection, Document, Records, Snapshot};
+use crate::ports::Stores;
 
 /// Life of an entry that shows work under way: short, because it will change, and whoever changes it may die half-way.
 pub const MOVING_TTL: Duration = Duration::from_secs(5);
@@ -81,10 +79,9 @@ impl Default for CacheTtls {
     }
 }
 
-/// Documents, shown from a cache where that is safe. Clones share everything.
-#[derive(Clone)]
-pub struct Cached {
-    documents: SharedDocuments,
+/// The ports that show from the cache, or change what it shows. The others stay as they are.
+struct Cached {
+    truth: Stores,
     cache: SharedCache,
     entries: Arc<Entries>,
     changes: Changes,
@@ -92,28 +89,22 @@ pub struct Cached {
     ttls: CacheTtls,
 }
 
-impl Cached {
-    /// Neither store need be up. Must be called within a tokio runtime.
-    pub fn new(documents: SharedDocuments, cache: SharedCache, ttls: CacheTtls) -> Self {
+impl Stores {
+    /// The same stores, shown from `cache` where that is safe. Neither need be up. Must be called within a tokio runtime.
+    #[must_use]
+    pub fn cached(self, cache: SharedCache, ttls: CacheTtls) -> Self {
         let entries = Arc::new(Entries::new(cache.clone()));
         let changes = Changes::new(entries.clone());
-        Self { documents, cache, entries, changes, known: Known::default(), ttls }
-    }
-}
-
-// Whoever writes records changes anything.
-#[async_trait]
-impl Records for Cached {
-    async fn snapshot(&self) -> Result<Box<dyn Snapshot>> {
-        self.documents.snapshot().await
-    }
-    async fn put_records(&self, collection: Collection, records: Vec<Document>) -> Result<()> {
-        self.changes.make(Touched::Everything, self.documents.put_records(collection, records)).await
-    }
-    async fn remove_records(&self, collection: Collection, ids: Vec<Bson>) -> Result<u64> {
-        self.changes.make(Touched::Everything, self.documents.remove_records(collection, ids)).await
-    }
-    async fn clear(&self) -> Result<()> {
-        self.changes.make(Touched::Everything, self.documents.clear()).await
+        let cached = Cached { truth: self.clone(), cache, entries, changes, known: Known::default(), ttls };
+        let cached = Arc::new(cached);
+        Self {
+            logins: cached.clone(),
+            works: cached.clone(),
+            jobs: cached.clone(),
+            usage: cached.clone(),
+            analytics: cached.clone(),
+            records: cached,
+            ..self
+        }
     }
 }

@@ -1,5 +1,7 @@
 //! The one error of this crate: what went wrong, in terms a caller can act on.
 
+use metastamp_protocol::ledger::RowError;
+
 /// Failure of a document, cache or object operation.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum StoreError {
@@ -18,6 +20,9 @@ pub enum StoreError {
     /// A limit of the store layer was exceeded; a retry can't help.
     #[error("limit exceeded: {0}")]
     Limit(String),
+    /// What is stored was written by newer software, whose rules are not known here. Nothing may be written on top of it.
+    #[error("{what} is of the newer version {version}, which this software does not read")]
+    NewerVersion { what: String, version: u64 },
     /// The stored data, or the request, makes no sense. A retry can't help.
     #[error("store error: {0}")]
     Internal(String),
@@ -32,6 +37,7 @@ impl StoreError {
             StoreError::NotFound { .. } => "not_found",
             StoreError::Unavailable(_) => "unavailable",
             StoreError::Limit(_) => "limit",
+            StoreError::NewerVersion { .. } => "newer_version",
             StoreError::Internal(_) => "internal",
         }
     }
@@ -39,6 +45,15 @@ impl StoreError {
     /// Whether the same call may succeed later.
     pub fn is_transient(&self) -> bool {
         matches!(self, StoreError::Unavailable(_))
+    }
+}
+
+impl From<RowError> for StoreError {
+    fn from(error: RowError) -> Self {
+        match error {
+            RowError::Newer { id, version } => StoreError::NewerVersion { what: format!("row {id}"), version },
+            RowError::Malformed(error) => StoreError::Internal(format!("a row of a journal makes no sense: {error}")),
+        }
     }
 }
 

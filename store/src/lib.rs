@@ -2,27 +2,21 @@
 //! [`cache`] (what may be lost at any time) and [`objects`] (bytes, always through the S3 client). Only this crate
 //! knows the engines behind them.
 
-pub mod analytics;
 pub mod archive;
 pub mod cache;
 pub mod cached;
 pub mod documents;
 pub mod error;
-pub mod ledger;
 pub mod metrics;
 pub mod objects;
-pub mod partners;
+pub mod ports;
 pub mod records;
 pub mod settings;
 mod sqlite;
 pub mod unfenced;
 
-pub use analytics::Analytics;
 pub use cache::Cache;
-pub use cached::{CacheTtls, Cached};
-pub use documents::Documents;
+pub use cached::CacheTtls;
 pub use error::{Result, StoreError};
-pub use ledger::Ledger;
-pub use partners::Partners;
-pub use records::Records;
+pub use ports::Stores;
 pub use settings::{MongoSettings, RedisSettings};

@@ -10,11 +10,9 @@ pub mod money;
 mod shape;
 pub mod wallet;
 
-use async_trait::async_trait;
+pub(crate) use codec::to_value;
 pub use codec::{decode, encode};
 pub use mongodb::bson::{self, Bson, Document};
-
-use crate::Result;
 
 /// Everything that is kept, by the names that MongoDB and archives use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -79,28 +77,4 @@ impl Collection {
     pub fn parse(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|collection| collection.name() == name)
     }
-}
-
-/// Raw access to all that a document store keeps, for backups, moves and repairs. Nodes may be running; whoever writes
-/// here while they do must know what it does.
-#[async_trait]
-pub trait Records: Send + Sync + 'static {
-    /// A view that later writes do not change.
-    async fn snapshot(&self) -> Result<Box<dyn Snapshot>>;
-    /// Puts records as they are, in place of those of the same `_id`. Durable when it answers. Safe to repeat.
-    async fn put_records(&self, collection: Collection, records: Vec<Document>) -> Result<()>;
-    /// Removes records by `_id`; returns how many there were.
-    async fn remove_records(&self, collection: Collection, ids: Vec<Bson>) -> Result<u64>;
-    /// Removes every record of every collection; the collections stay.
-    async fn clear(&self) -> Result<()>;
-}
-
-#[async_trait]
-pub trait Snapshot: Send {
-    /// Whether all collections are seen at one instant. Without it each is read in one pass, in the order of
-    /// [`Collection::ALL`], and a record may refer to one that was removed meanwhile.
-    fn is_of_one_instant(&self) -> bool;
-    async fn count(&mut self, collection: Collection) -> Result<u64>;
-    /// Up to `limit` records in the order of `_id`, starting after the one of `after`.
-    async fn page(&mut self, collection: Collection, after: Option<Bson>, limit: u32) -> Result<Vec<Document>>;
 }

@@ -1,9 +1,10 @@
 //! The embedded engine: one SQLite file that several processes may open.
 //!
-//! Reads run on a few connections of their own. All writes of a process go through one thread that carries whatever
-//! has queued up in one transaction (group commit), each piece in its own savepoint, and answers after the commit.
-//! An advisory lock around the transaction keeps several processes fair: with a busy timeout alone, one of them
-//! starves for seconds.
+//! Reads run on a few connections of their own, all writes of a process on one ([`writer`]). Documents and cache use it
+//! as it is, with metrics and a deadline; the metadata of objects, whose callers measure for themselves, through
+//! [`Sqlite::write_and_settle`] and [`Sqlite::read_only`].
+
+mod writer;
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -12,15 +13,13 @@ use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 use rusqlite::{Connection, OpenFlags};
-use tokio::sync::{Semaphore, mpsc, oneshot};
+use tokio::sync::Semaphore;
 
+use self::writer::{Writer, gone, with_lock};
 use crate::metrics::observe;
 use crate::{Result, StoreError};
 
-/// Writes waiting for the writer thread; beyond it callers wait in line.
-const QUEUE_WRITES_MAX: usize = 1_024;
-/// Writes carried by one transaction.
-const GROUP_WRITES_MAX: usize = 256;
+/// Read connections, and so reads at a time.
 const READERS_MAX: usize = 8;
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 /// Longest wait for a write, in line and under way.
@@ -35,13 +34,6 @@ pub(crate) enum Durability {
     Process,
 }
 
-/// One work item: runs inside the transaction and leaves behind what tells its caller the outcome.
-type Work = Box<dyn FnOnce(&Connection) -> Outcome + Send>;
-struct Outcome {
-    keep: bool,
-    reply: Box<dyn FnOnce(Option<StoreError>) + Send>,
-}
-
 #[derive(Clone)]
 pub(crate) struct Sqlite {
     inner: Arc<Inner>,
@@ -53,7 +45,7 @@ struct Inner {
     durability: Durability,
     readers: Mutex<Vec<Connection>>,
     permits: Arc<Semaphore>,
-    writer: mpsc::Sender<Work>,
+    writer: Writer,
 }
 
 impl Sqlite {
@@ -76,28 +68,17 @@ impl Sqlite {
         let lock_path = path.with_extension("lock");
         let lock =
             File::create(&lock_path).map_err(|e| StoreError::Internal(format!("{}: {e}", lock_path.display())))?;
-        let mut connection = connect(path, durability, true)?;
+        let mut connection = with_lock(&lock, || connect(path, durability, true))?;
+        check_mode(path, &connection)?;
         with_lock(&lock, || {
             let tx = connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate).map_err(failed)?;
             tx.execute_batch(schema).map_err(failed)?;
             upgrade(&tx)?;
             tx.commit().map_err(failed)
         })?;
-        let (writer, queue) = mpsc::channel(QUEUE_WRITES_MAX);
-        std::thread::Builder::new()
-            .name(format!("{store}-writer"))
-            .spawn(move || write_loop(connection, &lock, queue))
-            .map_err(|e| StoreError::Internal(format!("can't start the writer thread: {e}")))?;
-        let readers = Mutex::new(Vec::new());
-        let inner = Inner {
-            store,
-            path: path.to_owned(),
-            durability,
-            readers,
-            permits: Arc::new(Semaphore::new(READERS_MAX)),
-            writer,
-        };
-        Ok(Self { inner: Arc::new(inner) })
+        let writer = Writer::start(store, connection, lock)?;
+        let (readers, permits) = (Mutex::default(), Arc::new(Semaphore::new(READERS_MAX)));
+        Ok(Self { inner: Arc::new(Inner { store, path: path.to_owned(), durability, readers, permits, writer }) })
     }
 
     /// Runs `f` on a read connection, off the async threads. `op` names it in metrics.
@@ -107,17 +88,26 @@ impl Sqlite {
         F: FnOnce(&Connection) -> Result<T> + Send + 'static,
     {
         let started = Instant::now();
+        let result = self.read_only(f).await;
+        observe(self.inner.store, op, started, &result);
+        result
+    }
+
+    /// As [`Sqlite::read`], without metrics.
+    pub async fn read_only<T, E, F>(&self, f: F) -> std::result::Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<StoreError> + Send + 'static,
+        F: FnOnce(&Connection) -> std::result::Result<T, E> + Send + 'static,
+    {
         let inner = self.inner.clone();
         let permit = inner.permits.clone().acquire_owned().await.map_err(|_| gone())?;
-        let result = tokio::task::spawn_blocking(move || {
+        let read = tokio::task::spawn_blocking(move || {
             // Held until the read has really ended, whether anybody waits for it or not.
             let _permit = permit;
             inner.with_reader(f)
-        })
-        .await
-        .unwrap_or_else(|e| Err(StoreError::Internal(format!("read {op} broke off: {e}"))));
-        observe(self.inner.store, op, started, &result);
-        result
+        });
+        read.await.unwrap_or_else(|e| Err(StoreError::Internal(format!("a read broke off: {e}")).into()))
     }
 
     /// A connection of one's own on which all reads see one instant. It keeps the write-ahead log from being cut while it
@@ -154,30 +144,37 @@ impl Sqlite {
         F: FnOnce(&Connection) -> Result<T> + Send + 'static,
     {
         let started = Instant::now();
-        let (answer, outcome) = oneshot::channel();
-        let work: Work = Box::new(move |connection| {
-            let result = f(connection);
-            let keep = result.is_ok();
-            let reply = Box::new(move |commit_error: Option<StoreError>| {
-                let _ = answer.send(match (result, commit_error) {
-                    (Ok(_), Some(error)) => Err(error),
-                    (result, _) => result,
-                });
-            });
-            Outcome { keep, reply }
+        let answered = self.write_and_settle(f, |value, commit_error| match commit_error {
+            Some(error) => Err(error),
+            None => Ok(value),
         });
-        let answered = async {
-            match self.inner.writer.send(work).await {
-                Ok(()) => outcome.await.unwrap_or_else(|_| Err(gone())),
-                Err(_) => Err(gone()),
-            }
-        };
         // Another process may hold the lock and be stopped: then the outcome stays unknown.
         let result = tokio::time::timeout(WRITE_WITHIN, answered).await.unwrap_or_else(|_| {
             Err(StoreError::Unavailable("the embedded store did not take the write in time".to_owned()))
         });
         observe(self.inner.store, op, started, &result);
         result
+    }
+
+    /// As [`Sqlite::write`], without deadline and metrics. Answers what `settle` makes of the result of `work` when the
+    /// outcome is known, whether anybody waits for it or not; with an error, nobody knows whether the result was stored.
+    pub async fn write_and_settle<T, R, E>(
+        &self,
+        work: impl FnOnce(&Connection) -> std::result::Result<T, E> + Send + 'static,
+        settle: impl FnOnce(T, Option<StoreError>) -> std::result::Result<R, E> + Send + 'static,
+    ) -> std::result::Result<R, E>
+    where
+        T: Send + 'static,
+        R: Send + 'static,
+        E: From<StoreError> + Send + 'static,
+    {
+        self.inner.writer.write(work, settle).await
+    }
+
+    /// Ends the writer after what is queued already; later writes fail.
+    pub async fn stop(&self) {
+        self.inner.writer.stop().await;
+        self.inner.readers.lock().clear();
     }
 }
 
@@ -205,7 +202,10 @@ impl ReadView {
 }
 
 impl Inner {
-    fn with_reader<T>(&self, f: impl FnOnce(&Connection) -> Result<T>) -> Result<T> {
+    fn with_reader<T, E: From<StoreError>>(
+        &self,
+        f: impl FnOnce(&Connection) -> std::result::Result<T, E>,
+    ) -> std::result::Result<T, E> {
         let idle = self.readers.lock().pop();
         let connection = match idle {
             Some(connection) => connection,
@@ -218,10 +218,6 @@ impl Inner {
         }
         result
     }
-}
-
-fn gone() -> StoreError {
-    StoreError::Unavailable("the embedded store is shutting down".to_owned())
 }
 
 /// Maps an engine error. Busy, full and I/O errors may pass; the rest is our mistake.
@@ -257,51 +253,15 @@ fn connect(path: &Path, durability: Durability, writable: bool) -> Result<Connec
     Ok(connection)
 }
 
-fn with_lock<T>(lock: &File, f: impl FnOnce() -> Result<T>) -> Result<T> {
-    lock.lock().map_err(|e| StoreError::Unavailable(format!("lock: {e}")))?;
-    let result = f();
-    let _ = lock.unlock();
-    result
-}
-
-fn write_loop(connection: Connection, lock: &File, mut queue: mpsc::Receiver<Work>) {
-    while let Some(first) = queue.blocking_recv() {
-        let mut group = vec![first];
-        while group.len() < GROUP_WRITES_MAX {
-            match queue.try_recv() {
-                Ok(work) => group.push(work),
-                Err(_) => break,
-            }
-        }
-        let mut replies = Vec::with_capacity(group.len());
-        let committed = with_lock(lock, || write_group(&connection, group, &mut replies));
-        for reply in replies {
-            reply(committed.as_ref().err().cloned());
+/// In any other mode readers would block writers; file systems without shared memory can't be shared anyway.
+fn check_mode(path: &Path, connection: &Connection) -> Result<()> {
+    let mode: String = connection.pragma_query_value(None, "journal_mode", |row| row.get(0)).map_err(failed)?;
+    match mode.as_str() {
+        "wal" => Ok(()),
+        mode => {
+            Err(StoreError::Internal(format!("{}: its file system allows journal mode {mode} only", path.display())))
         }
     }
-}
-
-type Reply = Box<dyn FnOnce(Option<StoreError>) + Send>;
-
-/// On an error nothing of the group is stored; callers whose work had not begun see their channel dropped.
-fn write_group(connection: &Connection, group: Vec<Work>, replies: &mut Vec<Reply>) -> Result<()> {
-    connection.execute_batch("BEGIN IMMEDIATE").map_err(failed)?;
-    let result = (|| {
-        for work in group {
-            connection.execute_batch("SAVEPOINT one").map_err(failed)?;
-            // A panic must not end the writer: its caller sees a dropped channel, the rest of the group goes on.
-            let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| work(connection))).ok();
-            let keep = outcome.as_ref().is_some_and(|o| o.keep);
-            replies.extend(outcome.map(|o| o.reply));
-            let end = if keep { "RELEASE one" } else { "ROLLBACK TO one; RELEASE one" };
-            connection.execute_batch(end).map_err(failed)?;
-        }
-        connection.execute_batch("COMMIT").map_err(failed)
-    })();
-    if result.is_err() {
-        let _ = connection.execute_batch("ROLLBACK");
-    }
-    result
 }
 
 #[cfg(test)]

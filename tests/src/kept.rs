@@ -2,11 +2,10 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::Arc;
 use std::time::Duration;
 
 use metastamp_chaos::servers::env_of;
-use metastamp_store::Documents;
+use metastamp_store::Stores;
 use metastamp_store::archive::RecordsDigest;
 use metastamp_store::documents::embedded::EmbeddedDocuments;
 use metastamp_store::documents::mongo::MongoDocuments;
@@ -23,7 +22,7 @@ pub type Everything = (BTreeMap<Collection, (u64, String)>, BTreeMap<String, Str
 
 /// The stores of some nodes.
 pub struct Kept {
-    pub documents: Arc<dyn Documents>,
+    pub stores: Stores,
     objects: Objects,
     _service: Option<LocalS3>,
 }
@@ -37,9 +36,9 @@ impl Kept {
     /// Those that these variables name; embedded in `data` without any.
     pub async fn named(env: &[(String, String)], data: &Path) -> Self {
         let get = |name: &str| env.iter().find(|(known, _)| known == name).map(|(_, value)| value.clone());
-        let documents: Arc<dyn Documents> = match get("MONGODB_URL") {
-            None => Arc::new(EmbeddedDocuments::open(data).unwrap()),
-            Some(url) => Arc::new(mongo(url, get("MONGODB_DATABASE").unwrap()).await),
+        let stores: Stores = match get("MONGODB_URL") {
+            None => Stores::of(EmbeddedDocuments::open(data).unwrap()),
+            Some(url) => Stores::of(mongo(url, get("MONGODB_DATABASE").unwrap()).await),
         };
         let service = match get("S3_ENDPOINT_URL") {
             None => Some(LocalS3::start(&data.join("objects")).await.unwrap()),
@@ -59,11 +58,11 @@ impl Kept {
             bucket: get("S3_BUCKET_NAME").unwrap_or_else(|| BUCKET.to_owned()),
             op_timeout: WITHIN,
         });
-        Self { documents, objects, _service: service }
+        Self { stores, objects, _service: service }
     }
 
     pub async fn everything(&self) -> Everything {
-        let mut snapshot = self.documents.snapshot().await.unwrap();
+        let mut snapshot = self.stores.records.snapshot().await.unwrap();
         let mut records = BTreeMap::new();
         for collection in Collection::ALL {
             let mut digest = RecordsDigest::default();

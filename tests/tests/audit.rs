@@ -12,7 +12,7 @@ use metastamp_protocol::invariants::{
 use metastamp_protocol::ledger::{Row, Transaction, TransactionStatus};
 use metastamp_protocol::partner::{UsageEvent, UsageStatus};
 use metastamp_protocol::{Amount, Currency, ObjectId};
-use metastamp_store::Documents;
+use metastamp_store::Stores;
 use metastamp_store::records::{Bson, Collection, Document, decode, encode};
 use metastamp_tests::kept::Kept;
 use metastamp_tests::{NodeOptions, NodeProcess, start};
@@ -34,8 +34,8 @@ struct Planted {
     _node: NodeProcess,
 }
 
-async fn all(documents: &dyn Documents, collection: Collection) -> Vec<Document> {
-    documents.snapshot().await.unwrap().page(collection, None, 1_000).await.unwrap()
+async fn all(stores: &Stores, collection: Collection) -> Vec<Document> {
+    stores.records.snapshot().await.unwrap().page(collection, None, 1_000).await.unwrap()
 }
 
 impl Planted {
@@ -43,24 +43,24 @@ impl Planted {
         let mut node = start(NodeOptions::new());
         let data = node.data_dir();
         let kept = Kept::of(&data).await;
-        play(&kept.documents).await;
+        play(&kept.stores).await;
         let home = tempfile::tempdir().unwrap();
         let (code, text) = metastamp(home.path(), &data, &["audit"]);
         assert_eq!(code, 0, "beside a running node: {text}");
         node.terminate(Duration::from_secs(30)).unwrap();
         let mut before = Vec::new();
         for collection in COLLECTIONS {
-            before.push((collection, all(&*kept.documents, collection).await));
+            before.push((collection, all(&kept.stores, collection).await));
         }
         Self { kept, before, home, data, _node: node }
     }
 
-    fn documents(&self) -> &dyn Documents {
-        &*self.kept.documents
+    fn stores(&self) -> &Stores {
+        &self.kept.stores
     }
 
     async fn put(&self, collection: Collection, record: Document) -> metastamp_store::Result<()> {
-        self.documents().put_records(collection, vec![record]).await
+        self.stores().records.put_records(collection, vec![record]).await
     }
 
     async fn put_row(&self, row: &Row) {
@@ -68,7 +68,7 @@ impl Planted {
     }
 
     async fn remove(&self, collection: Collection, id: Bson) {
-        assert_eq!(self.documents().remove_records(collection, vec![id]).await.unwrap(), 1);
+        assert_eq!(self.stores().records.remove_records(collection, vec![id]).await.unwrap(), 1);
     }
 
     /// Row `seq` of the creator.
@@ -77,17 +77,17 @@ impl Planted {
     }
 
     async fn rows(&self) -> Vec<Row> {
-        self.documents().rows_after(CREATOR.parse().unwrap(), 0, 100).await.unwrap()
+        self.stores().ledger.rows_after(CREATOR.parse().unwrap(), 0, 100).await.unwrap()
     }
 
     async fn wallet(&self) -> Document {
         let owner: Bson = Bson::ObjectId(CREATOR.parse().unwrap());
-        let wallets = all(self.documents(), Collection::Wallet).await;
+        let wallets = all(self.stores(), Collection::Wallet).await;
         wallets.into_iter().find(|wallet| wallet.get("user_id") == Some(&owner)).unwrap()
     }
 
     async fn transactions(&self) -> Vec<Transaction> {
-        let records = all(self.documents(), Collection::WalletTransactions).await;
+        let records = all(self.stores(), Collection::WalletTransactions).await;
         records.into_iter().map(|record| decode(Collection::WalletTransactions, record).unwrap()).collect()
     }
 
@@ -97,7 +97,7 @@ impl Planted {
     }
 
     async fn event(&self, status: UsageStatus) -> UsageEvent {
-        let records = all(self.documents(), Collection::UsageEvents).await;
+        let records = all(self.stores(), Collection::UsageEvents).await;
         let mut events =
             records.into_iter().map(|record| decode::<UsageEvent>(Collection::UsageEvents, record).unwrap());
         events.find(|event| event.status == status).unwrap()
@@ -137,10 +137,10 @@ impl Planted {
 
     async fn put_back(&self) {
         for (collection, records) in &self.before {
-            let there = all(self.documents(), *collection).await;
+            let there = all(self.stores(), *collection).await;
             let ids = there.iter().filter_map(|record| record.get("_id").cloned()).collect();
-            self.documents().remove_records(*collection, ids).await.unwrap();
-            self.documents().put_records(*collection, records.clone()).await.unwrap();
+            self.stores().records.remove_records(*collection, ids).await.unwrap();
+            self.stores().records.put_records(*collection, records.clone()).await.unwrap();
         }
     }
 }
@@ -263,7 +263,7 @@ async fn events_without_their_money_are_found() {
     planted.expect("a credit without an event", ONE_CREDIT_PER_USAGE).await;
 
     let event = planted.event(UsageStatus::Settled).await;
-    history::credit_again(&planted.kept.documents, &event).await;
+    history::credit_again(&planted.kept.stores, &event).await;
     planted.expect("a second credit for one event", ONE_CREDIT_PER_USAGE).await;
     planted.assert_clean("all was put back");
 }
@@ -332,8 +332,8 @@ async fn a_journal_that_does_not_hold_is_not_built_upon() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_example_of_the_documentation_is_true() {
     let data = tempfile::tempdir().unwrap();
-    let documents = documents(data.path());
-    play_example(&documents).await;
+    let stores = stores_in(data.path());
+    play_example(&stores).await;
     let text = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/LEDGER.md")).unwrap();
     let money = |amount: Amount| {
         let text = amount.text(Currency::Usd);
@@ -345,7 +345,7 @@ async fn the_example_of_the_documentation_is_true() {
     };
     let mut lines = 0;
     for (wallet, letter) in [(ACME, "A"), (CREATOR, "C")] {
-        for row in documents.rows_after(wallet.parse().unwrap(), 0, 10).await.unwrap() {
+        for row in stores.ledger.rows_after(wallet.parse().unwrap(), 0, 10).await.unwrap() {
             let name = |account: metastamp_protocol::ledger::Account| {
                 account.to_string().replace(ACME, "A").replace(CREATOR, "C")
             };
@@ -373,6 +373,6 @@ async fn the_example_of_the_documentation_is_true() {
     assert_eq!(lines, 7);
 }
 
-fn documents(data: &Path) -> metastamp_store::documents::SharedDocuments {
-    std::sync::Arc::new(metastamp_store::documents::embedded::EmbeddedDocuments::open(data).unwrap())
+fn stores_in(data: &Path) -> metastamp_store::Stores {
+    Stores::of(metastamp_store::documents::embedded::EmbeddedDocuments::open(data).unwrap())
 }

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use metastamp_chaos::node::run_to_end;
+use serde_json::Value;
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
@@ -39,8 +40,13 @@ fn the_example_file_names_every_variable_and_no_other() {
 
 #[test]
 fn every_metric_is_documented_and_no_other() {
-    let sources =
-        ["actors/src/metrics.rs", "cluster/src/metrics.rs", "store/src/metrics.rs", "node/src/telemetry/metrics.rs"];
+    let sources = [
+        "actors/src/metrics.rs",
+        "cluster/src/metrics.rs",
+        "store/src/metrics.rs",
+        "service/src/metrics.rs",
+        "node/src/metrics.rs",
+    ];
     let constant = |line: &str| {
         let value = line.split_once("const ")?.1.split_once(": &str = \"")?.1;
         Some(value.split_once('"')?.0.to_owned())
@@ -61,21 +67,23 @@ fn every_metric_is_documented_and_no_other() {
 /// The direction of imports: what each crate may use of ours (docs/ARCHITECTURE.md).
 #[test]
 fn imports_go_only_in_the_direction_given() {
-    let allowed: [(&str, &[&str]); 8] = [
+    let allowed: [(&str, &[&str]); 12] = [
         ("protocol", &[]),
-        ("fingerprint", &[]),
+        ("fingerprint", &["protocol"]),
         ("store", &["protocol"]),
         ("cluster", &["protocol"]),
         ("actors", &["protocol", "fingerprint", "store", "cluster"]),
-        ("node", &["protocol", "fingerprint", "store", "cluster", "actors"]),
+        ("service", &["protocol", "fingerprint", "store", "cluster", "actors"]),
+        ("node/setup", &["protocol", "fingerprint", "store", "cluster"]),
+        ("node/ops", &["protocol", "store", "actors", "service", "setup"]),
+        ("node/cli", &["protocol", "fingerprint", "service", "setup", "ops"]),
+        ("node", &["protocol", "fingerprint", "store", "cluster", "actors", "service", "setup", "ops", "cli"]),
         ("chaos", &["protocol"]),
         ("tests", &["protocol", "fingerprint", "store", "cluster", "actors", "chaos"]),
     ];
     for (krate, may) in allowed {
-        // what only its tests use may look at all of it from outside
+        // what only its tests use may look at all of it from outside, and start real servers by the harness
         let manifest = read(&format!("{krate}/Cargo.toml"));
-        let manifest = manifest.split("[dev-dependencies]").next().unwrap_or_default();
-        // tests may start real servers by the harness
         let manifest = manifest.split("[dev-dependencies]").next().unwrap();
         let ours = |line: &str| {
             let name = line.split(['.', ' ', '=']).next()?.strip_prefix("metastamp-")?.to_owned();
@@ -101,4 +109,32 @@ fn links_between_documents_lead_somewhere() {
             }
         }
     }
+}
+
+/// The check of docs/LEDGER.md, as it stands there, over the vectors of the journal.
+#[test]
+fn the_hash_of_a_row_is_what_the_document_says() {
+    let ledger = read("docs/LEDGER.md");
+    let script = ledger.split("```python\n").nth(1).and_then(|rest| rest.split("```").next()).unwrap();
+    let folder = fs::read_dir(root().join("protocol/golden/journal/2")).unwrap();
+    let rows: Vec<Value> = folder
+        .map(|file| serde_json::from_str::<Value>(&fs::read_to_string(file.unwrap().path()).unwrap()).unwrap())
+        .map(|vector| vector["row"].clone())
+        .collect();
+    assert!(rows.len() > 8);
+    let mut changed = rows[0].clone();
+    changed["amount"] = (changed["amount"].as_i64().unwrap() + 1).into();
+    let lines: String = rows.iter().chain([&changed]).map(|row| format!("{row}\n")).collect();
+
+    let home = tempfile::tempdir().unwrap();
+    let (code, input) = (home.path().join("check.py"), home.path().join("rows"));
+    fs::write(&code, script).unwrap();
+    fs::write(&input, lines).unwrap();
+    let mut python = std::process::Command::new("python3");
+    let output = python.env("PYTHONUTF8", "1").arg(code).stdin(fs::File::open(input).unwrap()).output().unwrap();
+    let said = String::from_utf8(output.stdout).unwrap();
+    let verdicts: Vec<_> = said.lines().filter_map(|line| line.split_once(' ')).map(|(_, verdict)| verdict).collect();
+    let mut expected = vec!["holds"; rows.len()];
+    expected.push("DOES NOT HOLD");
+    assert_eq!(verdicts, expected, "{}", String::from_utf8_lossy(&output.stderr));
 }

@@ -167,6 +167,98 @@ async fn cors_headers_are_on_errors_too() {
     assert_eq!((answer.status, answer.header("access-control-allow-origin")), (422, Some(ORIGIN)));
 }
 
+#[tokio::test]
+async fn scripts_may_read_what_they_need() {
+    let node = NODE.get();
+    let answer = anonymous(&node).get("/health").header("origin", ORIGIN).send().await.unwrap();
+    let exposed = answer.header("access-control-expose-headers").unwrap();
+    let exposed: Vec<_> = exposed.split(", ").collect();
+    for name in ["X-Total-Count", "Location", "ETag", "Content-Range", "Content-Disposition", "Retry-After"] {
+        assert!(exposed.contains(&name), "{name}: {exposed:?}");
+    }
+    for (family, names) in [
+        ("X-RateLimit-", &["Limit", "Remaining", "Reset"][..]),
+        ("Upload-", &["Offset", "Length", "Expires", "Metadata"]),
+        ("Tus-", &["Resumable", "Version", "Extension", "Max-Size"]),
+    ] {
+        for name in names {
+            assert!(exposed.contains(&format!("{family}{name}").as_str()), "{family}{name}: {exposed:?}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_body_that_is_too_long_is_refused_before_it_is_sent() {
+    let node = NODE.get();
+    for (path, bytes) in [("/api/v1/auth/login", (64 << 10) + 1), ("/api/v1/usage/batch", (1 << 20) + 1)] {
+        for expect in ["", "Expect: 100-continue\r\n"] {
+            let head = format!(
+                "POST {path} HTTP/1.1\r\nHost: x\r\n{expect}Content-Type: application/json\r\n\
+                 Content-Length: {bytes}\r\nConnection: close\r\n\r\n"
+            );
+            let answer = tokio::task::block_in_place(|| {
+                let mut connection = Connection::open(node.socket().unwrap());
+                connection.send(head.as_bytes()).unwrap();
+                // whoever did not ask sends all the same
+                if expect.is_empty() {
+                    _ = connection.send(&vec![b' '; bytes]);
+                }
+                connection.read_to_end()
+            });
+            assert_eq!(raw::status(&answer), 413, "{path} {expect}: {answer}");
+            assert!(answer.contains("FILE_TOO_LARGE") && !answer.contains("100 Continue"), "{answer}");
+        }
+    }
+    // neither a token nor a whole word was needed for that; what fits goes on to be judged
+    let stranger = anonymous(&node);
+    let answer = stranger.post("/api/v1/usage/batch").body("application/json", vec![b' '; 70_000]);
+    answer.send().await.unwrap().expect(401).unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_is_sent_while_it_is_made() {
+    let node = NODE.get();
+    let client = member(&node).await;
+    let path = "/api/v1/wallet/history.csv";
+    let ask = |method: &str, version: &str| {
+        let token = client.token().unwrap();
+        let request = format!(
+            "{method} {path} HTTP/{version}\r\nHost: x\r\nAuthorization: Bearer {token}\r\nConnection: close\r\n\r\n"
+        );
+        let answer = tokio::task::block_in_place(|| raw::exchange(node.socket().unwrap(), request.as_bytes()));
+        assert!(answer.starts_with(&format!("HTTP/{version} 200 OK")), "{answer}");
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+        (head.to_lowercase(), body.to_owned())
+    };
+    let (head, body) = ask("GET", "1.1");
+    assert!(head.contains("transfer-encoding: chunked") && !head.contains("content-length"), "{head}");
+    assert!(body.ends_with("\r\n0\r\n\r\n") && body.contains("transaction_id,created_at,"), "{body}");
+    for name in [
+        "content-type: text/csv",
+        "x-node: ",
+        "x-request-id: ",
+        "x-content-type-options: nosniff",
+        "cache-control: no-store",
+    ] {
+        assert!(head.contains(name), "{name}: {head}");
+    }
+    let (head, body) = ask("GET", "1.0");
+    assert!(!head.contains("transfer-encoding") && body.starts_with("transaction_id,"), "{head} {body}");
+    // nobody knows yet how long it will be
+    let (head, body) = ask("HEAD", "1.1");
+    assert!(head.contains("content-type: text/csv") && !head.contains("content-length") && body.is_empty(), "{head}");
+}
+
+#[tokio::test]
+async fn options_without_an_origin_says_what_a_path_answers() {
+    let node = NODE.get();
+    let client = anonymous(&node);
+    let answer = client.call(Method::OPTIONS, "/api/v1/auth/login").send().await.unwrap();
+    assert_eq!((answer.status, answer.header("allow")), (204, Some("POST, OPTIONS")), "{answer}");
+    let answer = client.call(Method::OPTIONS, "/nothing").send().await.unwrap();
+    assert_eq!(answer.status, 404, "{answer}");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn rubbish_on_the_wire_does_not_hurt_the_node() {
     let node = NODE.get();

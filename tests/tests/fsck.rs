@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use metastamp_protocol::{Asset, Fingerprint, Job, ObjectId, Timestamp, UploadSession, UploadState, UploadStatus};
-use metastamp_store::Documents;
+use metastamp_store::Stores;
 use metastamp_store::records::{Collection, Document, decode, encode};
 use metastamp_tests::kept::Kept;
 use metastamp_tests::{DONE_WITHIN, NodeOptions, accepted, media, member, start};
@@ -11,8 +11,8 @@ use serde_json::Value;
 
 use crate::backup::metastamp;
 
-async fn all(documents: &dyn Documents, collection: Collection) -> Vec<Document> {
-    documents.snapshot().await.unwrap().page(collection, None, 1_000).await.unwrap()
+async fn all(stores: &Stores, collection: Collection) -> Vec<Document> {
+    stores.records.snapshot().await.unwrap().page(collection, None, 1_000).await.unwrap()
 }
 
 fn id(n: u8) -> ObjectId {
@@ -20,12 +20,12 @@ fn id(n: u8) -> ObjectId {
 }
 
 /// Plants one fault of each class that a record can have.
-async fn plant(documents: &dyn Documents) {
-    let assets = all(documents, Collection::Assets).await;
+async fn plant(stores: &Stores) {
+    let assets = all(stores, Collection::Assets).await;
     let whole: Asset = decode(Collection::Assets, assets[0].clone()).unwrap();
-    let fingerprints = all(documents, Collection::Fingerprints).await;
+    let fingerprints = all(stores, Collection::Fingerprints).await;
     let fingerprint: Fingerprint = decode(Collection::Fingerprints, fingerprints[0].clone()).unwrap();
-    let put = async |collection, record| documents.put_records(collection, vec![record]).await.unwrap();
+    let put = async |collection, record| stores.records.put_records(collection, vec![record]).await.unwrap();
     let lost = Asset { id: id(1), s3_key: "uploads/lost".to_owned(), fingerprint_id: None, ..whole.clone() };
     put(Collection::Assets, encode(Collection::Assets, &lost).unwrap()).await;
     let alone = Fingerprint { id: id(2), asset_id: id(3), ..fingerprint };
@@ -48,7 +48,7 @@ async fn plant(documents: &dyn Documents) {
     stuck.upload_status = UploadStatus::Processing;
     put(Collection::Assets, encode(Collection::Assets, &stuck).unwrap()).await;
     // its row goes, its bytes stay
-    documents.remove_records(Collection::Assets, vec![assets[2].get("_id").unwrap().clone()]).await.unwrap();
+    stores.records.remove_records(Collection::Assets, vec![assets[2].get("_id").unwrap().clone()]).await.unwrap();
     let mut grown: Asset = decode(Collection::Assets, assets[3].clone()).unwrap();
     grown.file_size += 1;
     put(Collection::Assets, encode(Collection::Assets, &grown).unwrap()).await;
@@ -56,11 +56,15 @@ async fn plant(documents: &dyn Documents) {
     changed.sha256 = "0".repeat(64);
     put(Collection::Assets, encode(Collection::Assets, &changed).unwrap()).await;
     let unmarked: Asset = decode(Collection::Assets, assets[5].clone()).unwrap();
-    let gone = all(documents, Collection::Fingerprints)
+    let gone = all(stores, Collection::Fingerprints)
         .await
         .into_iter()
         .find(|record| record.get_object_id("asset_id").unwrap().to_hex() == unmarked.id.to_hex());
-    documents.remove_records(Collection::Fingerprints, vec![gone.unwrap().get("_id").unwrap().clone()]).await.unwrap();
+    stores
+        .records
+        .remove_records(Collection::Fingerprints, vec![gone.unwrap().get("_id").unwrap().clone()])
+        .await
+        .unwrap();
 }
 
 fn report(text: &str) -> Value {
@@ -81,8 +85,8 @@ async fn planted_faults_are_found_and_mended() {
     let (code, text) = metastamp(home.path(), &data, &["fsck", "--deep"]);
     assert_eq!(code, 0, "{text}");
 
-    let documents = Kept::of(&data).await.documents;
-    plant(&*documents).await;
+    let stores = Kept::of(&data).await.stores;
+    plant(&stores).await;
     let (code, text) = metastamp(home.path(), &data, &["fsck", "--deep", "--json", "--safe-age", "0"]);
     assert_eq!(code, 1, "{text}");
     let found = report(&text);

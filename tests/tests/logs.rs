@@ -75,6 +75,30 @@ async fn each_request_is_one_line() {
 }
 
 #[tokio::test]
+async fn an_answer_that_is_made_while_it_is_sent_is_logged_with_its_bytes() {
+    let node = start(NodeOptions::new());
+    let client = member(&node).await;
+    let id = metastamp_tests::unique("file-");
+    let file = client.get("/api/v1/wallet/history.csv").header("x-request-id", &id).send().await.unwrap();
+    let bytes = file.expect(200).unwrap().body.len();
+    let of_request = || async {
+        let lines = requests(&node.log().lines());
+        Ok(lines.into_iter().find(|line| line["request_id"] == id.as_str()))
+    };
+    let line = eventually("the file is logged", Duration::from_secs(5), of_request).await.unwrap();
+    assert_eq!(
+        (&line["status"], &line["bytes"], &line["message"]),
+        (&json!(200), &json!(bytes), &json!("request completed"))
+    );
+    assert!(line["user_id"].is_string(), "{line}");
+    let text = client.get("/metrics").send().await.unwrap();
+    let text = String::from_utf8_lossy(&text.body).into_owned();
+    let counted = |line: &str| line.starts_with("http_requests_total{") && line.contains("/wallet/history.csv");
+    assert!(text.lines().any(counted), "{text}");
+    assert!(text.lines().any(|line| line == "http_requests_in_flight 1"), "more than the one that asks is in flight");
+}
+
+#[tokio::test]
 async fn no_secret_is_ever_logged() {
     let options = NodeOptions::new().env("JWT_SECRET_KEY", SECRET).env("LOG_LEVEL", "debug");
     let mut node = start(options.env("OPENAI_API_KEY", "openai-key-of-the-test"));

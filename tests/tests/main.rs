@@ -27,6 +27,7 @@ mod openapi;
 mod partners;
 mod payouts;
 mod proxies;
+mod row_versions;
 mod runner;
 mod security;
 mod shared_dir;

@@ -8,7 +8,7 @@ use std::time::Duration;
 use metastamp_chaos::servers::embedded;
 use metastamp_protocol::ObjectId;
 use metastamp_protocol::partner::UsageStatus;
-use metastamp_store::partners::UsageClaim;
+use metastamp_store::ports::UsageClaim;
 use metastamp_tests::cluster::metric_reaches;
 use metastamp_tests::kept::Kept;
 use metastamp_tests::money::{administrator, audit_is_clean, balance, book, key, post, read, user_id};
@@ -100,17 +100,17 @@ async fn usage_that_somebody_is_at_is_in_flight() {
     assert_eq!(send().await.code(), "INSUFFICIENT_FUNDS");
     let listed = partner.client.get(USAGE).send().await.unwrap().expect(200).unwrap().text("/items/0/id").unwrap();
     let id: ObjectId = listed.parse().unwrap();
-    let store = Kept::of(&node.data_dir()).await.documents;
+    let store = Kept::of(&node.data_dir()).await.stores;
     let claim = async |from: UsageStatus, to: UsageStatus| {
         let worker = ObjectId::generate();
         let lease = Duration::from_secs(60);
         let claim = UsageClaim { id, from: vec![from], to, worker, lease, reason: None, expired: false };
-        store.claim_usage(&claim).await.unwrap().unwrap();
+        store.usage.claim_usage(&claim).await.unwrap().unwrap();
         worker
     };
     let give_back = async |worker: ObjectId, to: UsageStatus| {
         let now = metastamp_protocol::Timestamp::now();
-        store.finish_usage(id, worker, to, None, now).await.unwrap();
+        store.usage.finish_usage(id, worker, to, None, now).await.unwrap();
     };
     partner.deposit("50").await;
     let worker = claim(UsageStatus::Rejected, UsageStatus::Received).await;

@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use metastamp_cluster::Member;
 use metastamp_protocol::{FileKind, JobLane, JobState, NewUpload, ObjectId, Received};
+use metastamp_store::Stores;
 use metastamp_store::documents::embedded::EmbeddedDocuments;
 
 use super::*;
@@ -42,9 +43,9 @@ fn deaths_are_seen_whatever_views_were_missed() {
 }
 
 /// A store with one job that runs under a claim of `by`.
-async fn running_job(dir: &std::path::Path, by: &NodeRef) -> SharedDocuments {
+async fn running_job(dir: &std::path::Path, by: &NodeRef) -> Stores {
     use crate::upload::state::{Command, Phase, Rules, Step};
-    let documents: SharedDocuments = Arc::new(EmbeddedDocuments::open(dir).unwrap());
+    let stores = Stores::of(EmbeddedDocuments::open(dir).unwrap());
     let rules = Rules {
         bucket: "b".to_owned(),
         lease: Duration::from_secs(60),
@@ -63,42 +64,42 @@ async fn running_job(dir: &std::path::Path, by: &NodeRef) -> SharedDocuments {
         Received { size: 3, sha256, digests: None, mime_type: "text/plain".to_owned(), title: None, description: None };
     let now = Timestamp::now();
     let Ok(Step::Open(session)) = Phase::Unknown.decide(&Command::Begin(new), &rules, now) else { panic!("opens") };
-    documents.open_upload(&session).await.unwrap();
+    stores.uploads.open_upload(&session).await.unwrap();
     let commit = Phase::Receiving(session).decide(&Command::Complete(received), &rules, now);
     let Ok(Step::Commit(commit)) = commit else { panic!("commits") };
-    documents.commit_upload(*commit).await.unwrap();
+    stores.works.commit_upload(*commit).await.unwrap();
     let lease = Duration::from_secs(600);
-    assert_eq!(documents.claim_jobs(by, Timestamp::now(), lease, JobLane::Any, 1).await.unwrap().len(), 1);
-    documents
+    assert_eq!(stores.jobs.claim_jobs(by, Timestamp::now(), lease, JobLane::Any, 1).await.unwrap().len(), 1);
+    stores
 }
 
-async fn queued(documents: &SharedDocuments) -> u64 {
-    let counts = documents.job_counts().await.unwrap();
+async fn queued(stores: &Stores) -> u64 {
+    let counts = stores.jobs.job_counts().await.unwrap();
     counts.into_iter().filter(|(state, _)| *state == JobState::Queued).map(|(_, count)| count).sum()
 }
 
-async fn follow(documents: SharedDocuments, view: watch::Receiver<SharedView>) -> (ActorRef<Message>, Arc<AtomicU32>) {
+async fn follow(stores: Stores, view: watch::Receiver<SharedView>) -> (ActorRef<Message>, Arc<AtomicU32>) {
     let looks = Arc::new(AtomicU32::new(0));
     let count = looks.clone();
     let look = Arc::new(move || {
         count.fetch_add(1, Ordering::SeqCst);
     });
     let failover =
-        Failover { documents, view, living: Arc::default(), caution: Caution::default(), look, beat: Arc::new(|| {}) };
+        Failover { stores, view, living: Arc::default(), caution: Caution::default(), look, beat: Arc::new(|| {}) };
     (Actor::spawn(None, failover, ()).await.unwrap().0, looks)
 }
 
 #[tokio::test]
 async fn the_jobs_of_a_dead_member_are_queued_at_once() {
     let dir = tempfile::tempdir().unwrap();
-    let documents = running_job(dir.path(), &node("z", 1)).await;
+    let stores = running_job(dir.path(), &node("z", 1)).await;
     let (members, watch) = watch::channel(Arc::new(view(&[("me", 1, Up), ("z", 1, Up)])));
-    let (actor, looks) = follow(documents.clone(), watch).await;
+    let (actor, looks) = follow(stores.clone(), watch).await;
     tokio::time::sleep(Duration::from_millis(100)).await;
-    assert_eq!(queued(&documents).await, 0);
+    assert_eq!(queued(&stores).await, 0);
     let (seen, died) = (looks.load(Ordering::SeqCst), Instant::now());
     members.send_replace(Arc::new(view(&[("me", 1, Up), ("z", 1, Dead)])));
-    while queued(&documents).await == 0 || looks.load(Ordering::SeqCst) == seen {
+    while queued(&stores).await == 0 || looks.load(Ordering::SeqCst) == seen {
         assert!(died.elapsed() < Duration::from_secs(5), "the jobs of the dead come back");
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
@@ -109,7 +110,7 @@ async fn the_jobs_of_a_dead_member_are_queued_at_once() {
 #[tokio::test]
 async fn a_member_that_comes_back_keeps_its_jobs() {
     let dir = tempfile::tempdir().unwrap();
-    let documents = running_job(dir.path(), &node("z", 1)).await;
+    let stores = running_job(dir.path(), &node("z", 1)).await;
     let others: Vec<_> = (0..20).map(|i| format!("a{i}")).collect();
     let mut all: Vec<_> = others.iter().map(|id| (id.as_str(), 1, Up)).collect();
     all.push(("me", 1, Up));
@@ -117,13 +118,13 @@ async fn a_member_that_comes_back_keeps_its_jobs() {
     all.push(("z", 1, Up));
     let with = Arc::new(view(&all));
     let (members, watch) = watch::channel(with.clone());
-    let (actor, _) = follow(documents.clone(), watch).await;
+    let (actor, _) = follow(stores.clone(), watch).await;
     tokio::time::sleep(Duration::from_millis(50)).await;
     members.send_replace(without);
     tokio::task::yield_now().await;
     members.send_replace(with);
     tokio::time::sleep(Duration::from_millis(400)).await;
-    assert_eq!(queued(&documents).await, 0);
+    assert_eq!(queued(&stores).await, 0);
     actor.stop(None);
 }
 

@@ -5,15 +5,13 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use metastamp_fingerprint::Tools as Programs;
-use metastamp_fingerprint::digest::Digests;
-use metastamp_fingerprint::file::Kind;
-use metastamp_fingerprint::worker::{self, Message, PictureFile, Request};
+use metastamp_fingerprint::worker::{self, Message, Request};
 use metastamp_protocol::files::{extension, picture_key};
-use metastamp_protocol::fingerprint::FingerprintContent;
+use metastamp_protocol::fingerprint::{FingerprintContent, Section};
 use metastamp_protocol::{FileKind, Job, Object, Picture, Timestamp};
 use metastamp_store::StoreError;
-use metastamp_store::documents::JobResult;
-use serde_json::{Value, json};
+use metastamp_store::ports::JobResult;
+use serde_json::json;
 
 use super::Tools;
 use super::job::Gauge;
@@ -47,9 +45,10 @@ pub(crate) async fn run(tools: Tools, job: Job, gauge: Arc<Gauge>, slot: pool::W
     }
     let request = Request {
         path,
-        kind: kind(&job),
+        kind: job.kind,
         name: job.file_name.clone(),
-        digests: digests(&job),
+        // what the upload found out about the bytes, if it was done by a node of this version
+        digests: job.digests.clone().map(|more| more.with(job.sha256.clone())),
         // what a process that has to be ended leaves behind goes with the job
         tools: Programs { temp_dir: dir.path().to_owned(), ..tools.settings.programs.clone() },
         pictures_dir: dir.path().to_owned(),
@@ -60,8 +59,8 @@ pub(crate) async fn run(tools: Tools, job: Job, gauge: Arc<Gauge>, slot: pool::W
         None => in_this_process(request, limit, gauge.clone()).await,
     };
     drop(slot);
-    let (report, pictures) = match message {
-        Ok(Message::Done { report, pictures }) => (report, pictures),
+    let (mut content, pictures) = match message {
+        Ok(Message::Done { report, pictures }) => (*report, pictures),
         Ok(Message::Failed { message, again: true }) => return Outcome::Retry(message),
         Ok(Message::Failed { message, .. }) => return Outcome::Final(failed(&job, &message, started)),
         Ok(Message::Progress(_) | Message::First(_)) => return Outcome::Retry("no answer".to_owned()),
@@ -77,14 +76,10 @@ pub(crate) async fn run(tools: Tools, job: Job, gauge: Arc<Gauge>, slot: pool::W
         }
         Err(Broken::Died(how)) => return Outcome::Retry(how),
     };
-    let content = match serde_json::from_value::<FingerprintContent>(report) {
-        Ok(mut content) => {
-            // the compressed form says the same in a quarter of the room
-            content.chromaprint.as_mut().and_then(|sound| sound.remove("raw"));
-            content
-        }
-        Err(error) => return Outcome::Retry(format!("the result makes no sense: {error}")),
-    };
+    // the compressed form says the same in a quarter of the room
+    if let Some(sound) = &mut content.chromaprint {
+        sound.raw = None;
+    }
     gauge.tell(99, "Keeping its pictures");
     match keep(&tools, &job, &dir, pictures, &gauge).await {
         Ok(pictures) => Outcome::Final(completed(&job, FingerprintContent { pictures, ..content }, started)),
@@ -97,26 +92,6 @@ fn time_max(tools: &Tools, kind: FileKind) -> Duration {
     if kind.is_long() { settings.long_job_time_max } else { settings.job_time_max }
 }
 
-fn kind(job: &Job) -> Kind {
-    match job.kind {
-        FileKind::Image => Kind::Image,
-        FileKind::Audio => Kind::Audio,
-        FileKind::Video => Kind::Video,
-        FileKind::Text | FileKind::Url => Kind::Text,
-    }
-}
-
-/// What the upload found out about the bytes, if it was done by a node of this version.
-fn digests(job: &Job) -> Option<Digests> {
-    let known = job.digests.as_ref()?;
-    Some(Digests {
-        sha256: job.sha256.clone(),
-        blake3: known.blake3.clone(),
-        iscc_data: known.iscc_data.clone(),
-        iscc_instance: known.iscc_instance.clone(),
-    })
-}
-
 async fn in_process_of_its_own(
     workers: &Workers,
     request: &Request,
@@ -125,24 +100,18 @@ async fn in_process_of_its_own(
 ) -> Result<Message, Broken> {
     let hear = |message| match message {
         Message::Progress(percent) => gauge.tell(percent.clamp(1, 98), "Computing the fingerprint"),
-        Message::First(report) => gauge.answer_first(first(report)),
+        Message::First(report) => gauge.answer_first(first(*report)),
         Message::Done { .. } | Message::Failed { .. } => {}
     };
     workers.run(request, limit, || !gauge.is_cancelled(), hear).await
 }
 
 /// A first answer, thinned to what the cache should hold.
-fn first(mut report: Value) -> Value {
-    let count = report["video_hashes"]["frame_hashes"].as_array().map_or(0, Vec::len);
-    let step = count.div_ceil(FIRST_FRAMES_MAX).max(1);
-    if step > 1
-        && let Some(hashes) = report["video_hashes"].as_object_mut()
-    {
-        for list in hashes.values_mut().filter_map(Value::as_array_mut) {
-            *list = std::mem::take(list).into_iter().step_by(step).collect();
-        }
+fn first(mut content: FingerprintContent) -> FingerprintContent {
+    if let Some(Section::Current(video)) = &mut content.video_hashes {
+        video.thin_out(FIRST_FRAMES_MAX);
     }
-    report
+    content
 }
 
 /// Where no program was named: the tests of this crate.
@@ -166,15 +135,14 @@ async fn keep(
     tools: &Tools,
     job: &Job,
     dir: &JobDir,
-    files: Vec<PictureFile>,
+    files: Vec<Picture>,
     gauge: &Gauge,
 ) -> Result<Vec<Picture>, StoreError> {
     let mut kept = Vec::new();
-    for PictureFile { name, media_type, width, height } in files {
-        let known = Picture::NAMES.contains(&name.as_str()).then(|| dir.path().join(&name));
-        let Some(path) = known else { continue };
+    for file in files.into_iter().filter(|file| Picture::NAMES.contains(&file.name.as_str())) {
+        let path = dir.path().join(&file.name);
         let bytes = tokio::fs::read(path).await.map_err(|error| StoreError::Internal(error.to_string()))?;
-        let picture = Picture { name, media_type, width, height, size: bytes.len() as u64 };
+        let picture = Picture { size: bytes.len() as u64, ..file };
         let key = picture_key(&job.s3_key, &picture);
         // what is put after a deletion is garbage that the sweeper's last look removes
         if gauge.is_cancelled() {

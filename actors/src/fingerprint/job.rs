@@ -4,10 +4,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use metastamp_protocol::fingerprint::FingerprintContent;
 use metastamp_protocol::http::Progress;
 use metastamp_protocol::{Job, ObjectId, Timestamp};
 use metastamp_store::StoreError;
-use metastamp_store::documents::JobResult;
+use metastamp_store::ports::JobResult;
 use metrics::{counter, histogram};
 use parking_lot::Mutex;
 use ractor::{Actor, ActorProcessingErr, ActorRef};
@@ -18,7 +19,7 @@ use super::{Tools, engine, first_answer_key, progress_key};
 use crate::metrics::{FENCED_WRITES_TOTAL, FINGERPRINT_JOB_DURATION_SECONDS};
 use crate::registry::Entity;
 
-/// How often progress is told and the claim looked after.
+/// How often progress is published and the claim looked after.
 const BEAT: Duration = Duration::from_millis(500);
 /// How long a progress note stays readable.
 const PROGRESS_TTL: Duration = Duration::from_secs(60);
@@ -49,8 +50,8 @@ impl ractor::Message for Message {}
 pub(crate) struct Gauge {
     cancelled: AtomicBool,
     progress: Mutex<Option<Progress>>,
-    /// A first answer that was not told yet.
-    first: Mutex<Option<serde_json::Value>>,
+    /// A first answer that was not published yet.
+    first: Mutex<Option<FingerprintContent>>,
 }
 
 impl Gauge {
@@ -62,8 +63,8 @@ impl Gauge {
         *self.progress.lock() = Some(Progress { percent, message: message.to_owned() });
     }
 
-    pub fn answer_first(&self, report: serde_json::Value) {
-        *self.first.lock() = Some(report);
+    pub fn answer_first(&self, content: FingerprintContent) {
+        *self.first.lock() = Some(content);
     }
 }
 
@@ -74,8 +75,8 @@ pub(crate) struct State {
     gauge: Arc<Gauge>,
     started: Instant,
     renewed: Instant,
-    told: Option<Progress>,
-    told_at: Instant,
+    published: Option<Progress>,
+    published_at: Instant,
     beat: tokio::task::JoinHandle<()>,
 }
 
@@ -107,8 +108,8 @@ impl Actor for JobActor {
             gauge,
             started: now,
             renewed: now,
-            told: None,
-            told_at: now,
+            published: None,
+            published_at: now,
             beat,
         })
     }
@@ -144,7 +145,7 @@ impl Actor for JobActor {
 
 impl JobActor {
     async fn beat(&self, state: &mut State) {
-        self.tell_progress(state).await;
+        self.publish_progress(state).await;
         if let Phase::Committing(result) = &state.phase {
             let result = result.clone();
             let next = self.commit(state, result).await;
@@ -155,24 +156,24 @@ impl JobActor {
         }
     }
 
-    async fn tell_progress(&self, state: &mut State) {
+    async fn publish_progress(&self, state: &mut State) {
         let first = state.gauge.first.lock().take();
-        if let Some(first) = first {
+        if let Some(Ok(first)) = first.as_ref().map(serde_json::to_string) {
             // for as long as the whole one may take
             let (key, ttl) = (first_answer_key(state.job.id), self.tools.settings.long_job_time_max + PROGRESS_TTL);
-            let _ = self.tools.cache.set(&key, &first.to_string(), ttl).await;
+            let _ = self.tools.cache.set(&key, &first, ttl).await;
         }
         let progress = state.gauge.progress.lock().clone();
-        // told again now and then, so that it outlives the note
-        if progress == state.told && state.told_at.elapsed() < PROGRESS_TTL / 2 {
+        // published again now and then, so that it outlives the note
+        if progress == state.published && state.published_at.elapsed() < PROGRESS_TTL / 2 {
             return;
         }
-        state.told_at = Instant::now();
+        state.published_at = Instant::now();
         if let Some(Ok(text)) = progress.as_ref().map(serde_json::to_string) {
             // Only a courtesy: a cache that is away must not disturb the work.
             let _ = self.tools.cache.set(&progress_key(state.job.id), &text, PROGRESS_TTL).await;
         }
-        state.told = progress;
+        state.published = progress;
     }
 
     /// Feeds one event to the rules and does what they say, until nothing follows.
@@ -192,7 +193,7 @@ impl JobActor {
             Effect::Commit(result) => Some(self.commit(state, result).await),
             Effect::RenewClaim => {
                 let until = Timestamp::now().plus(self.tools.settings.claim_lease);
-                match self.tools.documents.renew_claim(state.job.id, state.token, until).await {
+                match self.tools.stores.jobs.renew_claim(state.job.id, state.token, until).await {
                     Ok(()) => {
                         state.renewed = Instant::now();
                         None
@@ -208,7 +209,7 @@ impl JobActor {
             }
             Effect::Release { not_before, error } => {
                 let reason = error.clone();
-                match self.tools.documents.release_job(state.job.id, state.token, not_before, error).await {
+                match self.tools.stores.jobs.release_job(state.job.id, state.token, not_before, error).await {
                     Ok(()) => tracing::info!(job = %state.job.id, reason, "fingerprint job goes back to the queue"),
                     Err(StoreError::Fenced { .. }) => {
                         counter!(FENCED_WRITES_TOTAL, "what" => "job_release").increment(1);
@@ -223,7 +224,7 @@ impl JobActor {
 
     async fn commit(&self, state: &State, result: JobResult) -> Event {
         let job = &state.job;
-        match self.tools.documents.finish_job(job.id, state.token, result.clone(), Timestamp::now()).await {
+        match self.tools.stores.jobs.finish_job(job.id, state.token, result.clone(), Timestamp::now()).await {
             Ok(()) => {
                 tell_end(job, &result, state.started.elapsed());
                 Event::Committed

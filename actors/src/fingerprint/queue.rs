@@ -5,7 +5,7 @@
 
 use std::time::{Duration, Instant};
 
-use metastamp_cluster::Audience;
+use metastamp_cluster::{Audience, Cluster};
 use metastamp_protocol::cluster::Notice;
 use metastamp_protocol::{Job, JobLane, JobState, Timestamp};
 use metastamp_store::StoreError;
@@ -13,20 +13,24 @@ use metrics::{counter, gauge};
 use ractor::{Actor, ActorProcessingErr, ActorRef, RpcReplyPort};
 
 use super::Tools;
-use super::job::{Start, tell_end};
+use super::job::{JobActor, Start, tell_end};
 use super::pool::Pool;
 use super::state::{ATTEMPTS_MAX, given_up};
 use crate::load::LoadReport;
 use crate::metrics::{FENCED_WRITES_TOTAL, FINGERPRINT_JOBS, FINGERPRINT_QUEUE_DEPTH};
+use crate::registry::Registry;
 
 /// How often the store is asked for work that came from elsewhere, or whose claim ran out.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
-/// Others are told at most this often that jobs wait here.
-const TELL_EVERY: Duration = Duration::from_millis(100);
+/// Others are notified at most this often that jobs wait here.
+const NOTIFY_EVERY: Duration = Duration::from_millis(100);
 
+#[derive(Clone)]
 pub(crate) struct Queue {
     pub tools: Tools,
+    pub cluster: Cluster,
     pub pool: Pool,
+    pub jobs: Registry<JobActor>,
     pub load: LoadReport,
 }
 
@@ -37,8 +41,8 @@ pub(crate) enum Message {
     Queued,
     /// A second has passed.
     Tick,
-    /// It is time to tell others, if jobs still wait.
-    Tell,
+    /// It is time to notify others, if jobs still wait.
+    Notify,
     /// From now on claim nothing, and hand back what runs.
     Drain(RpcReplyPort<()>),
 }
@@ -48,9 +52,9 @@ impl ractor::Message for Message {}
 pub(crate) struct State {
     /// The process is about to end.
     draining: bool,
-    told: Option<Instant>,
-    /// A `Tell` is on its way.
-    telling: bool,
+    notified: Option<Instant>,
+    /// A `Notify` is on its way.
+    notifying: bool,
 }
 
 impl Actor for Queue {
@@ -70,7 +74,7 @@ impl Actor for Queue {
         message: Message,
         state: &mut State,
     ) -> Result<(), ActorProcessingErr> {
-        // Many messages may say the same; a failure is told and tried again with the next look.
+        // Many messages may say the same; a failure is logged and tried again with the next look.
         let done = match message {
             Message::Drain(reply) => {
                 state.draining = true;
@@ -81,20 +85,20 @@ impl Actor for Queue {
             Message::Queued => match self.claim(&myself, state).await {
                 Ok(true) => Ok(()),
                 Ok(false) => {
-                    self.tell_idle(&myself, state);
+                    self.notify_idle(&myself, state);
                     Ok(())
                 }
                 Err(error) => Err(error),
             },
             Message::Tick => {
-                self.load.tell();
+                self.load.publish();
                 let claimed = self.claim(&myself, state).await;
                 claimed.and(self.count().await)
             }
-            Message::Tell => {
-                state.telling = false;
+            Message::Notify => {
+                state.notifying = false;
                 if !self.claim(&myself, state).await.unwrap_or(true) {
-                    self.tell_idle(&myself, state);
+                    self.notify_idle(&myself, state);
                 }
                 Ok(())
             }
@@ -102,7 +106,7 @@ impl Actor for Queue {
         if let Err(error) = done {
             tracing::warn!(%error, "can't claim fingerprint jobs");
         }
-        self.load.tell_if_changed();
+        self.load.publish_if_changed();
         Ok(())
     }
 }
@@ -110,8 +114,8 @@ impl Actor for Queue {
 impl Queue {
     /// Claims and starts what there is room for; false when more may be waiting than there was room for.
     async fn claim(&self, myself: &ActorRef<Message>, state: &State) -> crate::error::Result<bool> {
-        let Tools { documents, node, settings, .. } = &self.tools;
-        if state.draining || !self.load.cluster.takes_work() {
+        let Tools { stores, node, settings, .. } = &self.tools;
+        if state.draining || !self.cluster.takes_work() {
             return Ok(false);
         }
         // Each round takes up room, so this ends.
@@ -125,7 +129,7 @@ impl Queue {
                 return Ok(false);
             }
             let now = Timestamp::now();
-            let jobs = documents.claim_jobs(node, now, settings.claim_lease, lane, limit as u32).await?;
+            let jobs = stores.jobs.claim_jobs(node, now, settings.claim_lease, lane, limit as u32).await?;
             let (claimed, mut done) = (jobs.len(), 0);
             for job in jobs {
                 // A job that can't be started must not keep its siblings, claimed with it, from theirs.
@@ -148,14 +152,14 @@ impl Queue {
 
     /// Runs it here, or ends it; false when it went back to the queue.
     async fn start(&self, myself: &ActorRef<Message>, job: Job) -> crate::error::Result<bool> {
-        let documents = &self.tools.documents;
+        let stores = &self.tools.stores;
         let Some(token) = job.claim.as_ref().map(|claim| claim.token) else { return Ok(false) };
         let (id, now) = (job.id, Timestamp::now());
         // Claimed that often and never finished: whoever ran it died of it.
         if job.attempts > ATTEMPTS_MAX {
             let error = job.last_error.as_deref().unwrap_or("the process ended while working on it");
             let result = given_up(ATTEMPTS_MAX, error);
-            match documents.finish_job(id, token, result.clone(), now).await {
+            match stores.jobs.finish_job(id, token, result.clone(), now).await {
                 Ok(()) => tell_end(&job, &result, Duration::ZERO),
                 Err(StoreError::Fenced { .. }) => counter!(FENCED_WRITES_TOTAL, "what" => "job").increment(1),
                 Err(error) => return Err(error.into()),
@@ -164,37 +168,37 @@ impl Queue {
         }
         let queue = myself.clone();
         let Some(worker) = self.pool.take(job.kind, move || drop(queue.cast(Message::Look))) else {
-            documents.release_job(id, token, now, None).await?;
+            stores.jobs.release_job(id, token, now, None).await?;
             return Ok(false);
         };
-        let brought_up = self.load.jobs.bring_up(id, Start { job, worker }).await;
+        let brought_up = self.jobs.bring_up(id, Start { job, worker }).await;
         if !matches!(brought_up, Ok(true)) {
             // Its actor under the former claim is still here, about to find that out: give it time to leave.
-            documents.release_job(id, token, now.plus(LOOK_EVERY), None).await?;
+            stores.jobs.release_job(id, token, now.plus(LOOK_EVERY), None).await?;
         }
         brought_up
     }
 
-    /// What is too early to be told is told a little later.
-    fn tell_idle(&self, myself: &ActorRef<Message>, state: &mut State) {
-        if state.telling {
+    /// What is too early is sent a little later.
+    fn notify_idle(&self, myself: &ActorRef<Message>, state: &mut State) {
+        if state.notifying {
             return;
         }
-        let since = state.told.map_or(TELL_EVERY, |told| told.elapsed());
-        match TELL_EVERY.checked_sub(since).filter(|left| !left.is_zero()) {
+        let since = state.notified.map_or(NOTIFY_EVERY, |at| at.elapsed());
+        match NOTIFY_EVERY.checked_sub(since).filter(|left| !left.is_zero()) {
             None => {
-                state.told = Some(Instant::now());
-                self.load.cluster.tell(Notice::JobsWaiting, Audience::Idle);
+                state.notified = Some(Instant::now());
+                self.cluster.tell(Notice::JobsWaiting, Audience::Idle);
             }
             Some(left) => {
-                state.telling = true;
-                drop(myself.send_after(left, || Message::Tell));
+                state.notifying = true;
+                drop(myself.send_after(left, || Message::Notify));
             }
         }
     }
 
     async fn count(&self) -> crate::error::Result<()> {
-        for (state, count) in self.tools.documents.job_counts().await? {
+        for (state, count) in self.tools.stores.jobs.job_counts().await? {
             gauge!(FINGERPRINT_JOBS, "state" => state.as_str()).set(count as f64);
             if state == JobState::Queued {
                 gauge!(FINGERPRINT_QUEUE_DEPTH).set(count as f64);

@@ -11,7 +11,7 @@
 use std::time::Duration;
 
 use metastamp_protocol::Timestamp;
-use metastamp_store::documents::JobResult;
+use metastamp_store::ports::JobResult;
 
 /// Claims of one job, the first included, before it is given up.
 pub const ATTEMPTS_MAX: u32 = 3;

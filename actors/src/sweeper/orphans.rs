@@ -8,7 +8,7 @@ use std::collections::HashSet;
 
 use metastamp_protocol::files::{UPLOADS, owner_key};
 use metastamp_protocol::{Asset, ObjectId, Timestamp, UploadStatus};
-use metastamp_store::documents::SharedDocuments;
+use metastamp_store::Stores;
 use metastamp_store::objects::Objects;
 use metastamp_store::records::{Bson, Collection, decode};
 use metrics::gauge;
@@ -68,7 +68,7 @@ impl Orphans {
     /// The next piece, if it is time for one.
     pub async fn pass(
         &mut self,
-        documents: &SharedDocuments,
+        stores: &Stores,
         objects: &Objects,
         settings: &Settings,
         now: Timestamp,
@@ -78,10 +78,10 @@ impl Orphans {
         }
         self.last_pass = now;
         if !self.objects.is_at_end() {
-            self.look_at_objects(documents, objects, now.minus(settings.orphan_age)).await?;
+            self.look_at_objects(stores, objects, now.minus(settings.orphan_age)).await?;
         }
         if !self.rows.is_at_end() {
-            self.look_at_rows(documents, objects).await?;
+            self.look_at_rows(stores, objects).await?;
         }
         if self.objects.is_at_end() && self.rows.is_at_end() {
             self.end_round(now);
@@ -90,16 +90,11 @@ impl Orphans {
     }
 
     /// Counts objects that were written before `limit`, when no upload can be that old, and that nothing refers to.
-    async fn look_at_objects(
-        &mut self,
-        documents: &SharedDocuments,
-        objects: &Objects,
-        limit: Timestamp,
-    ) -> Result<()> {
+    async fn look_at_objects(&mut self, stores: &Stores, objects: &Objects, limit: Timestamp) -> Result<()> {
         let page = objects.list(UPLOADS, self.objects.after().as_deref(), OBJECTS_PER_PASS).await?;
         // without a time of its own nobody can tell whether an object is old enough
         for object in page.objects.into_iter().filter(|object| object.modified.is_some_and(|at| at < limit)) {
-            if documents.key_is_used(owner_key(&object.key)).await? {
+            if stores.uploads.key_is_used(owner_key(&object.key)).await? {
                 continue;
             }
             self.unowned += 1;
@@ -116,8 +111,8 @@ impl Orphans {
         gauge!(ORPHAN_OBJECTS).set(0.0);
     }
 
-    async fn look_at_rows(&mut self, documents: &SharedDocuments, objects: &Objects) -> Result<()> {
-        let mut snapshot = documents.snapshot().await?;
+    async fn look_at_rows(&mut self, stores: &Stores, objects: &Objects) -> Result<()> {
+        let mut snapshot = stores.records.snapshot().await?;
         let page = snapshot.page(Collection::Assets, self.rows.after(), ROWS_PER_PASS).await?;
         drop(snapshot);
         let last = page.last().and_then(|record| record.get("_id").cloned());
@@ -128,7 +123,7 @@ impl Orphans {
             if has_bytes
                 && self.missing.len() < MISSING_MAX
                 && objects.head(&asset.s3_key).await?.is_none()
-                && documents.asset(asset.id).await?.is_some()
+                && stores.works.asset(asset.id).await?.is_some()
             {
                 self.missing.insert(asset.id);
             }

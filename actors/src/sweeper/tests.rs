@@ -4,15 +4,16 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use metastamp_protocol::{Asset, FileKind, NodeRef, ObjectId, UploadSession, UploadState, UploadStatus};
-use metastamp_store::documents::UploadCommit;
+use metastamp_store::Stores;
 use metastamp_store::documents::embedded::EmbeddedDocuments;
 use metastamp_store::objects::{LocalS3, ObjectsConfig};
+use metastamp_store::ports::UploadCommit;
 
 use super::orphans::Orphans;
 use super::*;
 
 struct Stage {
-    documents: SharedDocuments,
+    stores: Stores,
     objects: Objects,
     settings: Settings,
     _service: LocalS3,
@@ -34,15 +35,15 @@ async fn stage() -> Stage {
     objects.ensure_bucket().await.unwrap();
     let settings =
         Settings { orphans_every: Duration::ZERO, orphan_age: Duration::ZERO, ..Settings::new(dir.path().to_owned()) };
-    let documents: SharedDocuments = Arc::new(EmbeddedDocuments::open(dir.path()).unwrap());
-    Stage { documents, objects, settings, _service: service, _dir: dir }
+    let stores = Stores::of(EmbeddedDocuments::open(dir.path()).unwrap());
+    Stage { stores, objects, settings, _service: service, _dir: dir }
 }
 
 impl Stage {
     async fn pass(&self, orphans: &mut Orphans) {
         // objects of this very moment are old enough
         let now = Timestamp::now().plus(Duration::from_secs(60));
-        orphans.pass(&self.documents, &self.objects, &self.settings, now).await.unwrap();
+        orphans.pass(&self.stores, &self.objects, &self.settings, now).await.unwrap();
     }
 
     async fn put(&self, key: &str) {
@@ -63,13 +64,13 @@ impl Stage {
             created_at: now,
             expires_at: now.plus(Duration::from_secs(60)),
         };
-        self.documents.open_upload(&session).await.unwrap();
+        self.stores.uploads.open_upload(&session).await.unwrap();
         tokio::time::sleep(Duration::from_millis(5)).await;
         self.put(&session.s3_key).await;
         tokio::time::sleep(Duration::from_millis(5)).await;
         let asset = asset(&session);
         let commit = UploadCommit { asset: asset.clone(), fingerprint: None, repeat_since: now };
-        self.documents.commit_upload(commit).await.unwrap();
+        self.stores.works.commit_upload(commit).await.unwrap();
         asset
     }
 }
@@ -146,5 +147,5 @@ async fn a_row_without_its_object_is_seen_and_left_alone() {
         stage.pass(&mut orphans).await;
     }
     assert_eq!(orphans.suspected(), (1, 0));
-    assert_eq!(stage.documents.asset(asset.id).await.unwrap(), Some(asset));
+    assert_eq!(stage.stores.works.asset(asset.id).await.unwrap(), Some(asset));
 }

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use metastamp_protocol::{Asset, FileKind, NewUpload, Received, UploadStatus};
+use metastamp_store::Stores;
 use metastamp_store::cache::embedded::EmbeddedCache;
 use metastamp_store::documents::embedded::EmbeddedDocuments;
 use metastamp_store::objects::{LocalS3, ObjectsConfig};
@@ -27,7 +28,7 @@ async fn deps(dir: &Path, service: &LocalS3, node: NodeRef) -> Deps {
     });
     objects.ensure_bucket().await.unwrap();
     Deps {
-        documents: Arc::new(EmbeddedDocuments::open(dir).unwrap()),
+        stores: Stores::of(EmbeddedDocuments::open(dir).unwrap()),
         cache: Arc::new(EmbeddedCache::open(dir).unwrap()),
         objects,
         cluster: Cluster::alone(node),
@@ -71,9 +72,9 @@ async fn upload(first: &System, second: &System, objects: &Objects, text: &str) 
     stored.asset
 }
 
-async fn ready(documents: &SharedDocuments, id: ObjectId) {
+async fn ready(stores: &Stores, id: ObjectId) {
     let ready = async {
-        while documents.asset(id).await.unwrap().unwrap().upload_status != UploadStatus::Ready {
+        while stores.works.asset(id).await.unwrap().unwrap().upload_status != UploadStatus::Ready {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
     };
@@ -85,7 +86,7 @@ async fn two_nodes_share_uploads_and_jobs_through_the_store() {
     let dir = tempfile::tempdir().unwrap();
     let service = LocalS3::start(&dir.path().join("objects")).await.unwrap();
     let of_a = deps(dir.path(), &service, node("a")).await;
-    let (documents, objects) = (of_a.documents.clone(), of_a.objects.clone());
+    let (stores, objects) = (of_a.stores.clone(), of_a.objects.clone());
     let a = System::start(of_a).await.unwrap();
     let b = System::start(deps(dir.path(), &service, node("b")).await).await.unwrap();
     let mut assets = Vec::new();
@@ -96,13 +97,13 @@ async fn two_nodes_share_uploads_and_jobs_through_the_store() {
         assets.push(asset.id);
     }
     for id in assets {
-        ready(&documents, id).await;
+        ready(&stores, id).await;
     }
     // One has left; the other looks when it is told to.
     a.drain(Duration::from_secs(5)).await;
     let asset = upload(&b, &b, &objects, "the last one").await;
     b.notice(&node("a"), Notice::JobsWaiting);
-    ready(&documents, asset.id).await;
+    ready(&stores, asset.id).await;
     b.drain(Duration::from_secs(5)).await;
     service.shutdown().await;
 }

@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
 
 use metastamp_protocol::{NewUpload, ObjectId, Received, Timestamp, UploadState};
 use metastamp_store::StoreError;
-use metastamp_store::documents::{SharedDocuments, UploadOutcome};
+use metastamp_store::Stores;
+use metastamp_store::ports::UploadOutcome;
 use metrics::counter;
 use ractor::{Actor, ActorProcessingErr, ActorRef, RpcReplyPort};
 
@@ -15,23 +15,20 @@ use super::state::{Command, Fact, Phase, Rules, Step};
 use crate::ActorError;
 use crate::error::Result;
 use crate::metrics::{FENCED_WRITES_TOTAL, UPLOAD_SESSIONS_TOTAL};
-use crate::registry::Entity;
-
-/// A session that nobody asked for this long leaves memory; the store still knows it.
-const IDLE_MAX: Duration = Duration::from_secs(120);
+use crate::registry::{Entity, Idle};
 
 /// Behaviour shared by all sessions.
 #[derive(Clone)]
 pub(crate) struct Session {
-    documents: SharedDocuments,
+    stores: Stores,
     rules: Rules,
     /// Rises when what sessions hold in memory can't be trusted any more.
     epoch: Arc<AtomicU64>,
 }
 
 impl Session {
-    pub fn new(documents: SharedDocuments, rules: Rules) -> Self {
-        Self { documents, rules, epoch: Arc::default() }
+    pub fn new(stores: Stores, rules: Rules) -> Self {
+        Self { stores, rules, epoch: Arc::default() }
     }
 
     /// From the next command on, every session asks the store again. Nothing that waits in a mailbox is lost.
@@ -64,8 +61,7 @@ impl Message {
 
 pub(crate) struct State {
     memory: Memory,
-    touched: bool,
-    idle: tokio::task::JoinHandle<()>,
+    idle: Idle,
 }
 
 /// What one owner believes of a session.
@@ -96,8 +92,7 @@ impl Actor for Session {
         myself: ActorRef<Message>,
         id: ObjectId,
     ) -> std::result::Result<State, ActorProcessingErr> {
-        let idle = myself.send_interval(IDLE_MAX, || Message::Idle);
-        Ok(State { memory: Memory::new(id), touched: true, idle })
+        Ok(State { memory: Memory::new(id), idle: Idle::start(&myself, || Message::Idle) })
     }
 
     async fn handle(
@@ -109,8 +104,7 @@ impl Actor for Session {
         if message.is_expired() {
             return Ok(());
         }
-        let idle = matches!(message, Message::Idle) && !state.touched;
-        state.touched = !matches!(message, Message::Idle);
+        let idle = state.idle.is_over(matches!(message, Message::Idle));
         let memory = &mut state.memory;
         match message {
             Message::Begin(new, reply) => {
@@ -135,11 +129,6 @@ impl Actor for Session {
         }
         Ok(())
     }
-
-    async fn post_stop(&self, _: ActorRef<Message>, state: &mut State) -> std::result::Result<(), ActorProcessingErr> {
-        state.idle.abort();
-        Ok(())
-    }
 }
 
 impl Session {
@@ -149,7 +138,7 @@ impl Session {
             *memory = Memory::new(memory.id);
             // A session that begins has nothing stored yet: its unique index would say so.
             if !matches!(command, Command::Begin(_)) {
-                memory.phase = Phase::loaded(self.documents.upload(memory.id).await?);
+                memory.phase = Phase::loaded(self.stores.uploads.upload(memory.id).await?);
             }
         }
         // Taken out, so that whatever goes wrong the next command asks the store again: what is held here may be stale
@@ -173,10 +162,10 @@ impl Session {
     async fn write(&self, id: ObjectId, step: Step, now: Timestamp) -> Result<Option<Fact>> {
         Ok(Some(match step {
             Step::Nothing => return Ok(None),
-            Step::Open(session) => match self.documents.open_upload(&session).await {
+            Step::Open(session) => match self.stores.uploads.open_upload(&session).await {
                 Ok(()) => Fact::Opened(session),
                 // The answer to an earlier Begin was lost on the way: what it opened counts.
-                Err(StoreError::Conflict { .. }) => match self.documents.upload(id).await? {
+                Err(StoreError::Conflict { .. }) => match self.stores.uploads.upload(id).await? {
                     Some(opened) if opened.user_id == session.user_id && opened.state == UploadState::Receiving => {
                         Fact::Opened(opened)
                     }
@@ -185,17 +174,17 @@ impl Session {
                 Err(error) => return Err(error.into()),
             },
             Step::Renew { until } => {
-                self.documents.renew_upload(id, until).await?;
+                self.stores.uploads.renew_upload(id, until).await?;
                 Fact::Renewed { until }
             }
             Step::Commit(commit) => {
-                let outcome = self.documents.commit_upload(*commit).await?;
+                let outcome = self.stores.works.commit_upload(*commit).await?;
                 let word = if matches!(outcome, UploadOutcome::Stored(_)) { "stored" } else { "repeat" };
                 counter!(UPLOAD_SESSIONS_TOTAL, "outcome" => word).increment(1);
                 Fact::Committed(Box::new(outcome))
             }
             Step::Discard => {
-                self.documents.discard_upload(id, now).await?;
+                self.stores.uploads.discard_upload(id, now).await?;
                 counter!(UPLOAD_SESSIONS_TOTAL, "outcome" => "discarded").increment(1);
                 Fact::Discarded
             }

@@ -17,7 +17,7 @@ use metastamp_protocol::{
     Asset, Fingerprint, Job, Metadata, NewUpload, ObjectId, ProcessingStatus, Received, Timestamp, UploadSession,
     UploadState, UploadStatus,
 };
-use metastamp_store::documents::{UploadCommit, UploadOutcome};
+use metastamp_store::ports::{UploadCommit, UploadOutcome};
 
 /// What the node is set to.
 #[derive(Debug, Clone)]

@@ -9,18 +9,15 @@ use std::time::Duration;
 use futures_util::FutureExt;
 use metastamp_protocol::ledger::{LedgerAnswer, Order, Refusal};
 use metastamp_protocol::{Currency, ObjectId};
-use metastamp_store::Ledger;
-use metastamp_store::ledger::COMMIT_ROWS_MAX;
+use metastamp_store::ports::{COMMIT_ROWS_MAX, Ledger};
 use ractor::{Actor, ActorProcessingErr, ActorRef, RpcReplyPort};
 use tokio::time::Instant;
 
 use super::teller::Teller;
 use crate::ActorError;
 use crate::error::Result;
-use crate::registry::Entity;
+use crate::registry::{Entity, Idle};
 
-/// A wallet that nobody asked for this long leaves memory.
-const IDLE_MAX: Duration = Duration::from_secs(120);
 /// Longest work on one group; less than callers wait.
 const GROUP_WITHIN: Duration = Duration::from_secs(8);
 
@@ -65,8 +62,7 @@ pub(crate) struct State {
     projecting: bool,
     /// They are behind the journal.
     behind: bool,
-    touched: bool,
-    idle: tokio::task::JoinHandle<()>,
+    idle: Idle,
 }
 
 impl Entity for Wallet {
@@ -91,8 +87,7 @@ impl Actor for Wallet {
             keys: HashMap::new(),
             projecting: false,
             behind: false,
-            touched: true,
-            idle: myself.send_interval(IDLE_MAX, || Message::Idle),
+            idle: Idle::start(&myself, || Message::Idle),
         })
     }
 
@@ -102,8 +97,7 @@ impl Actor for Wallet {
         message: Message,
         state: &mut State,
     ) -> std::result::Result<(), ActorProcessingErr> {
-        let idle = matches!(message, Message::Idle) && !state.touched;
-        state.touched = !matches!(message, Message::Idle);
+        let idle = state.idle.is_over(matches!(message, Message::Idle));
         match message {
             Message::Order(order, reply) => state.queue(*order, reply),
             Message::Served(answers) => state.served(answers),
@@ -126,11 +120,6 @@ impl Actor for Wallet {
             // What is in the mailbox is still answered; whoever comes later brings up another one.
             myself.drain()?;
         }
-        Ok(())
-    }
-
-    async fn post_stop(&self, _: ActorRef<Message>, state: &mut State) -> std::result::Result<(), ActorProcessingErr> {
-        state.idle.abort();
         Ok(())
     }
 }

@@ -12,6 +12,7 @@ mod heads;
 mod totals;
 mod views;
 
+use metastamp_protocol::invariants::{JOURNAL_IS_INSERT_ONLY, NEWER_VERSION};
 use metastamp_protocol::ledger::{Row, Transaction, Wallet};
 use metastamp_protocol::partner::UsageEvent;
 use metastamp_protocol::{ObjectId, Timestamp};
@@ -24,6 +25,9 @@ pub use self::findings::{FINDINGS_MAX, Finding, Findings, Report};
 use self::heads::Heads;
 pub use self::totals::Totals;
 use self::views::Views;
+
+/// Said when an audit meets rows that it can't read.
+const NOT_COMPARED: &str = "audits without sums, documents and events: rows of a newer version are not counted";
 
 /// Rows of one round; its share of transactions is held in memory.
 const ROWS_PER_ROUND: u64 = 2_000_000;
@@ -64,6 +68,9 @@ pub struct Audit {
     views: Views,
     events: Events,
     findings: Findings,
+    /// The last wallet that has rows of a newer version. What follows them can't be judged, and neither can sums,
+    /// documents and events.
+    newer: Option<ObjectId>,
 }
 
 impl Audit {
@@ -78,15 +85,22 @@ impl Audit {
             views: Views::new(part),
             events: Events::new(part),
             findings: Findings::default(),
+            newer: None,
         }
     }
 
     /// The next row of the journals, in the order of ids.
     pub fn row(&mut self, row: &Row) {
-        let Some((wallet_id, seq)) = chain::place(&row.id) else {
-            self.findings.add(metastamp_protocol::invariants::JOURNAL_IS_INSERT_ONLY, &row.id, "is not of any place");
+        let Some((wallet_id, seq)) = Row::place(&row.id) else {
+            self.findings.add(JOURNAL_IS_INSERT_ONLY, &row.id, "is not of any place");
             return;
         };
+        if row.version > Row::VERSION {
+            return self.newer_row(&row.id, row.version.into());
+        }
+        if self.newer == Some(wallet_id) {
+            return;
+        }
         if self.chain.as_ref().is_none_or(|chain| chain.wallet_id() != wallet_id) {
             self.end_chain();
             self.chain = Some(Chain::new(wallet_id));
@@ -102,10 +116,24 @@ impl Audit {
         self.events.row(row, opening.as_ref(), &mut self.findings);
     }
 
+    /// The next row, of a version that this software does not read. The first one of a wallet is a finding.
+    pub fn newer_row(&mut self, id: &str, version: u64) {
+        let wallet_id = Row::place(id).map_or_else(|| ObjectId::derived(&[id]), |(wallet_id, _)| wallet_id);
+        if self.newer.replace(wallet_id) == Some(wallet_id) {
+            return;
+        }
+        let known = Row::VERSION;
+        let what =
+            format!("is of the newer version {version}; at most {known} is read here: audit with newer software");
+        self.find(NEWER_VERSION, id, what);
+    }
+
     /// After the last row.
     pub fn end_of_journals(&mut self) {
         self.end_chain();
-        if self.part.is_first() {
+        if self.newer.is_some() && self.part.is_first() {
+            self.findings.note(NOT_COMPARED);
+        } else if self.part.is_first() {
             self.totals.check(&mut self.findings);
         }
     }
@@ -119,25 +147,32 @@ impl Audit {
 
     /// The document of a wallet. When it is behind its journal, the number of the row that it ends in: it is to be
     /// handed to [`Audit::behind`].
-    pub fn wallet(&mut self, shown: &Wallet) -> Option<u64> {
+    pub fn wallet(&mut self, document: &Wallet) -> Option<u64> {
+        if self.newer.is_some() {
+            return None;
+        }
         let mut unheard = Findings::default();
         let findings = if self.part.is_first() { &mut self.findings } else { &mut unheard };
-        self.heads.shown(shown, self.moving_since, findings)
+        self.heads.check(document, self.moving_since, findings)
     }
 
     /// The document of a wallet that is behind, and the row that it ends in, if there is such a row.
-    pub fn behind(&mut self, shown: &Wallet, row: Option<&Row>) {
+    pub fn behind(&mut self, document: &Wallet, row: Option<&Row>) {
         if self.part.is_first() {
-            heads::behind(shown, row, &mut self.findings);
+            heads::behind(document, row, &mut self.findings);
         }
     }
 
-    pub fn transaction(&mut self, shown: &Transaction) {
-        self.views.shown(shown, &self.heads, self.moving_since, &mut self.findings);
+    pub fn transaction(&mut self, document: &Transaction) {
+        if self.newer.is_none() {
+            self.views.check(document, &self.heads, self.moving_since, &mut self.findings);
+        }
     }
 
     pub fn event(&mut self, event: &UsageEvent) {
-        self.events.event(event, self.moving_since, &mut self.findings);
+        if self.newer.is_none() {
+            self.events.event(event, self.moving_since, &mut self.findings);
+        }
     }
 
     /// Something that this audit could not even look at, or that others found.
@@ -147,12 +182,14 @@ impl Audit {
         }
     }
 
-    /// What was found. `with_events` says that the usage events were all shown: without them, nothing can be said about
+    /// What was found. `with_events` says that the usage events were all handed over: without them, nothing can be said about
     /// transactions that have none.
     pub fn end(mut self, with_events: bool) -> Report {
-        self.views.end(&self.heads, &mut self.findings);
-        if with_events {
-            self.events.end(&mut self.findings);
+        if self.newer.is_none() {
+            self.views.end(&self.heads, &mut self.findings);
+            if with_events {
+                self.events.end(&mut self.findings);
+            }
         }
         Report { findings: self.findings, totals: self.totals }
     }
@@ -171,7 +208,7 @@ impl ChainAudit {
 
     /// The next row.
     pub fn row(&mut self, row: &Row) {
-        let seq = chain::place(&row.id).map_or(row.seq, |(_, seq)| seq);
+        let seq = Row::place(&row.id).map_or(row.seq, |(_, seq)| seq);
         self.chain.judge(row, seq, &mut self.findings);
     }
 

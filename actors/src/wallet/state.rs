@@ -7,10 +7,10 @@ use std::collections::BTreeMap;
 
 use metastamp_protocol::invariants::{
     AMOUNTS_ARE_EXACT, BALANCE_IS_THE_REPLAY, CHAIN_HOLDS, DEBITS_EQUAL_CREDITS, ENDS_ONCE, JOURNAL_IS_INSERT_ONLY,
-    NEVER_NEGATIVE, SEQ_IS_DENSE,
+    NEVER_NEGATIVE, NEWER_VERSION, SEQ_IS_DENSE,
 };
 use metastamp_protocol::ledger::{
-    Account, Balances, Order, OrderKind, Outcome, Refusal, Row, TransactionStatus, TransactionType,
+    Account, Balances, Invalid, Order, OrderKind, Outcome, Refusal, Row, TransactionStatus, TransactionType,
 };
 use metastamp_protocol::{Amount, Currency, ObjectId, Timestamp};
 
@@ -25,6 +25,8 @@ pub struct Stamp {
     pub now: Timestamp,
     pub batch: ObjectId,
     pub writer: String,
+    /// Of the row that is made: one that all who share the store read.
+    pub version: u32,
 }
 
 /// A row that may not stand where it does.
@@ -103,7 +105,7 @@ impl Book {
         let transactions = self.transactions + u64::from(draft.ended.is_none());
         let mut row = Row {
             id: Row::id_of(self.wallet_id, self.seq + 1),
-            version: Row::VERSION,
+            version: stamp.version,
             wallet_id: self.wallet_id,
             seq: self.seq + 1,
             at: stamp.now.max(self.at),
@@ -130,6 +132,7 @@ impl Book {
             writer: stamp.writer.clone(),
             previous: self.hash.clone(),
             hash: String::new(),
+            other: BTreeMap::new(),
         };
         let before = self.balances(row.currency);
         let after = moved(&before, &row).ok_or(Refusal::TooLarge)?;
@@ -173,7 +176,16 @@ impl Book {
         if row.seq != self.seq + 1 {
             return violation(SEQ_IS_DENSE, format!("row {} follows number {}", row.id, self.seq));
         }
-        if row.version != Row::VERSION {
+        if row.version > Row::VERSION {
+            let what = format!(
+                "row {} is of the newer version {}; at most {} is read here",
+                row.id,
+                row.version,
+                Row::VERSION
+            );
+            return violation(NEWER_VERSION, what);
+        }
+        if row.version == 0 {
             return violation(JOURNAL_IS_INSERT_ONLY, format!("row {} is of version {}", row.id, row.version));
         }
         if row.hash != row.digest() {
@@ -195,9 +207,8 @@ impl Book {
 
 /// What the order itself must hold.
 fn check(order: &Order) -> Result<(), Refusal> {
-    let invalid = |what: &str| Err(Refusal::Invalid(what.to_owned()));
     if order.key.is_empty() || order.key.len() > Order::KEY_BYTES_MAX {
-        return invalid("the idempotency key must have 1 to 300 bytes");
+        return Err(Refusal::Invalid(Invalid::Key));
     }
     use OrderKind::{Adjust, Bonus, Deposit, Earn, Payout, Refund, Reserve, Resolve};
     let (amount, description) = match &order.kind {
@@ -211,26 +222,26 @@ fn check(order: &Order) -> Result<(), Refusal> {
         Resolve { reason, .. } => (None, reason),
     };
     if amount.is_some_and(|amount| amount.is_zero() || amount.is_negative()) {
-        return invalid("the amount must be greater than zero");
+        return Err(Refusal::Invalid(Invalid::Amount));
     }
     if description.is_empty() || description.chars().count() > DESCRIPTION_CHARS_MAX {
-        return invalid("the description must have 1 to 500 characters");
+        return Err(Refusal::Invalid(Invalid::Description));
     }
     if let Earn { reference_id, .. } | Reserve { reference_id, .. } | Resolve { reference: Some(reference_id), .. } =
         &order.kind
         && reference_id.chars().count() > REFERENCE_CHARS_MAX
     {
-        return invalid("the reference must have at most 200 characters");
+        return Err(Refusal::Invalid(Invalid::Reference));
     }
     if let Reserve { overdraft, .. } = &order.kind
         && overdraft.is_negative()
     {
-        return invalid("a credit limit is not negative");
+        return Err(Refusal::Invalid(Invalid::CreditLimit));
     }
     if let Earn { metadata, .. } | Payout { metadata, .. } = &order.kind {
         let long = |text: &String| text.chars().count() > METADATA_CHARS_MAX;
         if metadata.len() > METADATA_MEMBERS_MAX || metadata.iter().any(|(name, text)| long(name) || long(text)) {
-            return invalid("the metadata is too large");
+            return Err(Refusal::Invalid(Invalid::Metadata));
         }
     }
     Ok(())
@@ -441,5 +452,7 @@ fn is_overdrawn(before: &Balances, after: &Balances, overdraft: Amount) -> bool 
     (takes && after.available < floor) || after.held.is_negative() || after.pending.is_negative()
 }
 
+#[cfg(test)]
+mod golden;
 #[cfg(test)]
 mod tests;

@@ -7,12 +7,15 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use metastamp_protocol::ledger::{Balances, LedgerAnswer, Order, OrderKind, Refusal, Row};
+use metastamp_cluster::{SharedView, View};
+use metastamp_protocol::cluster::wire::row_version;
+use metastamp_protocol::ledger::{Balances, LedgerAnswer, Order, OrderKey, OrderKind, Refusal, Row};
 use metastamp_protocol::{Currency, NodeRef, ObjectId, Timestamp};
-use metastamp_store::ledger::Look;
-use metastamp_store::{Ledger, StoreError};
+use metastamp_store::StoreError;
+use metastamp_store::ports::{Ledger, Look};
 use metrics::{counter, histogram};
 use rand::Rng as _;
+use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::state::{Book, Stamp, Subject};
@@ -31,6 +34,8 @@ const PAUSE_MAX: Duration = Duration::from_millis(100);
 pub struct Teller {
     ledger: Arc<dyn Ledger>,
     node: NodeRef,
+    /// Rows are written so that all of them can read them.
+    members: watch::Receiver<SharedView>,
     /// Longest pause before another attempt.
     pause_max: Duration,
 }
@@ -47,8 +52,15 @@ struct Group<'a> {
 }
 
 impl Teller {
+    /// Of a node that has the store to itself.
     pub fn new(ledger: Arc<dyn Ledger>, node: NodeRef) -> Self {
-        Self { ledger, node, pause_max: PAUSE_MAX }
+        let (_, members) = watch::channel(Arc::new(View::alone(node.clone())));
+        Self { ledger, node, members, pause_max: PAUSE_MAX }
+    }
+
+    /// Of a node of a cluster.
+    pub fn with_members(self, members: watch::Receiver<SharedView>) -> Self {
+        Self { members, ..self }
     }
 
     /// An answer for each of `orders`, all of `wallet_id`, each with its own key. All that are answered `Committed` are
@@ -96,7 +108,7 @@ impl Teller {
         let mut look = self.look(group.wallet_id, &asked, with_keys).await?;
         let earlier = if look.head.is_none() { self.brought_forward(group.wallet_id).await? } else { Vec::new() };
         let orders: Vec<&Order> = earlier.iter().chain(asked.iter().copied()).collect();
-        let stamp = Stamp { now: Timestamp::now(), batch: ObjectId::generate(), writer: self.node.to_string() };
+        let stamp = self.stamp();
         let (mut decided, mut rows) = decide(group.wallet_id, &orders, &look, &stamp, &group.batches)?;
         if !with_keys && decided.iter().any(|answer| matches!(answer, LedgerAnswer::Refused(_))) {
             look = self.look(group.wallet_id, &asked, true).await?;
@@ -118,6 +130,11 @@ impl Teller {
         }
     }
 
+    fn stamp(&self) -> Stamp {
+        let version = row_version(self.members.borrow().protocol());
+        Stamp { now: Timestamp::now(), batch: ObjectId::generate(), writer: self.node.to_string(), version }
+    }
+
     /// What the original system kept in the wallet of a journal that has no row yet: its first rows bring it in.
     async fn brought_forward(&self, wallet_id: ObjectId) -> std::result::Result<Vec<Order>, StoreError> {
         let kept = self.ledger.wallet(wallet_id, Timestamp::now()).await?;
@@ -130,7 +147,7 @@ impl Teller {
         let forward = |(currency, balances): (Currency, Balances)| {
             let amount = balances.posted().filter(|amount| !amount.is_zero())?;
             let kind = OrderKind::Adjust { amount, currency, description: BROUGHT_FORWARD.to_owned() };
-            Some(Order { wallet_id, key: format!("brought-forward/{currency}"), asked_by: wallet_id, kind })
+            Some(Order { wallet_id, key: OrderKey::BroughtForward(currency).into(), asked_by: wallet_id, kind })
         };
         Ok(kept.balances.into_iter().filter_map(forward).collect())
     }
@@ -160,11 +177,11 @@ fn decide(
     ours: &[ObjectId],
 ) -> std::result::Result<(Vec<LedgerAnswer>, Vec<Row>), StoreError> {
     let mut book = Book::at(wallet_id, look.head.as_ref());
-    let known: HashMap<&str, &Row> = look.by_key.iter().map(|row| (row.idempotency_key.as_str(), row)).collect();
+    let committed: HashMap<&str, &Row> = look.by_key.iter().map(|row| (row.idempotency_key.as_str(), row)).collect();
     let mut rows: Vec<Row> = Vec::new();
     let mut answers = Vec::with_capacity(orders.len());
     for order in orders {
-        let earlier = known.get(order.key.as_str()).copied();
+        let earlier = committed.get(order.key.as_str()).copied();
         if let Some(row) = earlier.or_else(|| rows.iter().find(|row| row.idempotency_key == order.key)) {
             answers.push(repeated(order, row, ours));
             continue;

@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use image::codecs::jpeg::JpegEncoder;
 use image::imageops::{self, FilterType};
 use image::{ImageFormat, Rgb, RgbImage};
-use metastamp_fingerprint::Report;
 use metastamp_fingerprint::compare::{Verdict, compare};
+use metastamp_protocol::fingerprint::FingerprintContent;
 
 use crate::table::{TOGETHER, Table};
 use crate::{BoxError, files, fingerprint, on_all_cores};
@@ -103,10 +103,13 @@ fn works(media: &Path) -> Result<Vec<PathBuf>, BoxError> {
 }
 
 /// Without works that packages have twice under different names, and without even areas, which show nothing.
-fn distinct(paths: &[PathBuf], done: Vec<(Report, Vec<Report>)>) -> (Vec<Report>, Vec<Vec<Report>>) {
-    let mut kept: Vec<(Report, Vec<Report>)> = Vec::new();
+fn distinct(
+    paths: &[PathBuf],
+    done: Vec<(FingerprintContent, Vec<FingerprintContent>)>,
+) -> (Vec<FingerprintContent>, Vec<Vec<FingerprintContent>>) {
+    let mut kept: Vec<(FingerprintContent, Vec<FingerprintContent>)> = Vec::new();
     for (path, (report, attacked)) in paths.iter().zip(done) {
-        let digest = |report: &Report| report.digests.as_ref().map(|digests| digests.sha256.clone());
+        let digest = |report: &FingerprintContent| report.digests.as_ref().map(|digests| digests.sha256.clone());
         let even = report.pdq.as_ref().is_some_and(|pdq| pdq.quality == 0);
         if even || kept.iter().any(|(other, _)| digest(other) == digest(&report)) {
             continue;

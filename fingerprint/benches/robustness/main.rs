@@ -18,8 +18,10 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use metastamp_fingerprint::file::{Kind, fingerprint_file};
-use metastamp_fingerprint::{Limits, NoProgress, Report, Tools};
+use metastamp_fingerprint::file::fingerprint_file;
+use metastamp_fingerprint::{Limits, NoProgress, Tools};
+use metastamp_protocol::files::kind_of_name;
+use metastamp_protocol::fingerprint::FingerprintContent;
 
 pub(crate) type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
@@ -44,12 +46,13 @@ fn main() -> Result<(), BoxError> {
 }
 
 /// The fingerprint of a file, whatever it is.
-pub(crate) fn fingerprint(path: &Path) -> Result<Report, BoxError> {
-    let kind = Kind::of(path).ok_or("unknown kind")?;
+pub(crate) fn fingerprint(path: &Path) -> Result<FingerprintContent, BoxError> {
+    let kind = path.to_str().and_then(kind_of_name).ok_or("unknown kind")?;
     // The name is the same for all: the Meta-Code speaks of names, not of works.
     let extension = path.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
     let name = format!("work.{extension}");
     fingerprint_file(path, kind, &name, None, &Tools::default(), &Limits::default(), &mut NoProgress)
+        .map(|found| found.content)
         .map_err(|error| format!("{}: {error}", path.display()).into())
 }
 

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use metastamp_fingerprint::Report;
+use metastamp_protocol::fingerprint::FingerprintContent;
 
 use crate::table::{TOGETHER, Table};
 use crate::{BoxError, Random, ffmpeg, files, fingerprint, on_all_cores};
@@ -60,7 +60,8 @@ pub(crate) fn run(media: &Path) -> Result<(), BoxError> {
         std::fs::remove_file(&original)?;
         Ok(Some((report, attacked)))
     })?;
-    let (originals, attacked): (Vec<Report>, Vec<Vec<Report>>) = done.into_iter().flatten().unzip();
+    let (originals, attacked): (Vec<FingerprintContent>, Vec<Vec<FingerprintContent>>) =
+        done.into_iter().flatten().unzip();
     let title = format!("Sound: {SECONDS} s of {} pieces of music", originals.len());
     let columns = [
         (TOGETHER, "**together**"),

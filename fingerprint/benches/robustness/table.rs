@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::io::Write;
 
-use metastamp_fingerprint::Report;
 use metastamp_fingerprint::compare::{Unit, Verdict, compare, conclusion};
+use metastamp_protocol::fingerprint::FingerprintContent;
 
 use crate::{BoxError, on_all_cores};
 
@@ -23,7 +23,7 @@ struct Line {
 }
 
 impl Line {
-    fn add(&mut self, a: &Report, b: &Report) {
+    fn add(&mut self, a: &FingerprintContent, b: &FingerprintContent) {
         self.pairs += 1;
         let findings = compare(a, b);
         let all = conclusion(&findings);
@@ -69,8 +69,8 @@ impl Table {
     pub(crate) fn of(
         title: String,
         columns: &[(&'static str, &'static str)],
-        originals: &[Report],
-        attacked: &[Vec<Report>],
+        originals: &[FingerprintContent],
+        attacked: &[Vec<FingerprintContent>],
         attacks: impl IntoIterator<Item = &'static str>,
     ) -> Result<Self, BoxError> {
         let mut table = Self { title, columns: columns.to_vec(), lines: Vec::new() };
@@ -88,7 +88,7 @@ impl Table {
     }
 
     /// All pairs of different works.
-    fn strangers(&mut self, works: &[Report]) -> Result<(), BoxError> {
+    fn strangers(&mut self, works: &[FingerprintContent]) -> Result<(), BoxError> {
         let lines = on_all_cores(works, |index, work| {
             let mut line = Line::default();
             for other in &works[index + 1..] {

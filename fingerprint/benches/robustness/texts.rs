@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use metastamp_fingerprint::Report;
+use metastamp_protocol::fingerprint::FingerprintContent;
 
 use crate::table::{TOGETHER, Table};
 use crate::{BoxError, Random, files, fingerprint, on_all_cores};
@@ -29,7 +29,7 @@ const ATTACKS: &[(&str, Attack)] = &[
 pub(crate) fn run(media: &Path) -> Result<(), BoxError> {
     let works = works(media)?;
     let folder = tempfile::tempdir()?;
-    let of = |name: String, text: &str| -> Result<Report, BoxError> {
+    let of = |name: String, text: &str| -> Result<FingerprintContent, BoxError> {
         let file = folder.path().join(name);
         std::fs::write(&file, text)?;
         fingerprint(&file)
@@ -44,7 +44,7 @@ pub(crate) fn run(media: &Path) -> Result<(), BoxError> {
             .collect();
         Ok((report, attacked?))
     })?;
-    let (originals, attacked): (Vec<Report>, Vec<Vec<Report>>) = done.into_iter().unzip();
+    let (originals, attacked): (Vec<FingerprintContent>, Vec<Vec<FingerprintContent>>) = done.into_iter().unzip();
     let title = format!("Texts: {} pieces of {WORDS} words of manuals", originals.len());
     let columns = [
         (TOGETHER, "**together**"),

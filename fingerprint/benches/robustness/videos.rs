@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use metastamp_fingerprint::Report;
+use metastamp_protocol::fingerprint::FingerprintContent;
 
 use crate::table::{TOGETHER, Table};
 use crate::{BoxError, ffmpeg, fingerprint, on_all_cores};
@@ -59,7 +59,7 @@ pub(crate) fn run(media: &Path) -> Result<(), BoxError> {
         std::fs::remove_file(&original)?;
         Ok((report, attacked))
     })?;
-    let (originals, attacked): (Vec<Report>, Vec<Vec<Report>>) = done.into_iter().unzip();
+    let (originals, attacked): (Vec<FingerprintContent>, Vec<Vec<FingerprintContent>>) = done.into_iter().unzip();
     let title = format!("Video: {} works, most of them {PIECE_SECONDS} s of one film", originals.len());
     let columns = [
         (TOGETHER, "**together**"),

@@ -7,9 +7,10 @@
 use std::io::{BufReader, Cursor, Write};
 use std::ops::ControlFlow;
 
-use metastamp_fingerprint::audio::{self, Chromaprint};
+use metastamp_fingerprint::audio;
 use metastamp_fingerprint::digest::Digester;
-use metastamp_fingerprint::{FingerprintError, Limits, NoProgress, Report, Tools, compare, fuzzing, image, pdf, text};
+use metastamp_fingerprint::{FingerprintError, Limits, NoProgress, Tools, compare, fuzzing, image, pdf, text};
+use metastamp_protocol::fingerprint::{Chromaprint, FingerprintContent};
 
 /// A parser under attack.
 pub type Target = fn(&[u8]);
@@ -126,11 +127,11 @@ fn chromaprints(data: &[u8]) {
     let mut halves = text.split('\n');
     let mut report = || {
         let fingerprint = halves.next().unwrap_or_default().to_owned();
-        let raw = audio::decompress(&fingerprint).unwrap_or_default();
-        Report {
-            chromaprint: Some(Chromaprint { fingerprint, raw }),
+        let raw = audio::decompress(&fingerprint);
+        FingerprintContent {
+            chromaprint: Some(Chromaprint { fingerprint, raw, ..Chromaprint::default() }),
             algorithms: [("chromaprint", "chromaprint/x@1")].into(),
-            ..Report::default()
+            ..FingerprintContent::default()
         }
     };
     let (a, b) = (report(), report());

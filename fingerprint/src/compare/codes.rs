@@ -1,8 +1,9 @@
 //! Digests, which are equal or not, and the units of ISCC codes, which say themselves what they are.
 
+use metastamp_protocol::fingerprint::FingerprintContent;
+
 use super::finding::{Direction, Distance, Finding, Threshold, Unit, Verdict};
 use super::{judged, missing, not_comparable};
-use crate::Report;
 
 /// Bits of 64 up to which two ISCC units are the same.
 const SAME: Threshold =
@@ -13,7 +14,7 @@ const SIMILAR_BITS: u32 = 16;
 const UNIT_BYTES: usize = 8;
 
 /// SHA-256, BLAKE3 and the hashes of texts.
-pub(super) fn digests(a: &Report, b: &Report, findings: &mut Vec<Finding>) {
+pub(super) fn digests(a: &FingerprintContent, b: &FingerprintContent, findings: &mut Vec<Finding>) {
     if let (Some(a), Some(b)) = (&a.digests, &b.digests) {
         findings.push(equality("sha256", "sha256".to_owned(), &a.sha256, &b.sha256, "the files are"));
     }
@@ -22,15 +23,15 @@ pub(super) fn digests(a: &Report, b: &Report, findings: &mut Vec<Finding>) {
     let normalized = [a, b].map(|report| report.text_features.as_ref().map(|text| text.normalized_hash.as_str()));
     let text = "the texts, but for case, punctuation and white space, are";
     by_id(a, b, "normalized_hash", normalized, text, findings);
-    let hashes = |report: &'_ Report| report.spectral_data.as_ref().map(|data| data.mel_spectrogram_hash.clone());
+    let hashes = |report: &'_ FingerprintContent| report.spectral_data().map(|data| data.mel_spectrogram_hash.clone());
     let hashes = [hashes(a), hashes(b)];
     let hashes = [hashes[0].as_deref(), hashes[1].as_deref()];
     by_id(a, b, "mel_spectrogram_hash", hashes, "the spectrograms, to the last bit, are", findings);
 }
 
 fn by_id(
-    a: &Report,
-    b: &Report,
+    a: &FingerprintContent,
+    b: &FingerprintContent,
     field: &'static str,
     values: [Option<&str>; 2],
     what: &str,
@@ -61,7 +62,7 @@ fn equality(field: &'static str, algorithm: String, a: &str, b: &str, what: &str
 }
 
 /// The units of the ISCC, one by one.
-pub(super) fn iscc(a: &Report, b: &Report, findings: &mut Vec<Finding>) {
+pub(super) fn iscc(a: &FingerprintContent, b: &FingerprintContent, findings: &mut Vec<Finding>) {
     let (Some(first), Some(second)) = (&a.iscc, &b.iscc) else { return };
     let units = [
         ("iscc_meta", first.meta.as_deref(), second.meta.as_deref()),

@@ -2,12 +2,12 @@
 
 use std::collections::HashMap;
 
+use metastamp_protocol::fingerprint::{FingerprintContent, VideoHashes};
+
 use super::bits::Bits256;
 use super::finding::{Detail, Direction, Distance, Finding, Threshold, Unit, Verdict};
 use super::pictures::{HASH_SAME, PDQ_QUALITY_MIN, PDQ_SAME};
 use super::{judged, missing, not_comparable};
-use crate::Report;
-use crate::video::VideoHashes;
 
 /// Share of the shorter work's frames that have to be in the other, at the same distance in time.
 const SAME: Threshold = Threshold {
@@ -28,8 +28,8 @@ struct Frame {
     hash: Bits256,
 }
 
-pub(super) fn compare(a: &Report, b: &Report, findings: &mut Vec<Finding>) {
-    let (first, second) = match (&a.video_hashes, &b.video_hashes) {
+pub(super) fn compare(a: &FingerprintContent, b: &FingerprintContent, findings: &mut Vec<Finding>) {
+    let (first, second) = match (a.video_hashes(), b.video_hashes()) {
         (Some(first), Some(second)) => (first, second),
         (first, second) => {
             findings.extend(missing(a, b, [first.is_some(), second.is_some()], "frame_pdq"));

@@ -1,9 +1,10 @@
 //! Texts: which passages both have.
 
+use metastamp_protocol::fingerprint::{FingerprintContent, StoredShingles};
+
 use super::finding::{Detail, Direction, Distance, Finding, Passage, Threshold, Unit, Verdict};
 use super::{judged, missing, not_comparable};
-use crate::Report;
-use crate::text::{StoredShingles, overlap};
+use crate::text::{Shingles, overlap};
 
 /// Share of the shorter text's shingles that have to be in the other.
 const SAME: Threshold = Threshold {
@@ -20,7 +21,7 @@ const SHINGLES_MIN: usize = 6;
 /// Passages that are told.
 const PASSAGES_MAX: usize = 16;
 
-pub(super) fn compare(a: &Report, b: &Report, findings: &mut Vec<Finding>) {
+pub(super) fn compare(a: &FingerprintContent, b: &FingerprintContent, findings: &mut Vec<Finding>) {
     match (&a.text_features, &b.text_features) {
         (Some(first), Some(second)) => {
             findings.push(judged(a, b, "shingles", |algorithm| shingles(algorithm, &first.shingles, &second.shingles)));
@@ -30,7 +31,7 @@ pub(super) fn compare(a: &Report, b: &Report, findings: &mut Vec<Finding>) {
 }
 
 fn shingles(algorithm: String, a: &StoredShingles, b: &StoredShingles) -> Finding {
-    let (Some(a), Some(b)) = (a.load(), b.load()) else {
+    let (Some(a), Some(b)) = (Shingles::load(a), Shingles::load(b)) else {
         return not_comparable("shingles", algorithm, "the shingles can't be read".to_owned());
     };
     let found = overlap(&a, &b);

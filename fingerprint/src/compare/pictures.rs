@@ -1,10 +1,10 @@
 //! Hashes of still pictures.
 
+use metastamp_protocol::fingerprint::{FingerprintContent, PDQ_FORMS, Pdq};
+
 use super::bits::Bits256;
 use super::finding::{Detail, Direction, Distance, Finding, Threshold, Unit, Verdict};
 use super::{judged, missing, not_comparable};
-use crate::Report;
-use crate::image::Pdq;
 
 /// Bits of 256 up to which two hashes of imagehash are the same picture.
 pub(super) const HASH_SAME: Threshold = Threshold {
@@ -22,20 +22,8 @@ const PDQ_SIMILAR_BITS: u32 = 60;
 /// Hashes of less quality say nothing: the picture is too flat.
 pub(super) const PDQ_QUALITY_MIN: u8 = 50;
 
-/// The forms of [`Pdq::dihedral`], in its order.
-pub const FORMS: [&str; 8] = [
-    "original",
-    "rotate_90",
-    "rotate_180",
-    "rotate_270",
-    "flip_vertical",
-    "flip_horizontal",
-    "rotate_90_flip",
-    "rotate_270_flip",
-];
-
-pub(super) fn compare(a: &Report, b: &Report, findings: &mut Vec<Finding>) {
-    match (&a.perceptual_hashes, &b.perceptual_hashes) {
+pub(super) fn compare(a: &FingerprintContent, b: &FingerprintContent, findings: &mut Vec<Finding>) {
+    match (a.perceptual_hashes(), b.perceptual_hashes()) {
         (Some(first), Some(second)) => {
             for (field, first, second, what) in [
                 ("phash", &first.phash, &second.phash, "coarse structure"),
@@ -106,7 +94,7 @@ fn pdq(algorithm: String, a: &Pdq, b: &Pdq, use_trimmed: bool) -> Finding {
     let seconds: Vec<_> = b_whole.into_iter().chain(b_trimmed).collect();
     let mut nearest: Option<(u32, &'static str, bool, bool)> = None;
     for (trimmed_a, hashes) in a_whole.into_iter().chain(a_trimmed) {
-        for (hash, form) in hashes.iter().zip(FORMS) {
+        for (hash, form) in hashes.iter().zip(PDQ_FORMS) {
             for (trimmed_b, second) in &seconds {
                 let (Some(hash), Some(second)) = (Bits256::parse(hash), Bits256::parse(second)) else { continue };
                 let distance = hash.distance(second);

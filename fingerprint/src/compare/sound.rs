@@ -1,10 +1,10 @@
 //! Chromaprints.
 
+use metastamp_protocol::fingerprint::{Chromaprint, FingerprintContent};
+
 use super::align::{self, STRETCH_ITEMS_MIN};
 use super::finding::{Detail, Direction, Distance, Finding, Threshold, Unit, Verdict};
 use super::{judged, missing, not_comparable};
-use crate::Report;
-use crate::audio::Chromaprint;
 
 /// Bit error rate up to which two stretches are the same sound.
 const SAME: Threshold =
@@ -15,7 +15,7 @@ const SIMILAR_RATE: f64 = 0.28;
 /// Seconds from one item to the next: a third of 4,096 samples at 11,025 Hz.
 const ITEM_SECONDS: f64 = 1_365.0 / 11_025.0;
 
-pub(super) fn compare(a: &Report, b: &Report, findings: &mut Vec<Finding>) {
+pub(super) fn compare(a: &FingerprintContent, b: &FingerprintContent, findings: &mut Vec<Finding>) {
     match (&a.chromaprint, &b.chromaprint) {
         (Some(first), Some(second)) => {
             findings.push(judged(a, b, "chromaprint", |algorithm| chromaprint(algorithm, first, second)));
@@ -25,8 +25,8 @@ pub(super) fn compare(a: &Report, b: &Report, findings: &mut Vec<Finding>) {
 }
 
 fn chromaprint(algorithm: String, a: &Chromaprint, b: &Chromaprint) -> Finding {
-    let Some(stretch) = align::best(&a.raw, &b.raw) else {
-        let why = if a.raw.len().min(b.raw.len()) < STRETCH_ITEMS_MIN {
+    let Some(stretch) = align::best(a.items(), b.items()) else {
+        let why = if a.items().len().min(b.items().len()) < STRETCH_ITEMS_MIN {
             "one of the two is too short: six seconds are needed"
         } else {
             "one of the two is nothing but silence or held tones"

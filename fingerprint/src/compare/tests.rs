@@ -1,9 +1,9 @@
 //! Whole reports against each other.
 
+use metastamp_protocol::Object;
+use metastamp_protocol::fingerprint::{Chromaprint, Pdq, PerceptualHashes, VideoHashes};
+
 use super::*;
-use crate::audio::Chromaprint;
-use crate::image::{Pdq, PerceptualHashes};
-use crate::video::VideoHashes;
 
 /// A hash of the bits of `seed`, of which the first `flipped` are turned.
 fn hash(seed: u64, flipped: usize) -> String {
@@ -19,15 +19,25 @@ fn hash(seed: u64, flipped: usize) -> String {
 
 fn pdq(hash: &str, quality: u8) -> Pdq {
     let dihedral = std::iter::once(hash.to_owned()).chain((1_000..1_007).map(|seed| self::hash(seed, 0)));
-    Pdq { hash: hash.to_owned(), quality, dihedral: dihedral.collect(), trimmed: None }
+    Pdq { hash: hash.to_owned(), quality, dihedral: dihedral.collect(), ..Pdq::default() }
 }
 
-fn picture(phash: &str, pdq: Pdq) -> Report {
-    let perceptual_hashes =
-        PerceptualHashes { phash: phash.to_owned(), ahash: hash(8, 0), dhash: hash(9, 0), hash_size: 16 };
+fn picture(phash: &str, pdq: Pdq) -> FingerprintContent {
+    let perceptual_hashes = PerceptualHashes {
+        phash: phash.to_owned(),
+        ahash: hash(8, 0),
+        dhash: hash(9, 0),
+        hash_size: 16,
+        rest: Object::new(),
+    };
     let algorithms =
         [("phash", "phash/t@1"), ("ahash", "ahash/t@1"), ("dhash", "dhash/t@1"), ("pdq", "pdq/t@1")].into();
-    Report { perceptual_hashes: Some(perceptual_hashes), pdq: Some(pdq), algorithms, ..Report::default() }
+    FingerprintContent {
+        perceptual_hashes: Some(perceptual_hashes.into()),
+        pdq: Some(pdq),
+        algorithms,
+        ..FingerprintContent::default()
+    }
 }
 
 fn found<'a>(findings: &'a [Finding], field: &str) -> &'a Finding {
@@ -85,15 +95,15 @@ fn other_algorithms_are_not_compared() {
     assert_eq!(found(&findings, "pdq").verdict, Verdict::NotComparable);
     b.pdq = None;
     assert_eq!(found(&compare(&a, &b), "pdq").explanation, "not comparable: the second work has no such value");
-    assert!(compare(&Report::default(), &Report::default()).is_empty());
+    assert!(compare(&FingerprintContent::default(), &FingerprintContent::default()).is_empty());
     assert_eq!(conclusion(&[]), Verdict::NotComparable);
 }
 
-fn sound(raw: Vec<u32>) -> Report {
-    Report {
-        chromaprint: Some(Chromaprint { fingerprint: String::new(), raw }),
+fn sound(raw: Vec<u32>) -> FingerprintContent {
+    FingerprintContent {
+        chromaprint: Some(Chromaprint { raw: Some(raw), ..Chromaprint::default() }),
         algorithms: [("chromaprint", "chromaprint/t@1")].into(),
-        ..Report::default()
+        ..FingerprintContent::default()
     }
 }
 
@@ -109,7 +119,7 @@ fn an_excerpt_of_a_sound_is_found_with_its_place() {
     assert_eq!(found(&short, "chromaprint").verdict, Verdict::NotComparable);
 }
 
-fn film(seeds: std::ops::Range<u64>, start: f64) -> Report {
+fn film(seeds: std::ops::Range<u64>, start: f64) -> FingerprintContent {
     let count = seeds.end - seeds.start;
     let video_hashes = VideoHashes {
         frame_hashes: seeds.clone().map(|seed| hash(seed, 0)).collect(),
@@ -121,12 +131,13 @@ fn film(seeds: std::ops::Range<u64>, start: f64) -> Report {
         total_frames_analyzed: count,
         total_video_frames: count * 25,
         fps: 25.0,
-        sampling: "complete",
+        sampling: "complete".to_owned(),
+        rest: Object::new(),
     };
-    Report {
-        video_hashes: Some(video_hashes),
+    FingerprintContent {
+        video_hashes: Some(video_hashes.into()),
         algorithms: [("frame_hashes", "phash/t@1"), ("frame_pdq", "pdq/t@1")].into(),
-        ..Report::default()
+        ..FingerprintContent::default()
     }
 }
 

@@ -1,9 +1,11 @@
 //! The three hashes of imagehash 4.3.2 with `hash_size` 16.
 
+use metastamp_protocol::Object;
+use metastamp_protocol::fingerprint::PerceptualHashes;
 use rustdct::DctPlanner;
 
+use super::HASH_SIZE;
 use super::resample::{Filter, Raster, luma_row, resize};
-use super::{HASH_SIZE, PerceptualHashes};
 
 const SIDE: usize = HASH_SIZE as usize;
 /// Side of the image that is transformed: imagehash's `highfreq_factor` 4 times the hash size.
@@ -13,10 +15,11 @@ const DCT_SIDE: usize = SIDE * 4;
 pub(super) fn trio(normal: &Raster) -> PerceptualHashes {
     let grey = to_grey(normal);
     PerceptualHashes {
-        phash: hex(phash(&grey)),
         ahash: hex(ahash(&grey)),
         dhash: hex(dhash(&grey)),
         hash_size: HASH_SIZE,
+        phash: hex(phash(&grey)),
+        rest: Object::new(),
     }
 }
 

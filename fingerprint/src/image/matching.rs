@@ -3,13 +3,14 @@
 use std::io::{BufRead, Seek, SeekFrom};
 
 use libjpeg_turbo_rs::ScalingFactor;
+use metastamp_protocol::fingerprint::algorithm::{AHASH_SCALED, DHASH_SCALED, PDQ_SCALED, PHASH_SCALED};
+use metastamp_protocol::fingerprint::{Algorithms, PerceptualHashes};
 use serde::Serialize;
 
 use super::decode::{self, Decoded};
 use super::probe::{self, Format, Header};
 use super::resample::{Filter, ToSquare};
-use super::{NORMAL_SIDE_PX, PerceptualHashes, hash, pdq};
-use crate::algorithm::{AHASH_SCALED, Algorithms, DHASH_SCALED, PDQ_SCALED, PHASH_SCALED};
+use super::{NORMAL_SIDE_PX, hash, pdq};
 use crate::{FingerprintError, Limits};
 
 /// Shortest side that a JPEG is decoded to: twice that of the square which is hashed.
@@ -20,7 +21,7 @@ const SIDE_PX_MIN: usize = 2 * NORMAL_SIDE_PX;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct MatchingHashes {
     pub perceptual_hashes: PerceptualHashes,
-    /// PDQ and its turned forms, in the order of [`super::Pdq::dihedral`].
+    /// PDQ and its turned forms, in the order of [`PDQ_FORMS`](metastamp_protocol::fingerprint::PDQ_FORMS).
     pub pdq: String,
     /// 0 to 100.
     pub pdq_quality: u8,

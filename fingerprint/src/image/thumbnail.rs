@@ -5,7 +5,7 @@ use super::orientation::Orientation;
 use super::pixels::Pixels;
 use super::resample::{Filter, Raster, resize};
 use crate::vector::fast;
-use crate::{FingerprintError, Picture};
+use crate::{EncodedPicture, FingerprintError};
 
 /// Both sides of a thumbnail are at most this long.
 const SIDE_PX_MAX: usize = 512;
@@ -98,7 +98,7 @@ impl Shrinker {
     }
 
     /// The thumbnail, upright: JPEG, or PNG when the picture is transparent somewhere.
-    pub(super) fn finish(mut self, orientation: Orientation) -> Result<Picture, FingerprintError> {
+    pub(super) fn finish(mut self, orientation: Orientation) -> Result<EncodedPicture, FingerprintError> {
         self.flush();
         let (channels, width) = (self.channels, self.width.div_ceil(self.factor.0));
         let height = self.values.len() / (width * channels);
@@ -121,7 +121,7 @@ impl Shrinker {
             }
             _ => ("image/jpeg", encode_jpeg(size.0, size.1, &values, JPEG_QUALITY)?),
         };
-        Ok(Picture { name: "thumbnail", media_type, width: size.0, height: size.1, bytes })
+        Ok(EncodedPicture::new("thumbnail", media_type, size, bytes))
     }
 }
 

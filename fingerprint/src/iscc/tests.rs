@@ -24,16 +24,16 @@ fn meta_codes() {
 #[test]
 fn composites_hold_their_units() {
     let content = Some("ISCC:EAA2YQCHUJCGJ53N".to_owned());
-    let full = Iscc::compose("hello.txt", &TitleAndDescription::default(), content, &digests()).unwrap();
+    let full = compose("hello.txt", &TitleAndDescription::default(), content, &digests()).unwrap();
     assert!(full.code.starts_with("ISCC:KAC"), "{full:?}");
     let units: Vec<_> =
         iscc_lib::iscc_decompose(&full.code).unwrap().into_iter().map(|unit| format!("ISCC:{unit}")).collect();
     assert_eq!(units, [full.meta.unwrap(), full.content.unwrap(), full.data, full.instance]);
 
-    let without = Iscc::compose("hello.txt", &TitleAndDescription::default(), None, &digests()).unwrap();
+    let without = compose("hello.txt", &TitleAndDescription::default(), None, &digests()).unwrap();
     assert_eq!(iscc_lib::iscc_decompose(&without.code).unwrap().len(), 3);
-    let bare = Iscc::compose("_.txt", &TitleAndDescription::default(), None, &digests()).unwrap();
+    let bare = compose("_.txt", &TitleAndDescription::default(), None, &digests()).unwrap();
     assert_eq!(iscc_lib::iscc_decompose(&bare.code).unwrap().len(), 2);
-    let wrong = Iscc::compose("a", &TitleAndDescription::default(), Some("no code".to_owned()), &digests());
+    let wrong = compose("a", &TitleAndDescription::default(), Some("no code".to_owned()), &digests());
     assert_eq!(wrong, None);
 }

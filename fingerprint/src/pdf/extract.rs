@@ -6,12 +6,13 @@
 use std::collections::{BTreeMap, HashMap};
 
 use lopdf::{DecompressError, Dictionary, Document, Error, ObjectId};
+use metastamp_protocol::fingerprint::TextFeatures;
 
 use super::font::{self, FontText};
 use super::lexer::{Lexer, Token, decode_hex, decode_literal, decode_name, is_white_space};
 use super::load::Budget;
 use crate::progress::step;
-use crate::text::{FeatureStream, Tally, TextCode, TextFeatures, TextTotals};
+use crate::text::{FeatureStream, Tally, TextCode, TextTotals};
 use crate::{FingerprintError, Limits, Progress};
 
 /// Fonts kept in the cache, and bytes of their character maps; above, it starts anew.

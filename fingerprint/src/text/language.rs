@@ -1,21 +1,13 @@
 //! Language of a text.
 
-use serde::Serialize;
+use metastamp_protocol::Object;
+use metastamp_protocol::fingerprint::Language;
 use whatlang::{Lang, detect};
 
 use crate::guard::no_panic;
 
 /// Bytes of text that are looked at; more costs time and says no more.
 const SAMPLE_BYTES: usize = 4 << 10;
-
-/// Language of a text, when it can be told reliably.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Language {
-    /// ISO 639-1 (`en`), or ISO 639-3 where that has no code.
-    pub code: &'static str,
-    /// 0 to 1.
-    pub confidence: f64,
-}
 
 /// The beginning of a text.
 #[derive(Debug, Default)]
@@ -33,7 +25,7 @@ impl Sample {
     pub(super) fn language(&self) -> Option<Language> {
         let info = no_panic("language", || Ok(detect(&self.0))).ok().flatten()?;
         let confidence = (info.confidence() * 1000.0).round() / 1000.0;
-        info.is_reliable().then(|| Language { code: code(info.lang()), confidence })
+        info.is_reliable().then(|| Language { code: code(info.lang()).to_owned(), confidence, rest: Object::new() })
     }
 }
 

@@ -127,7 +127,7 @@ mod tests {
     fn shingles(text: &str) -> Shingles {
         let mut stream = FeatureStream::default();
         stream.feed(text);
-        stream.finish().shingles.load().unwrap()
+        Shingles::load(&stream.finish().shingles).unwrap()
     }
 
     /// Words that do not repeat.

@@ -4,7 +4,7 @@
 //! `stride`-th frame, and when that becomes too many, every second of them goes and the stride doubles.
 
 use crate::image::encode_jpeg;
-use crate::{FingerprintError, Picture};
+use crate::{EncodedPicture, FingerprintError};
 
 use super::label;
 
@@ -73,7 +73,7 @@ impl Pictures {
     }
 
     /// Thumbnail and contact sheet; `times` in seconds, of each frame that was added.
-    pub(super) fn finish(self, times: &[f64]) -> Result<Vec<Picture>, FingerprintError> {
+    pub(super) fn finish(self, times: &[f64]) -> Result<Vec<EncodedPicture>, FingerprintError> {
         let mut pictures = Vec::new();
         if let Some((_, canvas)) = &self.thumbnail {
             pictures.push(encode("thumbnail", canvas, THUMBNAIL_QUALITY)?);
@@ -110,10 +110,10 @@ fn sheet(tiles: &[&(usize, Canvas)], times: &[f64]) -> Option<Canvas> {
     Some(sheet)
 }
 
-fn encode(name: &'static str, canvas: &Canvas, quality: u8) -> Result<Picture, FingerprintError> {
+fn encode(name: &'static str, canvas: &Canvas, quality: u8) -> Result<EncodedPicture, FingerprintError> {
     let (width, height) = (canvas.width as u32, canvas.height as u32);
     let bytes = encode_jpeg(width, height, &canvas.pixels, quality)?;
-    Ok(Picture { name, media_type: "image/jpeg", width, height, bytes })
+    Ok(EncodedPicture::new(name, "image/jpeg", (width, height), bytes))
 }
 
 /// A frame.
@@ -219,8 +219,11 @@ mod tests {
         assert!(numbers.len() >= TILES && numbers[0] == 0 && numbers[numbers.len() - 1] >= 900, "{numbers:?}");
         let times: Vec<f64> = (0..1_000).map(f64::from).collect();
         let made = pictures.finish(&times).unwrap();
-        assert_eq!(made.iter().map(|picture| picture.name).collect::<Vec<_>>(), ["thumbnail", "contact_sheet"]);
-        assert_eq!((made[1].width, made[1].height), (4 * 72 + 8, 4 * 44 + 8));
+        assert_eq!(
+            made.iter().map(|picture| picture.about.name.as_str()).collect::<Vec<_>>(),
+            ["thumbnail", "contact_sheet"]
+        );
+        assert_eq!((made[1].about.width, made[1].about.height), (4 * 72 + 8, 4 * 44 + 8));
     }
 
     #[test]

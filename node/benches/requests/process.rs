@@ -34,7 +34,9 @@ impl Server {
         fs::create_dir_all(&dir).unwrap();
         let log = fs::File::create(dir.join("log")).unwrap();
         let begun = Instant::now();
-        let child = Command::new(env!("CARGO_BIN_EXE_metastamp"))
+        // another build of the node, to compare with
+        let binary = std::env::var_os("METASTAMP_BIN").unwrap_or_else(|| env!("CARGO_BIN_EXE_metastamp").into());
+        let child = Command::new(binary)
             .current_dir(&dir)
             .env_clear()
             .envs([("HOST", "127.0.0.1"), ("PORT", "0"), ("LOG_FORMAT", "json"), ("DATA_DIR", data_dir)])

@@ -2,39 +2,23 @@
 
 use std::sync::Arc;
 
-use metastamp_protocol::files::picture_key;
 use metastamp_protocol::http::{asset_deleted, asset_detail, asset_list};
-use metastamp_protocol::{
-    Asset, AssetQuery, AssetSort, ErrorCode, FileKind, SortDirection, Timestamp, UploadStatus, User,
-};
-use metastamp_store::documents::DeletedAsset;
+use metastamp_protocol::{AssetQuery, AssetSort, FileKind, SortDirection, Timestamp, UploadStatus};
+use metastamp_service::Caller;
+use metastamp_service::works::{Deleted, Detail};
 
-use super::auth::caller;
-use super::error::{ApiError, Result};
-use super::params::{Page, Params};
+use super::error::Result;
 use super::pictures::links;
-use super::request::{Request, object_id};
+use super::read::{Page, Params};
+use super::request::Request;
 use super::response::{self, Response};
 use crate::app::App;
 
-/// An asset of the caller.
-///
-/// # Errors
-/// 400 for an id that is none, 404 when there is no such asset, 403 when it belongs to someone else.
-pub async fn owned(app: &App, user: &User, id: &str) -> Result<Asset> {
-    let asset = app.documents.asset(object_id(id)?).await?.ok_or_else(|| ApiError::not_found("Asset"))?;
-    if asset.user_id != user.id {
-        return Err(ApiError::new(ErrorCode::Forbidden, "This asset belongs to someone else"));
-    }
-    Ok(asset)
-}
-
-pub async fn list(app: &Arc<App>, request: &mut Request) -> Result<Response> {
-    let caller = caller(app, request).await?;
-    let query = query(Params::of(request))?;
+pub async fn list(app: Arc<App>, request: Request, caller: Caller) -> Result<Response> {
+    let query = query(Params::of(&request))?;
     let (skip, limit) = (query.skip, query.limit);
-    let page = app.documents.assets(caller.user.id, query).await?;
-    response::encoded(200, asset_list(&page.items, page.total, skip, limit, &links(app, request)))
+    let page = app.service.works.list(caller.user.id, query).await?;
+    response::encoded(200, asset_list(&page.items, page.total, skip, limit, &links(&app, &request)))
 }
 
 /// All spellings of paging, sorting and filtering. Unknown names are ignored, wrong values are not.
@@ -72,38 +56,21 @@ fn query(mut params: Params) -> Result<AssetQuery> {
     Ok(AssetQuery { kind, status, sort, direction, skip, limit })
 }
 
-pub async fn detail(app: &Arc<App>, request: &mut Request, id: &str) -> Result<Response> {
-    let caller = caller(app, request).await?;
-    let asset = owned(app, &caller.user, id).await?;
-    let fingerprint = app.documents.fingerprint_of(asset.id).await?;
-    Ok(response::json(200, &asset_detail(&asset, fingerprint.as_ref(), Timestamp::now(), &links(app, request))))
+pub async fn detail(app: Arc<App>, request: Request, caller: Caller) -> Result<Response> {
+    let Detail { asset, fingerprint } = app.service.works.detail(caller.user.id, request.id("asset_id")?).await?;
+    Ok(response::json(200, &asset_detail(&asset, fingerprint.as_ref(), Timestamp::now(), &links(&app, &request))))
 }
 
-pub async fn delete(app: &Arc<App>, request: &mut Request, id: &str) -> Result<Response> {
-    let caller = caller(app, request).await?;
-    let asset = owned(app, &caller.user, id).await?;
-    let fingerprint = app.documents.fingerprint_of(asset.id).await?;
-    let Some(deleted) = app.documents.delete_asset(asset.id, Timestamp::now()).await? else {
-        return Err(ApiError::not_found("Asset"));
-    };
-    if let Some(fingerprint) = fingerprint {
-        app.actors.cancel_job(fingerprint.id);
-    }
-    let Asset { s3_key, pictures, .. } = &deleted.asset;
-    // what can't be removed now is garbage that the sweeper removes
-    let removed = futures_util::future::join_all(pictures.iter().map(|picture| {
-        let key = picture_key(s3_key, picture);
-        async move { app.remove_object(&key).await }
-    }));
-    let (object_removed, _) = tokio::join!(app.remove_object(s3_key), removed);
-    let DeletedAsset { asset, fingerprint_removed, analytics_removed } = &deleted;
-    Ok(response::json(200, &asset_deleted(asset.id, object_removed, *fingerprint_removed, *analytics_removed)))
+pub async fn delete(app: Arc<App>, request: Request, caller: Caller) -> Result<Response> {
+    let deleted = app.service.works.delete(caller.user.id, request.id("asset_id")?).await?;
+    let Deleted { asset_id, object, fingerprint, analytics } = deleted;
+    Ok(response::json(200, &asset_deleted(asset_id, object, fingerprint, analytics)))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::http::params::tests::params;
+    use crate::http::read::tests::params;
 
     fn parse(text: &str) -> Result<AssetQuery> {
         query(params(text))

@@ -11,7 +11,7 @@ use futures_util::{Stream, StreamExt};
 use metastamp_protocol::ErrorCode;
 use parking_lot::Mutex;
 
-use super::error::{ApiError, Result};
+use super::error::{Error, Result};
 
 /// Longest JSON or form body.
 const SMALL_BODY_BYTES_MAX: usize = 64 << 10;
@@ -23,6 +23,41 @@ const BODY_WITHIN: Duration = Duration::from_secs(15);
 const DRAIN_BYTES_MAX: usize = 64 << 20;
 const DRAIN_WITHIN: Duration = Duration::from_secs(10);
 
+/// How long the body of a route may be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Limit {
+    /// JSON or a form, read at once.
+    Small,
+    /// Many items, read at once.
+    Batch,
+    /// The handler reads it in pieces, under limits of its own.
+    Streamed,
+}
+
+impl Limit {
+    /// Longest body that is read at once. What is made to be read in pieces may be read at once if it is small.
+    fn bytes_max(self) -> usize {
+        match self {
+            Limit::Small | Limit::Streamed => SMALL_BODY_BYTES_MAX,
+            Limit::Batch => BATCH_BODY_BYTES_MAX,
+        }
+    }
+
+    /// # Errors
+    /// 413 for a length that can't be taken, before a byte of it has come.
+    pub fn admit(self, declared: Option<u64>) -> Result<()> {
+        let bytes_max = self.bytes_max();
+        match declared {
+            Some(declared) if self != Self::Streamed && declared > bytes_max as u64 => Err(too_large(bytes_max)),
+            _ => Ok(()),
+        }
+    }
+}
+
+fn too_large(bytes_max: usize) -> Error {
+    Error::new(ErrorCode::FileTooLarge, format!("The request body is larger than {bytes_max} bytes"))
+}
+
 type Chunks = Pin<Box<dyn Stream<Item = std::result::Result<Bytes, warp::Error>> + Send>>;
 
 /// The body of one request. Clones share it: a handler reads, the edge throws away what the handler left.
@@ -31,6 +66,7 @@ pub struct Body {
     chunks: Arc<Mutex<Option<Chunks>>>,
     /// Somebody has begun to read.
     touched: Arc<AtomicBool>,
+    limit: Limit,
 }
 
 impl Body {
@@ -40,31 +76,30 @@ impl Body {
         B: Buf,
     {
         let chunks = stream.map(|chunk| chunk.map(|mut data| data.copy_to_bytes(data.remaining())));
-        Self { chunks: Arc::new(Mutex::new(Some(Box::pin(chunks)))), touched: Arc::default() }
+        Self { chunks: Arc::new(Mutex::new(Some(Box::pin(chunks)))), touched: Arc::default(), limit: Limit::Small }
     }
 
     pub fn is_touched(&self) -> bool {
         self.touched.load(Ordering::Relaxed)
     }
 
-    /// Reads all of a small body.
-    pub async fn read_small(&mut self) -> Result<Bytes> {
-        self.read_up_to(SMALL_BODY_BYTES_MAX).await
+    /// The same body, read under the limit of a route.
+    pub fn limited(self, limit: Limit) -> Self {
+        Self { limit, ..self }
     }
 
-    /// Reads all of the body of a batch.
-    pub async fn read_batch(&mut self) -> Result<Bytes> {
-        self.read_up_to(BATCH_BODY_BYTES_MAX).await
-    }
-
-    async fn read_up_to(&mut self, bytes_max: usize) -> Result<Bytes> {
+    /// Reads all of it, up to the limit of its route.
+    ///
+    /// # Errors
+    /// 413 for what is longer, 408 for what takes too long.
+    pub async fn read(&mut self) -> Result<Bytes> {
+        let bytes_max = self.limit.bytes_max();
         let read = async {
             let mut all = BytesMut::new();
             while let Some(chunk) = self.next().await {
                 let chunk = chunk.map_err(|_| broken())?;
                 if all.len() + chunk.len() > bytes_max {
-                    let message = format!("The request body is larger than {bytes_max} bytes");
-                    return Err(ApiError::new(ErrorCode::FileTooLarge, message));
+                    return Err(too_large(bytes_max));
                 }
                 all.extend_from_slice(&chunk);
             }
@@ -72,7 +107,7 @@ impl Body {
         };
         match tokio::time::timeout(BODY_WITHIN, read).await {
             Ok(result) => result,
-            Err(_) => Err(ApiError::new(ErrorCode::UploadFailed, "The request body took too long").status(408)),
+            Err(_) => Err(Error::new(ErrorCode::UploadFailed, "The request body took too long").status(408)),
         }
     }
 
@@ -92,8 +127,8 @@ impl Body {
     }
 }
 
-pub fn broken() -> ApiError {
-    ApiError::new(ErrorCode::UploadFailed, "The request body broke off")
+pub fn broken() -> Error {
+    Error::new(ErrorCode::UploadFailed, "The request body broke off")
 }
 
 impl Stream for Body {
@@ -108,5 +143,40 @@ impl Stream for Body {
             *chunks = None;
         }
         polled
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::stream;
+
+    use super::*;
+
+    fn body(chunks: &[usize]) -> Body {
+        let chunks: Vec<_> = chunks.iter().map(|bytes| Ok(Bytes::from(vec![b'x'; *bytes]))).collect();
+        Body::new(stream::iter(chunks))
+    }
+
+    #[tokio::test]
+    async fn a_body_is_read_up_to_the_limit_of_its_route() {
+        for (limit, bytes_max) in [(Limit::Small, SMALL_BODY_BYTES_MAX), (Limit::Batch, BATCH_BODY_BYTES_MAX)] {
+            let all = body(&[1, bytes_max - 1]).limited(limit).read().await.unwrap();
+            assert_eq!(all.len(), bytes_max);
+            let refused = body(&[bytes_max, 1]).limited(limit).read().await.err().unwrap();
+            assert_eq!((refused.status_code(), refused.code), (413, ErrorCode::FileTooLarge));
+            assert!(limit.admit(Some(bytes_max as u64)).is_ok() && limit.admit(None).is_ok());
+            assert_eq!(limit.admit(Some(bytes_max as u64 + 1)).err().map(|error| error.status_code()), Some(413));
+        }
+        assert!(Limit::Streamed.admit(Some(u64::MAX)).is_ok());
+    }
+
+    #[tokio::test]
+    async fn what_a_handler_left_is_thrown_away() {
+        let mut seen = body(&[10, 20, 30]);
+        let mut shared = seen.clone();
+        assert!(!shared.is_touched());
+        assert_eq!(seen.next().await.unwrap().unwrap().len(), 10);
+        shared.drain().await;
+        assert!(shared.is_touched() && seen.next().await.is_none());
     }
 }

@@ -5,29 +5,19 @@ use std::time::Duration;
 
 use metastamp_cluster::{Audience, LinkState, Load, MemberState, MemberStatus, Whereis};
 use metastamp_protocol::cluster::Notice;
-use metastamp_protocol::http::{FieldErrors, enveloped};
-use metastamp_protocol::{ErrorCode, NodeRef, Role};
+use metastamp_protocol::http::enveloped;
+use metastamp_protocol::{ErrorCode, NodeRef};
+use metastamp_service::Caller;
 use serde::Serialize;
-use serde_json::Value;
 
-use super::auth::{Caller, caller};
-use super::error::{ApiError, Result};
-use super::request::{Request, object_id};
+use super::error::{Error, Result};
+use super::read::Fields;
+use super::request::Request;
 use super::response::{self, Response};
 use crate::app::App;
 
 /// Longest wait until others were told.
 const TELL_WITHIN: Duration = Duration::from_secs(2);
-
-/// # Errors
-/// 401 without a usable token, 403 for everybody else but administrators.
-pub async fn admin(app: &App, request: &Request) -> Result<Caller> {
-    let caller = caller(app, request).await?;
-    if caller.user.role != Role::Admin {
-        return Err(ApiError::new(ErrorCode::Forbidden, "This is for administrators only"));
-    }
-    Ok(caller)
-}
 
 /// What one node sees.
 #[derive(Serialize)]
@@ -82,8 +72,7 @@ impl From<MemberStatus> for MemberView {
     }
 }
 
-pub async fn members(app: &Arc<App>, request: &mut Request) -> Result<Response> {
-    admin(app, request).await?;
+pub async fn members(app: Arc<App>, _: Request, _: Caller) -> Result<Response> {
     let view = ClusterView {
         node: app.cluster.local().clone(),
         clustered: app.config.cluster.is_some(),
@@ -94,7 +83,7 @@ pub async fn members(app: &Arc<App>, request: &mut Request) -> Result<Response> 
 }
 
 /// The owner of an id, and who would be next. The id need not exist: placement knows nothing of stores.
-pub async fn whereis(app: &Arc<App>, request: &mut Request, id: &str) -> Result<Response> {
+pub async fn whereis(app: Arc<App>, request: Request, _: Caller) -> Result<Response> {
     #[derive(Serialize)]
     struct View {
         /// Who answers.
@@ -102,13 +91,12 @@ pub async fn whereis(app: &Arc<App>, request: &mut Request, id: &str) -> Result<
         #[serde(flatten)]
         whereis: Whereis,
     }
-    admin(app, request).await?;
-    let whereis = app.cluster.whereis(object_id(id)?);
+    let whereis = app.cluster.whereis(request.id("id")?);
     Ok(response::json(200, &enveloped(&View { node: app.cluster.local().clone(), whereis })))
 }
 
 /// Takes a member out of placement, or back in. Its process goes on.
-pub async fn drain(app: &Arc<App>, request: &mut Request) -> Result<Response> {
+pub async fn drain(app: Arc<App>, mut request: Request, caller: Caller) -> Result<Response> {
     #[derive(Serialize)]
     struct Asked {
         #[serde(flatten)]
@@ -118,14 +106,13 @@ pub async fn drain(app: &Arc<App>, request: &mut Request) -> Result<Response> {
         state: MemberState,
         message: String,
     }
-    let caller = admin(app, request).await?;
-    let DrainRequest { node_id, on } = DrainRequest::from(&request.json_object_or_nothing().await?)?;
+    let DrainRequest { node_id, on } = DrainRequest::read(request.fields_or_nothing().await?)?;
     let view = app.cluster.view();
     let node_id = node_id.unwrap_or_else(|| view.local.node_id.clone());
-    let member = view.member(&node_id).ok_or_else(|| ApiError::not_found("Member"))?;
+    let member = view.member(&node_id).ok_or_else(|| Error::not_found("Member"))?;
     if view.is_local(&member.node) {
         if app.is_leaving() {
-            return Err(ApiError::new(ErrorCode::ServiceUnavailable, "This node is about to end").retry_after(5));
+            return Err(Error::new(ErrorCode::ServiceUnavailable, "This node is about to end").retry_after(5));
         }
         if tokio::time::timeout(TELL_WITHIN, app.cluster.drain(on)).await.is_err() {
             tracing::warn!("others were not told in time");
@@ -133,7 +120,7 @@ pub async fn drain(app: &Arc<App>, request: &mut Request) -> Result<Response> {
     } else {
         if member.state == MemberState::Dead || !member.is_reachable() {
             let message = format!("{node_id} can't be reached from this node");
-            return Err(ApiError::new(ErrorCode::ServiceUnavailable, message).retry_after(2));
+            return Err(Error::new(ErrorCode::ServiceUnavailable, message).retry_after(2));
         }
         app.cluster.tell(Notice::Drain { on }, Audience::Member(node_id.clone()));
     }
@@ -154,25 +141,14 @@ struct DrainRequest {
 }
 
 impl DrainRequest {
-    fn from(body: &metastamp_protocol::Object) -> Result<Self> {
-        let mut errors = FieldErrors::new();
-        let node_id = match body.get("node_id") {
-            None | Some(Value::Null) => None,
-            Some(Value::String(id)) if !id.is_empty() => Some(id.clone()),
-            Some(_) => {
-                errors.insert("node_id".to_owned(), vec!["must be the id of a member".to_owned()]);
-                None
-            }
-        };
-        let on = match body.get("drain") {
-            None | Some(Value::Null) => true,
-            Some(Value::Bool(on)) => *on,
-            Some(_) => {
-                errors.insert("drain".to_owned(), vec!["must be true or false".to_owned()]);
-                true
-            }
-        };
-        if errors.is_empty() { Ok(Self { node_id, on }) } else { Err(ApiError::fields(errors)) }
+    fn read(mut fields: Fields) -> Result<Self> {
+        const MEMBER: &str = "the id of a member";
+        let node_id = fields.value::<String>("node_id", MEMBER);
+        if node_id.as_ref().is_some_and(String::is_empty) {
+            fields.wrong("node_id", format!("must be {MEMBER}"));
+        }
+        let on = fields.value::<bool>("drain", "true or false").unwrap_or(true);
+        fields.end(Some(Self { node_id, on }))
     }
 }
 
@@ -180,10 +156,10 @@ impl DrainRequest {
 mod tests {
     use super::*;
     use metastamp_cluster::Member;
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     fn parse(body: Value) -> Result<DrainRequest> {
-        DrainRequest::from(body.as_object().unwrap())
+        DrainRequest::read(Fields::parse(body.to_string().as_bytes())?)
     }
 
     #[test]

@@ -9,8 +9,11 @@ use http::header::{
 };
 
 const METHODS: &str = "GET, POST, PUT, PATCH, DELETE, OPTIONS";
+/// What scripts may read besides the few headers they always may.
 const EXPOSED: &str = "X-Request-ID, X-Process-Time, X-Node, X-Owner, X-Conversation-ID, X-Provider, X-Personality, \
-                       X-Total-Count";
+                       X-Total-Count, Location, ETag, Content-Range, Content-Disposition, Retry-After, \
+                       X-RateLimit-Limit, X-RateLimit-Remaining, X-RateLimit-Reset, Upload-Offset, Upload-Length, \
+                       Upload-Expires, Upload-Metadata, Tus-Resumable, Tus-Version, Tus-Extension, Tus-Max-Size";
 
 #[derive(Debug, Clone)]
 pub struct Cors {

@@ -4,10 +4,13 @@ use std::sync::{Arc, LazyLock};
 
 use bytes::Bytes;
 use http::header::{CONTENT_SECURITY_POLICY, HeaderValue};
+use metastamp_setup::telemetry::context;
 use utoipa_swagger_ui::Config;
 
-use super::error::{ApiError, Result};
+use super::error::{self, Result};
+use super::request::Request;
 use super::response::{self, Response};
+use crate::app::App;
 
 static OPENAPI_YAML: &str = include_str!("../../../docs/openapi.yaml");
 static OPENAPI_JSON: LazyLock<Bytes> = LazyLock::new(|| {
@@ -44,27 +47,32 @@ pub fn openapi() -> Response {
     response::raw(200, "application/json", OPENAPI_JSON.clone())
 }
 
+pub async fn page(_: Arc<App>, request: Request) -> Result<Response> {
+    Ok(file(&request))
+}
+
 /// The page itself, or one of its files.
-pub fn page(file: &str) -> Result<Response> {
-    let mut response = match file {
+pub fn file(request: &Request) -> Response {
+    let mut response = match request.params.get("file") {
         "" => response::raw(200, "text/html; charset=utf-8", PAGE),
         "start.js" => response::raw(200, "text/javascript; charset=utf-8", START),
-        _ => asset(file)?,
+        name => match asset(name) {
+            Some(response) => response,
+            None => return error::unknown_path(&context::request_id(), &request.path),
+        },
     };
     let policy = "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:";
     response.headers_mut().insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(policy));
-    Ok(response)
+    response
 }
 
-fn asset(file: &str) -> Result<Response> {
+fn asset(file: &str) -> Option<Response> {
     let content_type = match file.rsplit('.').next() {
         Some("css") => "text/css; charset=utf-8",
         Some("js") => "text/javascript; charset=utf-8",
         Some("png") => "image/png",
-        _ => return Err(ApiError::unknown_path()),
+        _ => return None,
     };
-    match utoipa_swagger_ui::serve(file, Arc::new(Config::from("/openapi.json"))) {
-        Ok(Some(found)) => Ok(response::raw(200, content_type, found.bytes.into_owned())),
-        _ => Err(ApiError::unknown_path()),
-    }
+    let found = utoipa_swagger_ui::serve(file, Arc::new(Config::from("/openapi.json"))).ok()??;
+    Some(response::raw(200, content_type, found.bytes.into_owned()))
 }

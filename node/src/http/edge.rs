@@ -1,27 +1,31 @@
-//! What holds for every request: ids, path aliases, CORS, one error body, panics, metrics, one log line.
+//! What holds for every request: ids, path aliases, CORS, one error body, panics. Metrics and the log line are
+//! [`Exchange`]'s.
+//!
+//! Layers of tower-http stand around it where they do what the contract wants ([`super::server`]). These stay here:
+//! - request ids: only harmless ones are taken over, and the body of an error and every log line hold them
+//! - panics: their answer is an error body with the request's id, and counted and logged like any other
+//! - CORS: tower-http takes every OPTIONS for a preflight, and routes may answer OPTIONS themselves
 
 use std::net::IpAddr;
 use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, OnceLock};
-use std::time::Instant;
 
 use futures_util::FutureExt;
 use http::header::HeaderValue;
 use http::{HeaderMap, Method};
-use metrics::{counter, gauge, histogram};
 
 use super::body::Body;
 use super::cors::Cors;
-use super::error::ApiError;
+use super::error::{self, Error};
+use super::exchange::Exchange;
 use super::peer::TrustedProxies;
 use super::request::Request;
 use super::response::{self, Response};
-use super::routes::{self, Route};
 use super::starting::Starting;
+use super::table::{self, Found, Params};
 use crate::app::App;
-use crate::config::Config;
-use crate::telemetry::context::{self, RequestContext};
-use crate::telemetry::metrics::{HTTP_REQUEST_DURATION_SECONDS, HTTP_REQUESTS_IN_FLIGHT, HTTP_REQUESTS_TOTAL};
+use metastamp_setup::config::Config;
+use metastamp_setup::telemetry::context::{self, RequestContext};
 
 /// A request as it came in.
 pub struct Incoming {
@@ -53,86 +57,87 @@ impl Edge {
         Self { app: OnceLock::new(), starting, node, cors, proxies }
     }
 
+    /// Value of the `X-Node` header.
+    pub fn node(&self) -> HeaderValue {
+        self.node.clone()
+    }
+
     /// From now on everything is served.
     pub fn open(&self, app: Arc<App>) {
         let _ = self.app.set(app);
     }
 
     pub async fn handle(&self, incoming: Incoming) -> Response {
-        let started = Instant::now();
         let context = Arc::new(RequestContext::new(request_id(&incoming.headers)));
-        context::scope(context.clone(), self.answer(incoming, started, &context)).await
+        context::scope(context.clone(), self.answer(incoming, &context)).await
     }
 
-    async fn answer(&self, incoming: Incoming, started: Instant, context: &RequestContext) -> Response {
+    async fn answer(&self, incoming: Incoming, context: &Arc<RequestContext>) -> Response {
         let Incoming { method, path: raw_path, query, headers, mut body, peer } = incoming;
-        let path = normalise(&raw_path);
-        let found = routes::find(&path);
-        let template = found.as_ref().map_or("unmatched", Route::template);
-        let watch = InFlight::new(&method, &raw_path, started);
-        let scheme = peer.map_or("http", |peer| self.proxies.scheme(peer, &headers));
-        let peer = peer.map(|peer| self.proxies.client(peer, &headers));
-        let request =
-            Request { method: method.clone(), query, headers: headers.clone(), body: body.clone(), peer, scheme };
-        let mut response = self.dispatch(found, request, context, &raw_path).await;
+        let found = table::find(&normalise(&raw_path));
+        let template = found.as_ref().map_or("unmatched", |found| found.path.template);
+        let exchange = Exchange::begin(method.clone(), raw_path.clone(), template, context.clone());
+        let request = Request {
+            method,
+            path: raw_path,
+            params: Params::default(),
+            query,
+            headers: headers.clone(),
+            body: body.clone(),
+            peer: peer.map(|peer| self.proxies.client(peer, &headers)),
+            scheme: peer.map_or("http", |peer| self.proxies.scheme(peer, &headers)),
+        };
+        let mut response = self.dispatch(found, request, context).await;
         // A client that asked before sending is refused before it sends; others get to finish, within bounds.
         let asked = headers.contains_key(http::header::EXPECT) && !body.is_touched();
         if response.status().as_u16() >= 400 && !asked {
             body.drain().await;
         }
-        watch.done();
-
         self.cors.decorate(&headers, response.headers_mut());
-        let elapsed = started.elapsed();
-        self.finish(response.headers_mut(), context, elapsed.as_secs_f64() * 1_000.0);
-        record(&method, template, &response, elapsed.as_secs_f64());
-        access_log(&method, &raw_path, response.status().as_u16(), elapsed.as_secs_f64() * 1_000.0);
-        response
+        self.finish(response.headers_mut(), context, exchange.elapsed_ms());
+        exchange.answered(response)
     }
 
-    async fn dispatch(
-        &self,
-        found: Option<Route<'_>>,
-        request: Request,
-        context: &RequestContext,
-        raw_path: &str,
-    ) -> Response {
+    async fn dispatch(&self, found: Option<Found>, mut request: Request, context: &RequestContext) -> Response {
+        let request_id = &context.request_id;
         // A preflight is answered even for an unknown path, so that the browser gets to see the 404 itself.
-        if request.method == Method::OPTIONS && (found.is_some() || Cors::is_preflight(&request.headers)) {
-            let mut response = response::raw(204, "text/plain", "");
-            response.headers_mut().remove(http::header::CONTENT_TYPE);
-            if let Some(route) = &found {
-                response.headers_mut().insert(http::header::ALLOW, HeaderValue::from_static(route.allow()));
-            }
-            self.cors.preflight(&request.headers, response.headers_mut());
-            return response;
+        if request.method == Method::OPTIONS && Cors::is_preflight(&request.headers) {
+            return self.options(found, &request);
         }
-        let Some(route) = found else {
-            return ApiError::unknown_path().into_response(&context.request_id, raw_path);
+        let Some(Found { path, params }) = found else { return error::unknown_path(request_id, &request.path) };
+        let Some(row) = path.row(&request.method) else {
+            return match request.method {
+                Method::OPTIONS => self.options(Some(Found { path, params }), &request),
+                _ => error::method_not_allowed(request_id, path.allow),
+            };
         };
-        let head = request.method == Method::HEAD;
+        let method = request.method.clone();
+        request.params = params;
+        request.body = request.body.limited(row.body);
         let handling = async {
+            row.body.admit(request.content_length())?;
             match self.app.get() {
-                Some(app) => routes::handle(app, route, request).await,
-                None => self.starting.handle(&route, &request.method),
+                Some(app) => row.handle(app.clone(), request).await,
+                None => self.starting.handle(path.template, &request),
             }
         };
-        let handled = AssertUnwindSafe(handling).catch_unwind().await;
-        let result = handled.unwrap_or_else(|_| {
-            // The panic hook has logged where and why.
-            Err(ApiError::internal())
-        });
-        let mut response = result.unwrap_or_else(|error| error.into_response(&context.request_id, raw_path));
-        if head {
-            let length = response.body().len();
-            response.headers_mut().insert(http::header::CONTENT_LENGTH, HeaderValue::from(length));
-            *response.body_mut() = bytes::Bytes::new();
+        // The panic hook logs where and why.
+        let handled = AssertUnwindSafe(handling).catch_unwind().await.unwrap_or_else(|_| Err(Error::internal()));
+        let response = handled.unwrap_or_else(|error| error::failed(error, request_id));
+        if method == Method::HEAD { without_body(response, row.answers(&method)) } else { response }
+    }
+
+    fn options(&self, found: Option<Found>, request: &Request) -> Response {
+        let mut response = response::raw(204, "text/plain", "");
+        response.headers_mut().remove(http::header::CONTENT_TYPE);
+        if let Some(found) = found {
+            response.headers_mut().insert(http::header::ALLOW, HeaderValue::from_static(found.path.allow));
         }
+        self.cors.preflight(&request.headers, response.headers_mut());
         response
     }
 
     fn finish(&self, headers: &mut HeaderMap, context: &RequestContext, elapsed_ms: f64) {
-        headers.insert("x-node", self.node.clone());
         // Clients that keep connections open find another node this way.
         if self.app.get().is_some_and(|app| app.is_leaving()) {
             headers.insert(http::header::CONNECTION, HeaderValue::from_static("close"));
@@ -146,37 +151,17 @@ impl Edge {
         if let Ok(time) = HeaderValue::from_str(&format!("{elapsed_ms:.2}ms")) {
             headers.insert("x-process-time", time);
         }
-        headers.entry("x-content-type-options").or_insert(HeaderValue::from_static("nosniff"));
-        headers.entry(http::header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
     }
 }
 
-/// Counts a request while it runs. A client that goes away ends the request without an answer: that gets its line too.
-struct InFlight<'a> {
-    method: &'a Method,
-    path: &'a str,
-    started: Instant,
-    answered: bool,
-}
-
-impl<'a> InFlight<'a> {
-    fn new(method: &'a Method, path: &'a str, started: Instant) -> Self {
-        gauge!(HTTP_REQUESTS_IN_FLIGHT).increment(1);
-        Self { method, path, started, answered: false }
+/// What HEAD gets. Unless the route answers HEAD itself, it is told how long the body of a GET would be, where that is
+/// known; a stream is dropped before it is read.
+fn without_body(mut response: Response, by_itself: bool) -> Response {
+    let body = std::mem::take(response.body_mut());
+    if let Some(length) = body.length().filter(|_| !by_itself) {
+        response.headers_mut().insert(http::header::CONTENT_LENGTH, HeaderValue::from(length));
     }
-
-    fn done(mut self) {
-        self.answered = true;
-    }
-}
-
-impl Drop for InFlight<'_> {
-    fn drop(&mut self) {
-        gauge!(HTTP_REQUESTS_IN_FLIGHT).decrement(1);
-        if !self.answered {
-            access_log(self.method, self.path, 499, self.started.elapsed().as_secs_f64() * 1_000.0);
-        }
-    }
+    response
 }
 
 /// The caller's id when it is harmless, else a fresh one.
@@ -201,72 +186,6 @@ fn normalise(path: &str) -> String {
     }
     let trimmed = path.trim_end_matches('/');
     if trimmed.is_empty() { "/".to_owned() } else { trimmed.to_owned() }
-}
-
-/// Probes and scrapes are not counted: they would drown what people do.
-fn record(method: &Method, template: &'static str, response: &Response, seconds: f64) {
-    if matches!(template, "/health" | "/ready" | "/metrics") {
-        return;
-    }
-    let labels = [
-        ("method", method_label(method)),
-        // The contract says `path`, our dashboards `route`; both are the template, never the raw URL.
-        ("path", template),
-        ("route", template),
-        ("status", status_label(response.status().as_u16())),
-    ];
-    counter!(HTTP_REQUESTS_TOTAL, &labels).increment(1);
-    histogram!(HTTP_REQUEST_DURATION_SECONDS, &labels).record(seconds);
-}
-
-/// A stranger must not be able to make up label values.
-fn method_label(method: &Method) -> &'static str {
-    match method.as_str() {
-        "GET" => "GET",
-        "HEAD" => "HEAD",
-        "POST" => "POST",
-        "PUT" => "PUT",
-        "PATCH" => "PATCH",
-        "DELETE" => "DELETE",
-        "OPTIONS" => "OPTIONS",
-        _ => "other",
-    }
-}
-
-fn status_label(status: u16) -> &'static str {
-    match status {
-        200 => "200",
-        201 => "201",
-        202 => "202",
-        204 => "204",
-        400 => "400",
-        401 => "401",
-        403 => "403",
-        404 => "404",
-        405 => "405",
-        408 => "408",
-        409 => "409",
-        413 => "413",
-        415 => "415",
-        422 => "422",
-        429 => "429",
-        500 => "500",
-        503 => "503",
-        _ => "other",
-    }
-}
-
-/// `status` 499 stands for a client that did not wait.
-fn access_log(method: &Method, path: &str, status: u16, duration_ms: f64) {
-    let path: String = path.chars().take(256).collect();
-    let duration_ms = (duration_ms * 100.0).round() / 100.0;
-    let method = method.as_str();
-    match status {
-        499 => tracing::warn!(target: "metastamp.http", method, path, status, duration_ms, "client went away"),
-        500.. => tracing::error!(target: "metastamp.http", method, path, status, duration_ms, "request failed"),
-        400.. => tracing::warn!(target: "metastamp.http", method, path, status, duration_ms, "request refused"),
-        _ => tracing::info!(target: "metastamp.http", method, path, status, duration_ms, "request completed"),
-    }
 }
 
 #[cfg(test)]

@@ -12,7 +12,7 @@ use metastamp_protocol::ErrorCode;
 use multer::{Constraints, Field, Multipart, SizeLimit};
 
 use super::body::{Body, broken};
-use super::error::{ApiError, Result};
+use super::error::{Error, Result};
 use super::request::Request;
 
 /// Boundaries and part headers around the file.
@@ -37,7 +37,7 @@ impl Form {
     pub fn new(request: &Request, file_bytes_max: u64) -> Result<Self> {
         let content_type = request.header("content-type").unwrap_or_default();
         let boundary = multer::parse_boundary(content_type)
-            .map_err(|_| ApiError::field("file", "is required, as multipart/form-data"))?;
+            .map_err(|_| Error::field("file", "is required, as multipart/form-data"))?;
         // The whole stream is bounded here; the file's own bound has its own answer in the upload.
         let limits = SizeLimit::new().whole_stream(file_bytes_max.saturating_add(OVERHEAD_BYTES_MAX * 2));
         let constraints = Constraints::new().size_limit(limits);
@@ -49,7 +49,7 @@ impl Form {
     pub async fn next_field(&mut self) -> Result<Option<Field<'static>>> {
         self.parts += 1;
         if self.parts > PARTS_MAX {
-            return Err(ApiError::field("body", format!("must have at most {PARTS_MAX} parts")));
+            return Err(Error::field("body", format!("must have at most {PARTS_MAX} parts")));
         }
         let field = within(self.multipart.next_field()).await?.map_err(unreadable);
         self.unparsed.store(0, Ordering::Relaxed);
@@ -69,12 +69,12 @@ impl Form {
         while let Some(chunk) = self.next_chunk(&mut field).await? {
             bytes.extend_from_slice(&chunk);
             if bytes.len() as u64 > TEXT_BYTES_MAX {
-                return Err(ApiError::field(name, format!("must have at most {chars_max} characters")));
+                return Err(Error::field(name, format!("must have at most {chars_max} characters")));
             }
         }
-        let text = String::from_utf8(bytes).map_err(|_| ApiError::field(name, "must be valid UTF-8"))?;
+        let text = String::from_utf8(bytes).map_err(|_| Error::field(name, "must be valid UTF-8"))?;
         if text.chars().count() > chars_max {
-            return Err(ApiError::field(name, format!("must have at most {chars_max} characters")));
+            return Err(Error::field(name, format!("must have at most {chars_max} characters")));
         }
         let text = text.trim().to_owned();
         Ok((!text.is_empty()).then_some(text))
@@ -121,23 +121,23 @@ impl Stream for Metered {
 }
 
 async fn within<T>(future: impl Future<Output = T>) -> Result<T> {
-    let silent = |_| ApiError::new(ErrorCode::UploadFailed, "The upload was silent for too long").status(408);
+    let silent = |_| Error::new(ErrorCode::UploadFailed, "The upload was silent for too long").status(408);
     tokio::time::timeout(SILENCE_MAX, future).await.map_err(silent)
 }
 
-fn unreadable(error: multer::Error) -> ApiError {
+fn unreadable(error: multer::Error) -> Error {
     match error {
         multer::Error::StreamSizeExceeded { .. } | multer::Error::FieldSizeExceeded { .. } => {
-            ApiError::new(ErrorCode::FileTooLarge, "The request body is larger than the maximum upload size")
+            Error::new(ErrorCode::FileTooLarge, "The request body is larger than the maximum upload size")
         }
         multer::Error::StreamReadFailed(cause) => match cause.downcast_ref::<MeterError>() {
-            Some(MeterError::HeadersTooLarge) => ApiError::field("body", "has part headers that are too large"),
+            Some(MeterError::HeadersTooLarge) => Error::field("body", "has part headers that are too large"),
             _ => broken(),
         },
         // The connection is whole, so the form is not.
         multer::Error::IncompleteStream
         | multer::Error::IncompleteFieldData { .. }
-        | multer::Error::IncompleteHeaders => ApiError::field("body", "is not a complete multipart form"),
-        other => ApiError::field("body", format!("is not a valid multipart form: {other}")),
+        | multer::Error::IncompleteHeaders => Error::field("body", "is not a complete multipart form"),
+        other => Error::field("body", format!("is not a valid multipart form: {other}")),
     }
 }

@@ -1,12 +1,20 @@
 //! Answers.
 
+mod body;
+mod events;
+
 use bytes::Bytes;
-use http::header::{CONTENT_TYPE, HeaderValue};
+use futures_util::Stream;
+use http::header::{CONTENT_DISPOSITION, CONTENT_TYPE, HeaderValue};
 use serde::Serialize;
 
-use super::error::{ApiError, Result};
+use super::error::{Error, Result};
 
-pub type Response = http::Response<Bytes>;
+pub use body::{Body, Chunks};
+#[allow(unused_imports, reason = "ready for the first route that tells of what goes on")]
+pub use events::{Event, events};
+
+pub type Response = http::Response<Body>;
 
 /// A JSON answer. A body that can't be encoded would be a defect; it becomes a bare 500.
 pub fn json<T: Serialize>(status: u16, body: &T) -> Response {
@@ -23,13 +31,25 @@ pub fn json<T: Serialize>(status: u16, body: &T) -> Response {
 pub fn encoded(status: u16, body: serde_json::Result<Vec<u8>>) -> Result<Response> {
     let body = body.map_err(|error| {
         tracing::error!(%error, "answer can't be encoded");
-        ApiError::internal()
+        Error::internal()
     })?;
     Ok(raw(status, "application/json", body))
 }
 
 pub fn raw(status: u16, content_type: &'static str, body: impl Into<Bytes>) -> Response {
-    let mut response = Response::new(body.into());
+    with_body(status, content_type, Body::Whole(body.into()))
+}
+
+/// An answer that is made while it is sent. An error in the middle breaks the transfer off: it never looks complete.
+pub fn streamed<S>(status: u16, content_type: &'static str, chunks: S) -> Response
+where
+    S: Stream<Item = Result<Bytes>> + Send + 'static,
+{
+    with_body(status, content_type, Body::stream(chunks))
+}
+
+fn with_body(status: u16, content_type: &'static str, body: Body) -> Response {
+    let mut response = Response::new(body);
     *response.status_mut() = http::StatusCode::from_u16(status).unwrap_or(http::StatusCode::INTERNAL_SERVER_ERROR);
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
     response
@@ -38,5 +58,13 @@ pub fn raw(status: u16, content_type: &'static str, body: impl Into<Bytes>) -> R
 /// A page of a list that also says in a header how long the list is.
 pub fn with_total(mut response: Response, total: u64) -> Response {
     response.headers_mut().insert("x-total-count", HeaderValue::from(total));
+    response
+}
+
+/// An answer that browsers save under this name.
+pub fn download(mut response: Response, name: &str) -> Response {
+    if let Ok(value) = HeaderValue::from_str(&format!("attachment; filename=\"{name}\"")) {
+        response.headers_mut().insert(CONTENT_DISPOSITION, value);
+    }
     response
 }

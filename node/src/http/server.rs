@@ -1,20 +1,25 @@
-//! Accepts connections and runs the warp filter on each.
+//! Accepts connections and runs the warp filter on each, in the layers that every answer passes.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::FutureExt;
+use http::header::{CACHE_CONTROL, CONTENT_LENGTH, HeaderName, HeaderValue, X_CONTENT_TYPE_OPTIONS};
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
+use sync_wrapper::SyncStream;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
-use warp::Filter;
+use tower::ServiceBuilder;
+use tower_http::set_header::SetResponseHeaderLayer;
+use warp::{Filter, Reply as _};
 
-use super::body::Body;
+use super::body;
 use super::edge::{Edge, Incoming};
+use super::response::{Body, Response};
 
 /// Connections at once; beyond it new ones wait in the kernel's queue.
 const CONNECTIONS_MAX: usize = 10_000;
@@ -23,6 +28,10 @@ const CONNECTIONS_MAX: usize = 10_000;
 const HEADERS_WITHIN: Duration = Duration::from_secs(75);
 /// Bytes of request line and headers.
 const HEADER_BYTES_MAX: usize = 64 << 10;
+
+/// Unless a route says otherwise.
+const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
+const NOSNIFF: HeaderValue = HeaderValue::from_static("nosniff");
 
 /// A bound port, not yet serving.
 pub struct Server {
@@ -83,14 +92,18 @@ fn serve(
 ) -> impl hyper_util::server::graceful::GracefulConnection + Send {
     // Without it small answers wait for the client's delayed acknowledgement.
     let _ = stream.set_nodelay(true);
-    let service = TowerToHyperService::new(warp::service(filter(edge, peer)));
+    let service = ServiceBuilder::new()
+        .layer(SetResponseHeaderLayer::overriding(HeaderName::from_static("x-node"), edge.node()))
+        .layer(SetResponseHeaderLayer::if_not_present(X_CONTENT_TYPE_OPTIONS, NOSNIFF))
+        .layer(SetResponseHeaderLayer::if_not_present(CACHE_CONTROL, NO_STORE))
+        .service(warp::service(filter(edge, peer)));
     // HTTP/1.1 only: browsers speak HTTP/2 to the proxy in front, and telling the two apart without TLS means waiting
     // for bytes of a silent connection with no time limit.
     http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEADERS_WITHIN)
         .max_buf_size(HEADER_BYTES_MAX)
-        .serve_connection(TokioIo::new(stream), service)
+        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(service))
 }
 
 /// Every request, whatever its method and path, goes to the edge.
@@ -110,9 +123,26 @@ fn filter(
                 path: path.as_str().to_owned(),
                 query,
                 headers,
-                body: Body::new(stream),
+                body: body::Body::new(stream),
                 peer: Some(peer.ip()),
             };
-            async move { warp::Reply::into_response(edge.handle(incoming).await) }.boxed()
+            async move { reply(edge.handle(incoming).await) }.boxed()
         })
+}
+
+/// An answer as warp passes it on. The connection asks for the next piece of a stream when it has sent the one before,
+/// and drops the stream when the client is gone.
+fn reply(response: Response) -> warp::reply::Response {
+    let (parts, body) = response.into_parts();
+    match body {
+        Body::Whole(bytes) => warp::reply::Response::from_parts(parts, bytes.into()),
+        Body::Stream { chunks, length } => {
+            let body = warp::reply::stream(SyncStream::new(chunks)).into_response().into_body();
+            let mut response = warp::reply::Response::from_parts(parts, body);
+            if let Some(length) = length {
+                response.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from(length));
+            }
+            response
+        }
+    }
 }

@@ -4,14 +4,15 @@ use std::sync::Arc;
 
 use http::Method;
 use metastamp_protocol::{ErrorCode, NodeRef};
+use metastamp_service::Dependencies;
 
 use super::docs;
-use super::error::{ApiError, Result};
+use super::error::{Error, Result};
+use super::request::Request;
 use super::response::Response;
-use super::routes::Route;
-use super::system::{self, Dependencies};
-use crate::stores::Waiting;
-use crate::telemetry::metrics::Metrics;
+use super::system;
+use crate::metrics::Metrics;
+use metastamp_setup::stores::Waiting;
 
 /// The little there is of a node before its stores are open.
 pub struct Starting {
@@ -21,19 +22,20 @@ pub struct Starting {
 }
 
 impl Starting {
-    pub fn handle(&self, route: &Route<'_>, method: &Method) -> Result<Response> {
-        let reads = [Method::GET, Method::HEAD].contains(method);
-        match route {
-            Route::Root if reads => Ok(system::root()),
-            Route::Health if reads => Ok(system::health()),
-            Route::Ready if reads => Ok(system::readiness(&self.dependencies(), false)),
-            Route::Metrics if reads => Ok(system::metrics(&self.metrics)),
-            Route::ApiHealth if reads => Err(system::unhealthy(&self.dependencies())),
-            Route::Docs(file) if reads => docs::page(file),
-            Route::OpenApi if reads => Ok(docs::openapi()),
+    /// What needs no store is answered as ever.
+    pub fn handle(&self, template: &str, request: &Request) -> Result<Response> {
+        let is_read = [Method::GET, Method::HEAD].contains(&request.method);
+        match template {
+            "/" if is_read => Ok(system::root()),
+            "/health" if is_read => Ok(system::health()),
+            "/ready" if is_read => Ok(system::readiness(&self.dependencies(), false)),
+            "/metrics" if is_read => Ok(system::metrics(&self.metrics)),
+            "/api/v1/health" if is_read => Err(system::unhealthy(&self.dependencies())),
+            "/docs" | "/docs/{file}" | "/redoc" if is_read => Ok(docs::file(request)),
+            "/openapi.json" if is_read => Ok(docs::openapi()),
             _ => {
-                Err(ApiError::new(ErrorCode::ServiceUnavailable, "The node is starting, please try again")
-                    .retry_after(2))
+                let message = "The node is starting, please try again";
+                Err(Error::new(ErrorCode::ServiceUnavailable, message).retry_after(2))
             }
         }
     }

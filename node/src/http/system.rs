@@ -1,18 +1,17 @@
 //! Liveness, readiness, metrics, banner.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use metastamp_protocol::{ErrorCode, Timestamp, VERSION};
+use metastamp_service::Dependencies;
 use serde_json::{Value, json};
 
-use super::error::{ApiError, Result};
+use super::error::{Error, Result};
+use super::request::Request;
 use super::response::{self, Response};
 use crate::app::App;
-use crate::telemetry::metrics::Metrics;
+use crate::metrics::Metrics;
 
-/// Longest wait for one dependency.
-const PING_WITHIN: Duration = Duration::from_secs(2);
 const SERVICE: &str = "META-STAMP V3 Backend";
 
 pub fn root() -> Response {
@@ -43,39 +42,18 @@ pub fn health() -> Response {
     response::json(200, &body)
 }
 
-/// Whether each dependency answers.
-pub struct Dependencies {
-    pub documents: bool,
-    pub cache: bool,
-    pub objects: bool,
-}
-
-impl Dependencies {
-    /// Asks all in parallel, and waits for none of them longer than the deadline.
-    async fn ask(app: &App) -> Self {
-        let (documents, cache, objects) = tokio::join!(
-            tokio::time::timeout(PING_WITHIN, app.documents.ping()),
-            tokio::time::timeout(PING_WITHIN, app.cache.ping()),
-            tokio::time::timeout(PING_WITHIN, app.objects.ping()),
-        );
-        let up = |pinged: std::result::Result<metastamp_store::Result<()>, _>| matches!(pinged, Ok(Ok(())));
-        Self { documents: up(documents), cache: up(cache), objects: up(objects) }
-    }
-}
-
 fn word(up: bool) -> &'static str {
     if up { "connected" } else { "disconnected" }
 }
 
-/// The cache alone does not decide: the node works without it, slower.
-pub async fn ready(app: &Arc<App>) -> Response {
-    let up = Dependencies::ask(app).await;
-    readiness(&up, !app.is_leaving() && !app.cluster.is_draining())
+pub async fn ready(app: Arc<App>, _: Request) -> Result<Response> {
+    let up = app.service.health().await;
+    Ok(readiness(&up, !app.is_leaving() && !app.cluster.is_draining()))
 }
 
 /// `willing`: the node itself takes requests.
 pub fn readiness(up: &Dependencies, willing: bool) -> Response {
-    let ready = up.documents && up.objects && willing;
+    let ready = up.suffice() && willing;
     let body = json!({
         "status": if ready { "ready" } else { "not_ready" },
         "ready": ready,
@@ -86,9 +64,9 @@ pub fn readiness(up: &Dependencies, willing: bool) -> Response {
     response::json(if ready { 200 } else { 503 }, &body)
 }
 
-pub async fn api_health(app: &Arc<App>) -> Result<Response> {
-    let up = Dependencies::ask(app).await;
-    if !(up.documents && up.objects) {
+pub async fn api_health(app: Arc<App>, _: Request) -> Result<Response> {
+    let up = app.service.health().await;
+    if !up.suffice() {
         return Err(unhealthy(&up));
     }
     let mut body: Value =
@@ -101,8 +79,8 @@ fn services(up: &Dependencies) -> Value {
     json!({ "database": word(up.documents), "redis": word(up.cache), "storage": word(up.objects) })
 }
 
-pub fn unhealthy(up: &Dependencies) -> ApiError {
-    let error = ApiError::new(ErrorCode::ServiceUnavailable, "A dependency is not available");
+pub fn unhealthy(up: &Dependencies) -> Error {
+    let error = Error::new(ErrorCode::ServiceUnavailable, "A dependency is not available");
     error.detail("services", services(up)).retry_after(5)
 }
 

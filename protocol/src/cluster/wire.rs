@@ -7,19 +7,26 @@
 //! - Version 1: commands and their answers; `Stored` carries the asset's id only.
 //! - Version 2: `Stored` carries the asset too, which saves the asker a read; notices about jobs.
 //! - Version 3: orders to wallets, and their answers.
+//! - Version 4: rows of journals of version 2, and the failure that names a newer one.
 
 use prost::Message;
 
 use super::{Answer, Command, Failure, Notice};
-use crate::upload::{Digests, NewUpload, Received};
-use crate::{FileKind, NodeRef, ObjectId};
+use crate::upload::{NewUpload, Received};
+use crate::{FileKind, MoreDigests, NodeRef, ObjectId};
 
 /// The oldest version this build reads and writes.
 pub const VERSION_MIN: u32 = 1;
 /// The newest one.
-pub const VERSION_MAX: u32 = 3;
+pub const VERSION_MAX: u32 = 4;
 /// Largest encoded message, in bytes. A sender refuses to send more; a receiver refuses to read more.
 pub const MESSAGE_BYTES_MAX: usize = 64 << 10;
+
+/// The newest version of journal rows ([`Row::VERSION`](crate::ledger::Row::VERSION)) that members read who speak
+/// `version` of this encoding: what is written to a store that they share.
+pub fn row_version(version: u32) -> u32 {
+    if version >= 4 { 2 } else { 1 }
+}
 
 /// What is asked.
 #[derive(Debug, Clone, PartialEq)]
@@ -109,7 +116,7 @@ impl Request {
                 let received = Received {
                     size: c.size,
                     sha256: c.sha256,
-                    digests: c.digests.map(|d| Digests {
+                    digests: c.digests.map(|d| MoreDigests {
                         blake3: d.blake3,
                         iscc_data: d.iscc_data,
                         iscc_instance: d.iscc_instance,
@@ -138,7 +145,7 @@ impl Reply {
     pub fn encode(&self) -> Result<Vec<u8>, WireError> {
         let result = match &self.result {
             Ok(answer) => answer_out(answer, self.version)?,
-            Err(failure) => pb::Outcome::Failure(failure_out(failure)),
+            Err(failure) => pb::Outcome::Failure(failure_out(failure, self.version)),
         };
         let (node, generation) = (self.from.node_id.clone(), self.from.generation);
         bounded(&pb::Reply { version: self.version, node, generation, result: Some(result) })
@@ -262,12 +269,13 @@ fn answer_out(answer: &Answer, version: u32) -> Result<pb::Outcome, WireError> {
     })
 }
 
-fn failure_out(failure: &Failure) -> pb::Failure {
+fn failure_out(failure: &Failure, version: u32) -> pb::Failure {
     let text = match failure {
         Failure::Refused(text)
         | Failure::Fenced(text)
         | Failure::NotFound(text)
         | Failure::Unavailable(text)
+        | Failure::NewerVersion(text)
         | Failure::Internal(text) => text.chars().take(1_000).collect(),
         _ => String::new(),
     };
@@ -276,7 +284,12 @@ fn failure_out(failure: &Failure) -> pb::Failure {
         _ => None,
     };
     let (hint_node, hint_generation) = hint.map(|hint| (hint.node_id, hint.generation)).unzip();
-    pb::Failure { kind: failure.name().to_owned(), text, hint_node, hint_generation }
+    let kind = match failure {
+        // to those who have no word for it: come back later
+        Failure::NewerVersion(_) if version < 4 => "unavailable",
+        failure => failure.name(),
+    };
+    pb::Failure { kind: kind.to_owned(), text, hint_node, hint_generation }
 }
 
 fn failure_in(failure: pb::Failure) -> Result<Failure, WireError> {
@@ -295,6 +308,7 @@ fn failure_in(failure: pb::Failure) -> Result<Failure, WireError> {
         "fenced" => Failure::Fenced(text),
         "not_found" => Failure::NotFound(text),
         "unavailable" => Failure::Unavailable(text),
+        "newer_version" => Failure::NewerVersion(text),
         "internal" => Failure::Internal(text),
         _ => return Err(WireError::Unknown),
     })

@@ -3,9 +3,37 @@
 use super::Refusal;
 use crate::FileKind;
 
-/// Accepted by default, in the order the documentation lists them.
-pub const ALLOWED_EXTENSIONS: [&str; 13] =
-    ["txt", "md", "pdf", "png", "jpg", "jpeg", "webp", "mp3", "wav", "aac", "mp4", "mov", "avi"];
+/// Every extension that a fingerprint can be made of. The first are those that may be uploaded, in the order the
+/// documentation lists them; the others are read on the command line only.
+const EXTENSIONS: [(&str, Format); 16] = [
+    ("txt", Format::Text),
+    ("md", Format::Markdown),
+    ("pdf", Format::Pdf),
+    ("png", Format::Png),
+    ("jpg", Format::Jpeg),
+    ("jpeg", Format::Jpeg),
+    ("webp", Format::Webp),
+    ("mp3", Format::Mp3),
+    ("wav", Format::Wav),
+    ("aac", Format::Aac),
+    ("mp4", Format::Mp4),
+    ("mov", Format::Mov),
+    ("avi", Format::Avi),
+    ("flac", Format::Flac),
+    ("ogg", Format::Ogg),
+    ("m4a", Format::M4a),
+];
+
+/// Accepted by default.
+pub const ALLOWED_EXTENSIONS: [&str; 13] = {
+    let mut allowed = [""; 13];
+    let mut at = 0;
+    while at < allowed.len() {
+        allowed[at] = EXTENSIONS[at].0;
+        at += 1;
+    }
+    allowed
+};
 
 /// Refused as dangerous whatever the configuration says: archives, executables and images, scripts, system files.
 pub const BLOCKED_EXTENSIONS: &[&str] = &[
@@ -31,6 +59,8 @@ pub enum Format {
     Aac,
     /// MP4 container with an audio brand.
     M4a,
+    Flac,
+    Ogg,
     Mp4,
     Mov,
     Avi,
@@ -38,21 +68,12 @@ pub enum Format {
 
 impl Format {
     pub fn of_extension(extension: &str) -> Option<Self> {
-        Some(match extension {
-            "txt" => Format::Text,
-            "md" => Format::Markdown,
-            "pdf" => Format::Pdf,
-            "png" => Format::Png,
-            "jpg" | "jpeg" => Format::Jpeg,
-            "webp" => Format::Webp,
-            "mp3" => Format::Mp3,
-            "wav" => Format::Wav,
-            "aac" => Format::Aac,
-            "mp4" => Format::Mp4,
-            "mov" => Format::Mov,
-            "avi" => Format::Avi,
-            _ => return None,
-        })
+        EXTENSIONS.iter().find(|(known, _)| *known == extension).map(|(_, format)| *format)
+    }
+
+    /// By the last extension of a name, in any case.
+    pub fn of_name(file_name: &str) -> Option<Self> {
+        Self::of_extension(&extension(file_name)?)
     }
 
     pub fn name(self) -> &'static str {
@@ -65,27 +86,33 @@ impl Format {
             Format::Mp3 => "MP3 audio",
             Format::Wav => "WAV audio",
             Format::Aac | Format::M4a => "AAC audio",
+            Format::Flac => "FLAC audio",
+            Format::Ogg => "Ogg audio",
             Format::Mp4 => "an MP4 video",
             Format::Mov => "a QuickTime video",
             Format::Avi => "an AVI video",
         }
     }
 
-    /// Families are exchangeable inside: a PNG named .jpg is a picture all the same. PDF is a family of its own.
-    fn family(self) -> &'static str {
+    /// Which kind of work it is.
+    pub fn kind(self) -> FileKind {
         match self {
-            Format::Text | Format::Markdown => "text",
-            Format::Pdf => "pdf",
-            Format::Png | Format::Jpeg | Format::Webp => "image",
-            Format::Mp3 | Format::Wav | Format::Aac | Format::M4a => "audio",
-            Format::Mp4 | Format::Mov | Format::Avi => "video",
+            Format::Text | Format::Markdown | Format::Pdf => FileKind::Text,
+            Format::Png | Format::Jpeg | Format::Webp => FileKind::Image,
+            Format::Mp3 | Format::Wav | Format::Aac | Format::M4a | Format::Flac | Format::Ogg => FileKind::Audio,
+            Format::Mp4 | Format::Mov | Format::Avi => FileKind::Video,
         }
+    }
+
+    /// Families are exchangeable inside: a PNG named .jpg is a picture all the same. PDF is a family of its own.
+    fn is_of_family_of(self, other: Format) -> bool {
+        self.kind() == other.kind() && (self == Format::Pdf) == (other == Format::Pdf)
     }
 
     /// Whether content `found` may stand under an extension of this format.
     pub fn accepts(self, found: Format) -> bool {
         // An MP4 container whose brand does not say "audio" may still hold only sound.
-        self.family() == found.family() || (self == Format::Aac && found == Format::Mp4)
+        self.is_of_family_of(found) || (self == Format::Aac && found == Format::Mp4)
     }
 
     /// The MIME type of this content under an extension of format `expected`.
@@ -104,6 +131,8 @@ impl Format {
             Format::Wav => "audio/wav",
             Format::Aac => "audio/aac",
             Format::M4a => "audio/mp4",
+            Format::Flac => "audio/flac",
+            Format::Ogg => "audio/ogg",
             Format::Mp4 => "video/mp4",
             Format::Mov => "video/quicktime",
             Format::Avi => "video/x-msvideo",
@@ -119,15 +148,14 @@ pub fn extension(file_name: &str) -> Option<String> {
     (!stem.is_empty() && !extension.is_empty()).then(|| extension.to_lowercase())
 }
 
-/// Which kind of work an extension stands for.
+/// Which kind of work an extension stands for, when such files may be uploaded.
 pub fn kind_of_extension(extension: &str) -> Option<FileKind> {
-    Some(match extension {
-        "txt" | "md" | "pdf" => FileKind::Text,
-        "png" | "jpg" | "jpeg" | "webp" => FileKind::Image,
-        "mp3" | "wav" | "aac" => FileKind::Audio,
-        "mp4" | "mov" | "avi" => FileKind::Video,
-        _ => return None,
-    })
+    Format::of_extension(extension).filter(|_| ALLOWED_EXTENSIONS.contains(&extension)).map(Format::kind)
+}
+
+/// Which kind of work a file is by its name; of all that a fingerprint can be made of.
+pub fn kind_of_name(file_name: &str) -> Option<FileKind> {
+    Format::of_name(file_name).map(Format::kind)
 }
 
 /// Judges a name on the upload route of `kind`. `allowed` is the configured list, without dots.
@@ -173,5 +201,14 @@ mod tests {
             assert!(kind_of_extension(extension).is_some() && Format::of_extension(extension).is_some(), "{extension}");
             assert!(!BLOCKED_EXTENSIONS.contains(&extension), "{extension}");
         }
+    }
+
+    #[test]
+    fn more_is_read_than_may_be_uploaded() {
+        for name in ["a.flac", "a.OGG", "dir.mp4/a.m4a"] {
+            assert_eq!(kind_of_name(name), Some(FileKind::Audio), "{name}");
+        }
+        assert_eq!((kind_of_extension("flac"), kind_of_extension("mp3")), (None, Some(FileKind::Audio)));
+        assert!(matches!(judge("a.flac", FileKind::Audio), Err(Refusal::WrongExtension(..))));
     }
 }

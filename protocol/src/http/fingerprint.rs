@@ -1,12 +1,11 @@
 //! Fingerprints as clients see them.
 
-use std::borrow::Cow;
-
+use serde::ser::{SerializeMap, Serializer};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::{PictureLink, PictureView, enveloped};
-use crate::fingerprint::FingerprintContent;
+use crate::fingerprint::{FingerprintContent, Section, VideoHashes};
 use crate::{FileKind, Fingerprint, Object, ObjectId, ProcessingStatus, Timestamp};
 
 /// How far a running job is. Kept in the cache, never in the truth.
@@ -28,28 +27,8 @@ pub struct FingerprintView<'a> {
     status: ProcessingStatus,
     progress_percent: u8,
     message: String,
-    /// An empty object when the modality has none. Of a video its `frame_hashes`, once more.
-    perceptual_hashes: Cow<'a, Object>,
-    pdq: Option<&'a Object>,
-    chromaprint: Option<&'a Object>,
-    iscc: Option<&'a Object>,
-    digests: Option<&'a Object>,
-    text_features: Option<&'a Object>,
-    gps: Option<&'a Object>,
-    pictures: Vec<PictureView<'a>>,
-    spectral_data: Option<&'a Object>,
-    video_hashes: Option<&'a Object>,
-    embeddings: Option<&'a Object>,
-    text_hash: Option<&'a str>,
-    text_length: Option<u64>,
-    word_count: Option<u64>,
-    line_count: Option<u64>,
-    image_metadata: Option<&'a Object>,
-    audio_metadata: Option<&'a Object>,
-    video_metadata: Option<&'a Object>,
-    url_metadata: Option<&'a Object>,
-    metadata: Object,
-    algorithms: &'a Object,
+    #[serde(flatten)]
+    content: ContentView<'a>,
     processing_duration: Option<f64>,
     error_message: Option<&'a str>,
     created_at: Timestamp,
@@ -75,15 +54,7 @@ impl<'a> FingerprintView<'a> {
             (ProcessingStatus::Processing, Some(first)) => first,
             _ => &fingerprint.content,
         };
-        let (progress_percent, message) = match (status, progress) {
-            (ProcessingStatus::Pending, _) => (0, "Waiting for a free worker".to_owned()),
-            (ProcessingStatus::Processing, Some(progress)) => (progress.percent.min(99), progress.message),
-            (ProcessingStatus::Processing, None) => (0, "Started".to_owned()),
-            (ProcessingStatus::Completed, _) => (100, "Fingerprint completed".to_owned()),
-            (ProcessingStatus::Failed, _) => (100, "Fingerprint failed".to_owned()),
-        };
-        let mut metadata = content.metadata.clone();
-        metadata.insert("file_type".to_owned(), json!(fingerprint.fingerprint_type));
+        let (progress_percent, message) = progress_of(status, progress);
         Self {
             id: fingerprint.id,
             fingerprint_id: fingerprint.id,
@@ -93,27 +64,11 @@ impl<'a> FingerprintView<'a> {
             status,
             progress_percent,
             message,
-            perceptual_hashes: perceptual_hashes(content),
-            pdq: content.pdq.as_ref(),
-            chromaprint: content.chromaprint.as_ref(),
-            iscc: content.iscc.as_ref(),
-            digests: content.digests.as_ref(),
-            text_features: content.text_features.as_ref(),
-            gps: content.gps.as_ref(),
-            pictures: PictureView::all(&content.pictures, fingerprint.asset_id, link),
-            spectral_data: content.spectral_data.as_ref(),
-            video_hashes: content.video_hashes.as_ref(),
-            embeddings: None,
-            text_hash: content.text_hash.as_deref(),
-            text_length: content.text_length,
-            word_count: content.word_count,
-            line_count: content.line_count,
-            image_metadata: content.image_metadata.as_ref(),
-            audio_metadata: content.audio_metadata.as_ref(),
-            video_metadata: content.video_metadata.as_ref(),
-            url_metadata: content.url_metadata.as_ref(),
-            metadata,
-            algorithms: &content.algorithms,
+            content: ContentView {
+                content,
+                kind: fingerprint.fingerprint_type,
+                pictures: PictureView::all(&content.pictures, fingerprint.asset_id, link),
+            },
             processing_duration: fingerprint.processing_duration,
             error_message: fingerprint.error_message.as_deref(),
             created_at: fingerprint.created_at,
@@ -127,12 +82,97 @@ impl<'a> FingerprintView<'a> {
     }
 }
 
-fn perceptual_hashes(content: &FingerprintContent) -> Cow<'_, Object> {
-    let frames = content.video_hashes.as_ref().and_then(|video| video.get("frame_hashes"));
-    match (&content.perceptual_hashes, frames) {
-        (Some(hashes), _) => Cow::Borrowed(hashes),
-        (None, Some(frames)) => Cow::Owned(Object::from_iter([("frame_hashes".to_owned(), frames.clone())])),
-        (None, None) => Cow::Owned(Object::new()),
+fn progress_of(status: ProcessingStatus, progress: Option<Progress>) -> (u8, String) {
+    match (status, progress) {
+        (ProcessingStatus::Pending, _) => (0, "Waiting for a free worker".to_owned()),
+        (ProcessingStatus::Processing, Some(progress)) => (progress.percent.min(99), progress.message),
+        (ProcessingStatus::Processing, None) => (0, "Started".to_owned()),
+        (ProcessingStatus::Completed, _) => (100, "Fingerprint completed".to_owned()),
+        (ProcessingStatus::Failed, _) => (100, "Fingerprint failed".to_owned()),
+    }
+}
+
+/// All sections, with null for those that the work does not have.
+#[derive(Debug)]
+struct ContentView<'a> {
+    content: &'a FingerprintContent,
+    kind: FileKind,
+    pictures: Vec<PictureView<'a>>,
+}
+
+impl Serialize for ContentView<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        // Every section is named, so that one which is not listed below does not compile.
+        let FingerprintContent {
+            perceptual_hashes,
+            pdq,
+            chromaprint,
+            iscc,
+            digests,
+            text_features,
+            gps,
+            pictures: _,
+            spectral_data,
+            video_hashes,
+            image_metadata,
+            audio_metadata,
+            video_metadata,
+            url_metadata,
+            text_hash,
+            text_length,
+            word_count,
+            line_count,
+            metadata,
+            algorithms,
+        } = self.content;
+        let mut map = serializer.serialize_map(None)?;
+        // An empty object when the modality has none. Of a video its `frame_hashes`, once more.
+        match (perceptual_hashes, video_hashes) {
+            (Some(hashes), _) => map.serialize_entry("perceptual_hashes", hashes)?,
+            (None, Some(video)) => map.serialize_entry("perceptual_hashes", &FrameHashes(video))?,
+            (None, None) => map.serialize_entry("perceptual_hashes", &Object::new())?,
+        }
+        map.serialize_entry("pdq", pdq)?;
+        map.serialize_entry("chromaprint", chromaprint)?;
+        map.serialize_entry("iscc", iscc)?;
+        map.serialize_entry("digests", digests)?;
+        map.serialize_entry("text_features", text_features)?;
+        map.serialize_entry("gps", gps)?;
+        map.serialize_entry("pictures", &self.pictures)?;
+        map.serialize_entry("spectral_data", spectral_data)?;
+        map.serialize_entry("video_hashes", video_hashes)?;
+        map.serialize_entry("embeddings", &())?;
+        map.serialize_entry("text_hash", text_hash)?;
+        map.serialize_entry("text_length", text_length)?;
+        map.serialize_entry("word_count", word_count)?;
+        map.serialize_entry("line_count", line_count)?;
+        map.serialize_entry("image_metadata", image_metadata)?;
+        map.serialize_entry("audio_metadata", audio_metadata)?;
+        map.serialize_entry("video_metadata", video_metadata)?;
+        map.serialize_entry("url_metadata", url_metadata)?;
+        let mut metadata = metadata.clone();
+        metadata.insert("file_type".to_owned(), json!(self.kind));
+        map.serialize_entry("metadata", &metadata)?;
+        map.serialize_entry("algorithms", algorithms)?;
+        map.end()
+    }
+}
+
+/// `frame_hashes` of a video, alone.
+struct FrameHashes<'a>(&'a Section<VideoHashes>);
+
+impl Serialize for FrameHashes<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        match self.0 {
+            Section::Current(video) => map.serialize_entry("frame_hashes", &video.frame_hashes)?,
+            Section::Legacy(video) => {
+                if let Some(frames) = video.get("frame_hashes") {
+                    map.serialize_entry("frame_hashes", frames)?;
+                }
+            }
+        }
+        map.end()
     }
 }
 

@@ -13,7 +13,7 @@ use crate::{Amount, Currency, ObjectId};
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Order {
     pub wallet_id: ObjectId,
-    /// At most [`Order::KEY_BYTES_MAX`].
+    /// At most [`Order::KEY_BYTES_MAX`]. Its forms are those of [`super::OrderKey`].
     pub key: String,
     /// Id of the user or partner who asks.
     pub asked_by: ObjectId,
@@ -87,12 +87,23 @@ pub enum OrderKind {
 }
 
 /// How a pending transaction ends.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Hash)]
 #[serde(rename_all = "lowercase")]
 pub enum Outcome {
     Completed,
     Failed,
     Cancelled,
+}
+
+impl Outcome {
+    pub fn as_str(self) -> &'static str {
+        TransactionStatus::from(self).as_str()
+    }
+
+    pub fn parse(word: &str) -> Option<Self> {
+        use Outcome::{Cancelled, Completed, Failed};
+        [Completed, Failed, Cancelled].into_iter().find(|outcome| outcome.as_str() == word)
+    }
 }
 
 impl From<Outcome> for TransactionStatus {
@@ -187,5 +198,86 @@ pub enum Refusal {
     TooLarge,
     /// The order makes no sense: an amount that is not positive, a text that is too long.
     #[error("invalid order: {0}")]
-    Invalid(String),
+    Invalid(Invalid),
+}
+
+/// What makes no sense in an order. On the wire it is its sentence.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
+#[serde(from = "String", into = "String")]
+pub enum Invalid {
+    #[error("the idempotency key must have 1 to 300 bytes")]
+    Key,
+    #[error("the amount must be greater than zero")]
+    Amount,
+    #[error("the description must have 1 to 500 characters")]
+    Description,
+    #[error("the reference must have at most 200 characters")]
+    Reference,
+    #[error("a credit limit is not negative")]
+    CreditLimit,
+    #[error("the metadata is too large")]
+    Metadata,
+    /// Said by a member of another version.
+    #[error("{0}")]
+    Other(String),
+}
+
+impl Invalid {
+    const ALL: [Invalid; 6] = [
+        Invalid::Key,
+        Invalid::Amount,
+        Invalid::Description,
+        Invalid::Reference,
+        Invalid::CreditLimit,
+        Invalid::Metadata,
+    ];
+
+    /// The member of a request that it is about, as clients name it.
+    pub fn member(&self) -> &'static str {
+        match self {
+            Invalid::Key => super::ClientKey::HEADER,
+            Invalid::Amount => "amount",
+            Invalid::Description => "description",
+            Invalid::Reference => "reference",
+            Invalid::CreditLimit => "credit_limits",
+            Invalid::Metadata => "metadata",
+            Invalid::Other(_) => "body",
+        }
+    }
+}
+
+impl From<String> for Invalid {
+    fn from(sentence: String) -> Self {
+        Self::ALL.into_iter().find(|known| known.to_string() == sentence).unwrap_or(Self::Other(sentence))
+    }
+}
+
+impl From<Invalid> for String {
+    fn from(invalid: Invalid) -> Self {
+        invalid.to_string()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_invalid_travels_as_its_sentence() {
+        for (invalid, sentence, member) in [
+            (Invalid::Key, "the idempotency key must have 1 to 300 bytes", "Idempotency-Key"),
+            (Invalid::Amount, "the amount must be greater than zero", "amount"),
+            (Invalid::Description, "the description must have 1 to 500 characters", "description"),
+            (Invalid::Reference, "the reference must have at most 200 characters", "reference"),
+            (Invalid::CreditLimit, "a credit limit is not negative", "credit_limits"),
+            (Invalid::Metadata, "the metadata is too large", "metadata"),
+            (Invalid::Other("it is Sunday".to_owned()), "it is Sunday", "body"),
+        ] {
+            let refusal = Refusal::Invalid(invalid.clone());
+            let json = format!(r#"{{"invalid":"{sentence}"}}"#);
+            assert_eq!(serde_json::to_string(&refusal).unwrap(), json);
+            assert_eq!(serde_json::from_str::<Refusal>(&json).unwrap(), refusal);
+            assert_eq!((refusal.to_string(), invalid.member()), (format!("invalid order: {sentence}"), member));
+        }
+    }
 }

@@ -1,9 +1,14 @@
 //! One row of a journal, and the hash that chains it to the one before.
 
+mod canonical;
+mod read;
+
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
+use serde_json::Value;
+
+pub use self::read::RowError;
 
 use super::{Account, TransactionStatus, TransactionType};
 use crate::{Amount, Currency, ObjectId, Timestamp};
@@ -41,11 +46,14 @@ impl Balances {
 }
 
 /// One row: written once, never changed. Rows of a wallet are numbered from 1 without a gap.
+///
+/// Its JSON is what is hashed (docs/LEDGER.md): a member that is renamed, or comes to be written where it was left out,
+/// changes hashes, and needs another version. The vectors in `protocol/golden/journal` hold that.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Row {
     /// [`Row::id_of`] wallet and `seq`: a journal in the order of `_id` is in the order of its chains.
     pub id: String,
-    /// Of the rules by which rows are made and hashed.
+    /// Of the rules by which rows are made and hashed: 1 to [`Row::VERSION`].
     pub version: u32,
     pub wallet_id: ObjectId,
     pub seq: u64,
@@ -95,24 +103,42 @@ pub struct Row {
     pub previous: String,
     /// [`Row::digest`], hex.
     pub hash: String,
+    /// Members that this software has no use for. They are kept, because they are hashed with the rest.
+    #[serde(flatten, deserialize_with = "read::other")]
+    pub other: BTreeMap<String, Value>,
 }
 
 impl Row {
-    pub const VERSION: u32 = 1;
+    /// The newest version that this software reads. What is written follows the members of the cluster:
+    /// [`row_version`](crate::cluster::wire::row_version).
+    pub const VERSION: u32 = 2;
     /// `previous` of the first row.
     pub const GENESIS: &'static str = "0000000000000000000000000000000000000000000000000000000000000000";
+    /// The last row that a journal may have: as many as an id has digits for.
+    pub const SEQ_MAX: u64 = 999_999_999_999;
 
     /// `{wallet_id}-{seq}` with 12 digits.
     pub fn id_of(wallet_id: ObjectId, seq: u64) -> String {
         format!("{wallet_id}-{seq:012}")
     }
 
-    /// SHA-256, hex, over the row's JSON without `hash`: members in the order of this struct, those that are absent left
-    /// out, no white space.
+    /// The wallet and number that the id of a row names.
+    pub fn place(id: &str) -> Option<(ObjectId, u64)> {
+        let (wallet, seq) = id.split_once('-')?;
+        Some((wallet.parse().ok()?, seq.parse().ok()?))
+    }
+
+    /// SHA-256, hex, over the row's JSON without `hash`, by the formula of its version (docs/LEDGER.md).
     pub fn digest(&self) -> String {
-        let bare = Row { hash: String::new(), ..self.clone() };
-        let json = serde_json::to_vec(&bare).unwrap_or_default();
-        hex::encode(Sha256::digest(&json))
+        canonical::digest(self)
+    }
+
+    /// The row as text, as it is kept: what is hashed, with the hash in its place.
+    ///
+    /// # Errors
+    /// None that a row can cause.
+    pub fn to_json(&self) -> serde_json::Result<String> {
+        canonical::text(self)
     }
 
     /// The row with its hash.
@@ -125,3 +151,6 @@ impl Row {
         self.resolves.is_none()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -16,7 +16,8 @@ use tokio::sync::mpsc;
 use super::format::to_bytes;
 use super::tee::Tee;
 use super::{ArchiveWriter, CollectionSum, DumpSum, RecordsDigest, io_failed};
-use crate::records::{Collection, Snapshot, decode};
+use crate::ports::Snapshot;
+use crate::records::{Collection, decode};
 use crate::{Result, StoreError};
 
 /// Records read at once.

@@ -8,8 +8,8 @@ use tempfile::TempDir;
 
 use super::format::{CRC, MAGIC, TERMINATOR, header, to_bytes};
 use super::*;
-use crate::Records as _;
 use crate::documents::embedded::EmbeddedDocuments;
+use crate::ports::Records as _;
 use crate::records::Collection;
 
 fn records(count: usize) -> Vec<Document> {

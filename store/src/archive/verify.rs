@@ -127,12 +127,6 @@ impl Verified {
         })
     }
 
-    /// Every line of the list of objects: also of those that were not there.
-    pub fn object_lines(&self) -> Result<impl Iterator<Item = Result<ObjectLine>> + use<'_>> {
-        let list = self.list.as_ref().map(rewound).transpose()?;
-        Ok(list.into_iter().flat_map(lines))
-    }
-
     fn is_left_out(&self, collection: Collection, record: &Document) -> bool {
         let field = match collection {
             Collection::Assets => "_id",

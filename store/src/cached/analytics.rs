@@ -6,7 +6,7 @@ use metastamp_protocol::analytics::Calculation;
 
 use super::Cached;
 use super::changes::Touched;
-use crate::{Analytics, Result};
+use crate::{Result, ports};
 
 impl Cached {
     /// What a calculation changes of what is shown. Only the owner of an asset has calculations of it.
@@ -19,13 +19,13 @@ impl Cached {
 }
 
 #[async_trait]
-impl Analytics for Cached {
+impl ports::Analytics for Cached {
     async fn put_calculation(&self, calculation: &Calculation) -> Result<()> {
         let touched = Self::calculation_touches(calculation);
-        self.changes.make(touched, self.documents.put_calculation(calculation)).await
+        self.changes.make(touched, self.truth.analytics.put_calculation(calculation)).await
     }
     async fn calculation(&self, id: ObjectId) -> Result<Option<Calculation>> {
-        self.documents.calculation(id).await
+        self.truth.analytics.calculation(id).await
     }
     async fn calculations(
         &self,
@@ -34,6 +34,6 @@ impl Analytics for Cached {
         skip: u64,
         limit: u32,
     ) -> Result<(Vec<Calculation>, u64)> {
-        self.documents.calculations(user_id, asset_id, skip, limit).await
+        self.truth.analytics.calculations(user_id, asset_id, skip, limit).await
     }
 }

@@ -4,7 +4,7 @@ use metastamp_protocol::Asset;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use crate::documents::AssetPage;
+use crate::ports::AssetPage;
 
 /// What keys of a user's lists hold; a change of any of the user's assets makes a new one.
 #[derive(Serialize, Deserialize)]

@@ -5,14 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use metastamp_protocol::ledger::{Balances, Row, Transaction, TransactionType};
 use metastamp_protocol::{Amount, Currency, ObjectId};
 
-use crate::ledger::{COMMIT_ROWS_MAX, PAGE_ROWS_MAX, Sum};
+use crate::ports::{COMMIT_ROWS_MAX, PAGE_ROWS_MAX, Sum};
 use crate::{Result, StoreError};
 
 /// Rows that are brought into the views in one step.
 pub(super) const PROJECT_ROWS_MAX: u32 = 200;
-/// As many as an id has digits for.
-const SEQ_MAX: u64 = 999_999_999_999;
-
 /// Someone else wrote to the wallet first.
 pub(super) const FENCED: StoreError = StoreError::Fenced { what: "wallet" };
 
@@ -23,11 +20,11 @@ pub(super) fn check(rows: &[Row]) -> Result<()> {
     }
     for row in rows {
         let wrong = |why: &str| Err(StoreError::Internal(format!("row {} to be written {why}", row.id)));
-        if !(1..=SEQ_MAX).contains(&row.seq) || row.id != Row::id_of(row.wallet_id, row.seq) {
+        if !(1..=Row::SEQ_MAX).contains(&row.seq) || row.id != Row::id_of(row.wallet_id, row.seq) {
             return wrong("has another id than its place");
         }
-        if row.version != Row::VERSION {
-            return wrong("is of another version");
+        if !(1..=Row::VERSION).contains(&row.version) {
+            return wrong("is of a version that is not known");
         }
         if row.hash != row.digest() {
             return wrong("has a hash that is not its own");
@@ -42,8 +39,8 @@ pub(super) fn check(rows: &[Row]) -> Result<()> {
             return wrong("moves nothing");
         }
         // Names of members in BSON end there.
-        if row.metadata.keys().any(|name| name.contains('\0')) {
-            return wrong("has metadata that can't be kept");
+        if row.metadata.keys().chain(row.other.keys()).any(|name| name.contains('\0')) {
+            return wrong("has names of members that can't be kept");
         }
     }
     let in_chain = |pair: &[Row]| match pair {

@@ -3,7 +3,7 @@
 use metastamp_protocol::fingerprint::{FingerprintContent, bounded_message};
 use metastamp_protocol::{Asset, Fingerprint, ProcessingStatus, Timestamp, UploadStatus};
 
-use super::JobResult;
+use crate::ports::JobResult;
 
 /// A job ended.
 pub(super) fn apply(asset: &mut Asset, fingerprint: &mut Fingerprint, result: JobResult, now: Timestamp) {

@@ -186,7 +186,7 @@ impl Objects {
         let pages = stream::try_unfold(Some(None), move |place: Option<Option<String>>| {
             let (objects, prefix) = (objects.clone(), prefix.clone());
             async move {
-                let Some(place) = place else { return Ok(None) };
+                let Some(place) = place else { return Ok::<_, StoreError>(None) };
                 let page = objects.list(&prefix, place.as_deref(), LIST_LIMIT_MAX).await?;
                 Ok(Some((stream::iter(page.objects.into_iter().map(Ok)), page.next.map(Some))))
             }

@@ -1,6 +1,7 @@
 //! Domain types to records and back, by way of their JSON form.
 
 use metastamp_protocol::Timestamp;
+use metastamp_protocol::ledger::Row;
 use mongodb::bson::{self, Bson, Document};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -38,8 +39,18 @@ pub fn encode<T: Serialize>(collection: Collection, value: &T) -> Result<Documen
 /// The domain value of a record; shapes of the original system are understood.
 ///
 /// # Errors
-/// `Internal` when a required field is missing or makes no sense.
+/// `NewerVersion` for a row of a journal that newer software wrote; `Internal` when a required field is missing or makes
+/// no sense.
 pub fn decode<T: DeserializeOwned>(collection: Collection, record: Document) -> Result<T> {
+    let value = to_value(collection, record);
+    if collection == Collection::WalletJournal {
+        Row::check_version(&value)?;
+    }
+    serde_json::from_value(value).map_err(|e| broken(collection, &e.to_string()))
+}
+
+/// The record as JSON, whatever it is.
+pub(crate) fn to_value(collection: Collection, record: Document) -> Value {
     let shape = shape::of(collection);
     let mut object = Map::new();
     for (name, value) in record {
@@ -49,7 +60,7 @@ pub fn decode<T: DeserializeOwned>(collection: Collection, record: Document) -> 
     if let Some(id) = object.remove("_id") {
         object.insert("id".to_owned(), id);
     }
-    serde_json::from_value(Value::Object(object)).map_err(|e| broken(collection, &e.to_string()))
+    Value::Object(object)
 }
 
 fn broken(collection: Collection, why: &str) -> StoreError {

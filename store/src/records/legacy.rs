@@ -134,7 +134,7 @@ pub(super) fn instant(text: String) -> String {
 
 #[cfg(test)]
 mod tests {
-    use metastamp_protocol::{Asset, UploadStatus, User};
+    use metastamp_protocol::{Asset, Fingerprint, UploadStatus, User};
     use mongodb::bson::{DateTime, doc, oid::ObjectId};
 
     use super::super::{Collection, decode, encode};
@@ -167,5 +167,23 @@ mod tests {
         assert_eq!(again.get_datetime("created_at").unwrap().timestamp_millis(), 1_764_168_600_123);
         assert!(!again.contains_key("fingerprint_id"), "null is left out");
         assert_eq!(decode::<Asset>(Collection::Assets, again).unwrap(), asset);
+    }
+
+    #[test]
+    fn a_fingerprint_of_the_original_is_read_and_keeps_its_sections() {
+        let record = doc! {
+            "_id": "507f1f77bcf86cd799439013", "asset_id": "507f1f77bcf86cd799439011", "user_id": ObjectId::new(),
+            "fingerprint_type": "video", "processing_status": "completed", "perceptual_hashes": {},
+            "spectral_data": { "mel_spectrogram_hash": "ab" }, "video_hashes": { "frame_hashes": ["cd"] },
+            "embeddings": { "model": "clip" }, "dataset_matches": null, "text_length": 12.0,
+            "created_at": DateTime::from_millis(1_764_168_600_123),
+        };
+        let fingerprint: Fingerprint = decode(Collection::Fingerprints, record.clone()).unwrap();
+        assert_eq!(fingerprint.content.text_length, Some(12));
+        let again = encode(Collection::Fingerprints, &fingerprint).unwrap();
+        for section in ["perceptual_hashes", "spectral_data", "video_hashes", "embeddings"] {
+            assert_eq!(again.get(section), record.get(section), "{section}");
+        }
+        assert_eq!(decode::<Fingerprint>(Collection::Fingerprints, again).unwrap(), fingerprint);
     }
 }

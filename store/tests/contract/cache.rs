@@ -2,15 +2,13 @@
 
 mod loads;
 
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use metastamp_store::Cache;
-use metastamp_store::cache::{Admission, RateLimit};
+use metastamp_store::cache::{Admission, RateLimit, SharedCache};
 
 use crate::harness::{self, Case, all_at_once, cases, eventually, shared_cases};
 
-type Store = Arc<dyn Cache>;
+type Store = SharedCache;
 
 /// Does not run out while a case runs.
 const LONG: Duration = Duration::from_secs(3_600);
@@ -27,7 +25,7 @@ pub async fn contract(open: impl AsyncFn(&str) -> Store) {
     harness::run(loads::together(), &open).await;
 }
 
-fn alone() -> Vec<Case<dyn Cache>> {
+fn alone() -> Vec<Case<SharedCache>> {
     cases![
         values_are_read_back,
         a_value_runs_out,
@@ -47,7 +45,7 @@ fn alone() -> Vec<Case<dyn Cache>> {
     ]
 }
 
-fn together() -> Vec<Case<dyn Cache>> {
+fn together() -> Vec<Case<SharedCache>> {
     shared_cases![both_see_the_same, a_bucket_is_shared, a_lock_is_shared]
 }
 

@@ -19,18 +19,16 @@ mod upkeep;
 mod uploads;
 mod users;
 
-use std::sync::Arc;
-
-use metastamp_store::Documents;
+use metastamp_store::Stores;
 
 use crate::harness::{self, Case};
 
-pub async fn contract(open: impl AsyncFn(&str) -> Arc<dyn Documents>) {
+pub async fn contract(open: impl AsyncFn(&str) -> Stores) {
     harness::run(cases(), &open).await;
     shared::what_was_written_is_there_after_reopening(&open).await;
 }
 
-fn cases() -> Vec<Case<dyn Documents>> {
+fn cases() -> Vec<Case<Stores>> {
     [
         users::cases(),
         uploads::cases(),

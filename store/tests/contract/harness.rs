@@ -1,7 +1,6 @@
 //! Runs lists of cases, each on a store of its own, and names the ones that fail.
 
 use std::panic::AssertUnwindSafe;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use futures_util::FutureExt as _;
@@ -13,9 +12,9 @@ const POLL_TIME_MAX: Duration = Duration::from_secs(30);
 const POLL_PAUSE: Duration = Duration::from_millis(2);
 
 /// One promise of the contract. It gets two handles on a store that is its own; most need only the first.
-pub struct Case<S: ?Sized> {
+pub struct Case<S> {
     pub name: &'static str,
-    pub run: fn(Arc<S>, Arc<S>) -> LocalBoxFuture<'static, ()>,
+    pub run: fn(S, S) -> LocalBoxFuture<'static, ()>,
 }
 
 /// Makes cases of functions that take one handle.
@@ -41,7 +40,7 @@ macro_rules! shared_cases {
 pub(crate) use {cases, shared_cases};
 
 /// Runs all cases, then panics with the names of those that failed.
-pub async fn run<S: ?Sized + Send + Sync + 'static>(cases: Vec<Case<S>>, open: impl AsyncFn(&str) -> Arc<S>) {
+pub async fn run<S>(cases: Vec<Case<S>>, open: impl AsyncFn(&str) -> S) {
     let mut failures = Vec::new();
     for Case { name, run } in cases {
         let store = name.replace("::", "-");

@@ -19,15 +19,12 @@ use parking_lot::Mutex;
 
 use metastamp_store::cache::embedded::EmbeddedCache;
 use metastamp_store::documents::embedded::EmbeddedDocuments;
-use metastamp_store::{Cache, Documents, Records as _};
+use metastamp_store::{Cache, Stores};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn embedded_documents_keep_the_contract() {
     let root = tempfile::tempdir().unwrap();
-    let open = async |name: &str| {
-        let handle: Arc<dyn Documents> = Arc::new(EmbeddedDocuments::open(&root.path().join(name)).unwrap());
-        handle
-    };
+    let open = async |name: &str| Stores::of(EmbeddedDocuments::open(&root.path().join(name)).unwrap());
     documents::contract(open).await;
 }
 
@@ -35,15 +32,14 @@ async fn embedded_documents_keep_the_contract() {
 async fn mongodb_documents_keep_the_contract() {
     let server = mongo::start().await;
     // Making a database ready takes longer than most cases. They come one after the other, so all share one.
-    mongo::connect(server.url(), "contract").await.prepare().await.unwrap();
+    mongo::connect(server.url(), "contract").await.records.prepare().await.unwrap();
     let current = Mutex::new(String::new());
     let open = async |name: &str| {
         let handle = mongo::connect(server.url(), "contract").await;
         let is_new = std::mem::replace(&mut *current.lock(), name.to_owned()) != name;
         if is_new {
-            handle.clear().await.unwrap();
+            handle.records.clear().await.unwrap();
         }
-        let handle: Arc<dyn Documents> = handle;
         handle
     };
     documents::contract(open).await;

@@ -7,7 +7,7 @@ use metastamp_actors::wallet::teller::Teller;
 use metastamp_protocol::ledger::{LedgerAnswer, Order, OrderKind, Outcome, Row};
 use metastamp_protocol::partner::{UsageEvent, UsageStatus};
 use metastamp_protocol::{Amount, Currency, NodeRef, ObjectId, Timestamp};
-use metastamp_store::documents::SharedDocuments;
+use metastamp_store::Stores;
 use metastamp_store::records::{Collection, encode};
 use tokio::time::Instant;
 
@@ -25,13 +25,13 @@ fn usd(minor: i64) -> Amount {
 }
 
 /// Orders of one wallet, carried by one write.
-async fn order(documents: &SharedDocuments, wallet: &str, orders: Vec<(String, OrderKind)>) -> Vec<Row> {
+async fn order(stores: &Stores, wallet: &str, orders: Vec<(String, OrderKind)>) -> Vec<Row> {
     let node = NodeRef { node_id: "node-1".to_owned(), generation: 1 };
     let make = |(key, kind)| Order { wallet_id: id(wallet), key, asked_by: id(ADMIN), kind };
     let orders: Vec<Order> = orders.into_iter().map(make).collect();
     let until = Instant::now() + Duration::from_secs(30);
-    let answers = Teller::new(documents.clone(), node).serve(id(wallet), &orders, until).await;
-    documents.project(id(wallet)).await.unwrap();
+    let answers = Teller::new(stores.ledger.clone(), node).serve(id(wallet), &orders, until).await;
+    stores.ledger.project(id(wallet)).await.unwrap();
     let committed = |answer| match answer {
         Ok(LedgerAnswer::Committed { row, repeat: false }) => *row,
         other => panic!("not committed: {other:?}"),
@@ -69,9 +69,9 @@ fn event(key: &str, creator: &str, earnings: i64, value: i64) -> UsageEvent {
     }
 }
 
-async fn put(documents: &SharedDocuments, event: &UsageEvent) {
+async fn put(stores: &Stores, event: &UsageEvent) {
     let record = encode(Collection::UsageEvents, event).unwrap();
-    documents.put_records(Collection::UsageEvents, vec![record]).await.unwrap();
+    stores.records.put_records(Collection::UsageEvents, vec![record]).await.unwrap();
 }
 
 fn earn(event: &UsageEvent) -> OrderKind {
@@ -86,7 +86,7 @@ fn earn(event: &UsageEvent) -> OrderKind {
     }
 }
 
-async fn report(documents: &SharedDocuments, event: &UsageEvent) {
+async fn report(stores: &Stores, event: &UsageEvent) {
     let reserve = OrderKind::Reserve {
         amount: event.value,
         currency: event.currency,
@@ -95,53 +95,53 @@ async fn report(documents: &SharedDocuments, event: &UsageEvent) {
         reference_id: event.id.to_hex(),
         description: "Usage by acme-large-2".to_owned(),
     };
-    order(documents, ACME, vec![(event.order_key(), reserve)]).await;
-    order(documents, &event.user_id.to_hex(), vec![(event.order_key(), earn(event))]).await;
-    put(documents, event).await;
+    order(stores, ACME, vec![(event.order_key(), reserve)]).await;
+    order(stores, &event.user_id.to_hex(), vec![(event.order_key(), earn(event))]).await;
+    put(stores, event).await;
 }
 
-async fn end(documents: &SharedDocuments, event: &UsageEvent, outcome: Outcome) {
+async fn end(stores: &Stores, event: &UsageEvent, outcome: Outcome) {
     for wallet_id in [event.partner_id, event.user_id] {
         let transaction_id = Order::transaction_of(wallet_id, &event.order_key());
         let kind = OrderKind::Resolve { transaction_id, outcome, reason: "ended".to_owned(), reference: None };
-        order(documents, &wallet_id.to_hex(), vec![(format!("end/{}", event.id), kind)]).await;
+        order(stores, &wallet_id.to_hex(), vec![(format!("end/{}", event.id), kind)]).await;
     }
     let status = if outcome == Outcome::Completed { UsageStatus::Settled } else { UsageStatus::Cancelled };
-    put(documents, &UsageEvent { status, ..event.clone() }).await;
+    put(stores, &UsageEvent { status, ..event.clone() }).await;
 }
 
 /// The example of docs/LEDGER.md.
-pub async fn play_example(documents: &SharedDocuments) {
+pub async fn play_example(stores: &Stores) {
     let currency = Currency::Usd;
     let deposit = OrderKind::Deposit { amount: usd(100_000), currency, description: "Wire transfer".to_owned() };
-    order(documents, ACME, vec![("deposit/1".to_owned(), deposit)]).await;
+    order(stores, ACME, vec![("deposit/1".to_owned(), deposit)]).await;
     let event = event("1", CREATOR, 1_000_000, 150_000);
-    report(documents, &event).await;
-    end(documents, &event, Outcome::Completed).await;
+    report(stores, &event).await;
+    end(stores, &event, Outcome::Completed).await;
     let (amount, description, metadata) = (usd(50_000), "Payout".to_owned(), BTreeMap::new());
     let payout = OrderKind::Payout { amount, currency, description, metadata };
-    let row = order(documents, CREATOR, vec![("payout/1".to_owned(), payout)]).await.remove(0);
+    let row = order(stores, CREATOR, vec![("payout/1".to_owned(), payout)]).await.remove(0);
     let (transaction_id, outcome) = (row.transaction_id, Outcome::Completed);
     let reference = Some("bank 4711".to_owned());
     let kind = OrderKind::Resolve { transaction_id, outcome, reason: "paid".to_owned(), reference };
-    order(documents, CREATOR, vec![("end/1".to_owned(), kind)]).await;
+    order(stores, CREATOR, vec![("end/1".to_owned(), kind)]).await;
 }
 
 /// The example, an event that waits, one that was cancelled, and a write of several rows.
-pub async fn play(documents: &SharedDocuments) {
-    play_example(documents).await;
-    report(documents, &event("2", CREATOR, 20_000, 3_000)).await;
+pub async fn play(stores: &Stores) {
+    play_example(stores).await;
+    report(stores, &event("2", CREATOR, 20_000, 3_000)).await;
     let cancelled = event("3", OTHER, 10_000, 1_500);
-    report(documents, &cancelled).await;
-    end(documents, &cancelled, Outcome::Cancelled).await;
+    report(stores, &cancelled).await;
+    end(stores, &cancelled, Outcome::Cancelled).await;
     let bonus = |n: u32| {
         let (amount, currency) = (usd(i64::from(n)), Currency::Eur);
         (format!("bonus/{n}"), OrderKind::Bonus { amount, currency, description: "Thanks".to_owned() })
     };
-    order(documents, CREATOR, (1..=4).map(bonus).collect()).await;
+    order(stores, CREATOR, (1..=4).map(bonus).collect()).await;
 }
 
 /// The value of an event once more, to somebody else.
-pub async fn credit_again(documents: &SharedDocuments, event: &UsageEvent) {
-    order(documents, OTHER, vec![("stolen".to_owned(), earn(event))]).await;
+pub async fn credit_again(stores: &Stores, event: &UsageEvent) {
+    order(stores, OTHER, vec![("stolen".to_owned(), earn(event))]).await;
 }

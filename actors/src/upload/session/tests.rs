@@ -3,9 +3,10 @@
 
 use std::collections::HashSet;
 use std::path::Path;
+use std::time::Duration;
 
 use metastamp_protocol::{FileKind, NodeRef};
-use metastamp_store::Documents;
+use metastamp_store::Stores;
 use metastamp_store::documents::embedded::EmbeddedDocuments;
 
 use super::*;
@@ -42,14 +43,14 @@ enum Acknowledged {
 
 impl Owner {
     fn open(dir: &Path, ids: &[ObjectId]) -> Self {
-        let documents: SharedDocuments = Arc::new(EmbeddedDocuments::open(dir).unwrap());
+        let stores = Stores::of(EmbeddedDocuments::open(dir).unwrap());
         let rules = Rules {
             bucket: "b".to_owned(),
             lease: Duration::from_secs(60),
             repeat_window: Duration::from_secs(120),
             fingerprinting: true,
         };
-        Self { session: Session::new(documents, rules), memories: ids.iter().map(|id| Memory::new(*id)).collect() }
+        Self { session: Session::new(stores, rules), memories: ids.iter().map(|id| Memory::new(*id)).collect() }
     }
 
     async fn perform(&mut self, which: usize, command: Command) -> Result<Acknowledged> {
@@ -166,9 +167,9 @@ impl World {
             1 => owner.memories[which] = Memory::new(self.ids[which]),
             2 => {
                 // The sweeper takes it for abandoned.
-                let documents = &owner.session.documents;
-                let Some(seen) = documents.upload(self.ids[which]).await.unwrap() else { return };
-                if documents.discard_abandoned(&seen, Timestamp::now()).await.unwrap() {
+                let stores = &owner.session.stores;
+                let Some(seen) = stores.uploads.upload(self.ids[which]).await.unwrap() else { return };
+                if stores.uploads.discard_abandoned(&seen, Timestamp::now()).await.unwrap() {
                     self.told[which].aborted = true;
                 }
             }
@@ -176,13 +177,14 @@ impl World {
         }
     }
 
-    async fn check_store(&self, documents: &dyn Documents) {
-        let garbage: HashSet<_> = documents.garbage(100_000).await.unwrap().into_iter().map(|g| g.s3_key).collect();
+    async fn check_store(&self, stores: &Stores) {
+        let garbage: HashSet<_> =
+            stores.uploads.garbage(100_000).await.unwrap().into_iter().map(|g| g.s3_key).collect();
         let mut digests = HashSet::new();
         for (id, told) in self.ids.iter().zip(&self.told) {
-            let session = documents.upload(*id).await.unwrap();
+            let session = stores.uploads.upload(*id).await.unwrap();
             let state = session.as_ref().map(|session| session.state);
-            let asset = documents.asset(*id).await.unwrap();
+            let asset = stores.works.asset(*id).await.unwrap();
             assert_eq!(asset.is_some(), state == Some(UploadState::Stored), "an asset for each stored session");
             if let Some(session) = &session {
                 assert_eq!(garbage.contains(&session.s3_key), state == Some(UploadState::Discarded));
@@ -190,10 +192,10 @@ impl World {
             }
             if let Some(asset) = asset {
                 assert!(digests.insert(asset.sha256), "the same upload is two assets");
-                assert!(documents.fingerprint_of(*id).await.unwrap().is_some());
+                assert!(stores.works.fingerprint_of(*id).await.unwrap().is_some());
             }
             if let Some((asset, repeat)) = told.completed {
-                assert!(documents.asset(asset).await.unwrap().is_some(), "acknowledged and not there");
+                assert!(stores.works.asset(asset).await.unwrap().is_some(), "acknowledged and not there");
                 assert_eq!(asset != *id, repeat);
             }
         }
@@ -214,7 +216,7 @@ async fn two_owners_of_the_same_sessions_agree_through_the_store() {
             world.commands(&mut owners).await;
             world.accident(&mut owners).await;
         }
-        world.check_store(&*owners[0].session.documents).await;
+        world.check_store(&owners[0].session.stores).await;
         stored += world.told.iter().filter(|told| matches!(told.completed, Some((_, false)))).count();
         repeated += world.told.iter().filter(|told| matches!(told.completed, Some((_, true)))).count();
     }

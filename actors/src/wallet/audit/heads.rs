@@ -11,7 +11,7 @@ use super::{Findings, digest, short};
 
 /// What a wallet's document must say; digests of what would take too much memory.
 #[derive(Default)]
-struct Known {
+struct Expected {
     seq: u64,
     hash: u64,
     balances: u64,
@@ -23,17 +23,17 @@ struct Known {
 
 #[derive(Default)]
 pub(super) struct Heads {
-    known: Vec<Known>,
+    expected: Vec<Expected>,
     index: HashMap<ObjectId, u32>,
 }
 
 impl Heads {
     /// Place of a wallet.
     pub fn index_of(&mut self, wallet_id: ObjectId) -> u32 {
-        let next = u32::try_from(self.known.len()).unwrap_or(u32::MAX);
+        let next = u32::try_from(self.expected.len()).unwrap_or(u32::MAX);
         let index = *self.index.entry(wallet_id).or_insert(next);
         if index == next {
-            self.known.push(Known::default());
+            self.expected.push(Expected::default());
         }
         index
     }
@@ -41,69 +41,76 @@ impl Heads {
     pub fn put(&mut self, head: Head) {
         let index = self.index_of(head.wallet_id) as usize;
         let payout = head.payout.as_ref().map(|row| (row.at, row.currency, row.amount));
-        if let Some(known) = self.known.get_mut(index) {
-            known.seq = head.seq;
-            known.hash = short(head.hash.as_bytes());
-            known.balances = digest(&head.balances);
-            known.rest = digest(&(head.recent, payout));
+        if let Some(expected) = self.expected.get_mut(index) {
+            expected.seq = head.seq;
+            expected.hash = short(head.hash.as_bytes());
+            expected.balances = digest(&head.balances);
+            expected.rest = digest(&(head.recent, payout));
         }
     }
 
     /// Row up to which the views of a wallet are.
     pub fn applied(&self, index: u32) -> u64 {
-        self.known.get(index as usize).map_or(0, |known| known.applied)
+        self.expected.get(index as usize).map_or(0, |expected| expected.applied)
     }
 
     /// The document of a wallet; answers the number of the row it ends in when that is not the last one.
-    pub fn shown(&mut self, shown: &Wallet, moving_since: Option<Timestamp>, findings: &mut Findings) -> Option<u64> {
-        let index = self.index.get(&shown.user_id).copied();
-        let Some(known) = index.and_then(|index| self.known.get_mut(index as usize)) else {
-            match shown.last_seq {
-                0 if shown.balances.is_empty() => {}
+    pub fn check(
+        &mut self,
+        document: &Wallet,
+        moving_since: Option<Timestamp>,
+        findings: &mut Findings,
+    ) -> Option<u64> {
+        let index = self.index.get(&document.user_id).copied();
+        let Some(expected) = index.and_then(|index| self.expected.get_mut(index as usize)) else {
+            match document.last_seq {
+                0 if document.balances.is_empty() => {}
                 0 => findings.note("wallets of the original system, whose money is in no journal yet"),
-                seq => cut_off(shown, seq, 0, moving_since, findings),
+                seq => cut_off(document, seq, 0, moving_since, findings),
             }
             return None;
         };
-        known.applied = shown.last_seq;
-        if shown.last_seq > known.seq {
-            cut_off(shown, shown.last_seq, known.seq, moving_since, findings);
+        expected.applied = document.last_seq;
+        if document.last_seq > expected.seq {
+            cut_off(document, document.last_seq, expected.seq, moving_since, findings);
             return None;
         }
-        if shown.last_seq < known.seq {
+        if document.last_seq < expected.seq {
             findings.note("wallet documents behind their journal");
-            return (shown.last_seq > 0).then_some(shown.last_seq);
+            return (document.last_seq > 0).then_some(document.last_seq);
         }
-        let payout =
-            shown.last_payout_amount.and_then(|(currency, amount)| Some((shown.last_payout_at?, currency, amount)));
+        let payout = document
+            .last_payout_amount
+            .and_then(|(currency, amount)| Some((document.last_payout_at?, currency, amount)));
         let wrong = [
-            (known.hash == short(shown.head_hash.as_bytes()), "the hash"),
-            (known.balances == digest(&shown.balances), "the balances"),
-            (known.rest == digest(&(&shown.transactions, payout)), "the recent transactions or the last payout"),
+            (expected.hash == short(document.head_hash.as_bytes()), "the hash"),
+            (expected.balances == digest(&document.balances), "the balances"),
+            (expected.rest == digest(&(&document.transactions, payout)), "the recent transactions or the last payout"),
         ];
         for (_, what) in wrong.into_iter().filter(|(right, _)| !right) {
-            let what = format!("the wallet's document has not {what} of row {}", Row::id_of(shown.user_id, known.seq));
-            findings.add(BALANCE_IS_THE_REPLAY, shown.user_id, what);
+            let what =
+                format!("the wallet's document has not {what} of row {}", Row::id_of(document.user_id, expected.seq));
+            findings.add(BALANCE_IS_THE_REPLAY, document.user_id, what);
         }
         None
     }
 }
 
 /// A document knows of a row that is not there.
-fn cut_off(shown: &Wallet, seq: u64, last: u64, moving_since: Option<Timestamp>, findings: &mut Findings) {
-    if moving_since.is_some_and(|since| shown.updated_at >= since) {
+fn cut_off(document: &Wallet, seq: u64, last: u64, moving_since: Option<Timestamp>, findings: &mut Findings) {
+    if moving_since.is_some_and(|since| document.updated_at >= since) {
         findings.note("records that changed while they were looked at");
         return;
     }
     let what = format!("is missing: the wallet's document ends in it, the journal in number {last}");
-    findings.add(JOURNAL_IS_INSERT_ONLY, Row::id_of(shown.user_id, seq), what);
+    findings.add(JOURNAL_IS_INSERT_ONLY, Row::id_of(document.user_id, seq), what);
 }
 
 /// A document that is behind shows what was true then.
-pub(super) fn behind(shown: &Wallet, row: Option<&Row>, findings: &mut Findings) {
-    let right = row.is_some_and(|row| row.hash == shown.head_hash && row.balances == shown.balances);
+pub(super) fn behind(document: &Wallet, row: Option<&Row>, findings: &mut Findings) {
+    let right = row.is_some_and(|row| row.hash == document.head_hash && row.balances == document.balances);
     if !right {
-        let what = format!("the wallet's document is not what row number {} made of it", shown.last_seq);
-        findings.add(BALANCE_IS_THE_REPLAY, shown.user_id, what);
+        let what = format!("the wallet's document is not what row number {} made of it", document.last_seq);
+        findings.add(BALANCE_IS_THE_REPLAY, document.user_id, what);
     }
 }

@@ -4,8 +4,8 @@ mod world;
 
 use metastamp_protocol::invariants::{
     AMOUNTS_ARE_EXACT, BALANCE_IS_THE_REPLAY, CHAIN_HOLDS, DEBITS_EQUAL_CREDITS, ENDS_ONCE, JOURNAL_IS_INSERT_ONLY,
-    KEY_KEEPS_ITS_REQUEST, NEVER_NEGATIVE, ONE_CREDIT_PER_USAGE, ONE_KEY_ONE_TRANSACTION, SEQ_IS_DENSE, SUM_IS_ZERO,
-    WRITES_DO_NOT_INTERLEAVE,
+    KEY_KEEPS_ITS_REQUEST, NEVER_NEGATIVE, NEWER_VERSION, ONE_CREDIT_PER_USAGE, ONE_KEY_ONE_TRANSACTION, SEQ_IS_DENSE,
+    SUM_IS_ZERO, WRITES_DO_NOT_INTERLEAVE,
 };
 use metastamp_protocol::ledger::{Account, OrderKind, Outcome, TransactionStatus};
 use metastamp_protocol::partner::UsageStatus;
@@ -78,8 +78,30 @@ fn rows_that_were_changed_are_found() {
     assert_forged(CHAIN_HOLDS, 3, true, |row| row.at = Timestamp(1));
     assert_forged(DEBITS_EQUAL_CREDITS, 3, true, |row| row.debit = Account::Bonuses);
     assert_forged(AMOUNTS_ARE_EXACT, 3, true, |row| row.amount = usd(999_999_999_999_999));
-    assert_forged(JOURNAL_IS_INSERT_ONLY, 3, true, |row| row.version = 2);
+    assert_forged(JOURNAL_IS_INSERT_ONLY, 3, true, |row| row.version = 0);
+    assert_forged(JOURNAL_IS_INSERT_ONLY, 3, false, |row| row.version = 1);
+    assert_forged(JOURNAL_IS_INSERT_ONLY, 3, false, |row| drop(row.other.insert("fee".to_owned(), 7.into())));
     assert_forged(SEQ_IS_DENSE, 3, true, |row| row.ordinal = 7);
+}
+
+#[test]
+fn rows_of_newer_software_are_not_called_forged() {
+    let mut world = history();
+    let third = Row::id_of(id(CREATOR), 3);
+    for row in world.rows.values_mut().filter(|row| row.id >= third && row.wallet_id == id(CREATOR)) {
+        row.version = Row::VERSION + 1;
+        // as anything else in it may mean something else
+        row.hash = "0".repeat(64);
+    }
+    let findings = world.audit().findings;
+    let found: Vec<_> = findings.listed.iter().map(|found| (found.invariant, found.row.as_str())).collect();
+    assert_eq!(found, [(NEWER_VERSION, third.as_str())], "one for each wallet, and nothing of what hangs on it");
+    assert_eq!(findings.notes, std::collections::BTreeMap::from([(NOT_COMPARED, 1)]));
+    // what stands before is judged all the same
+    let first = Row::id_of(id(CREATOR), 1);
+    world.rows.get_mut(&first).unwrap().description.push('!');
+    assert_found(&world, JOURNAL_IS_INSERT_ONLY);
+    assert_found(&world, NEWER_VERSION);
 }
 
 #[test]

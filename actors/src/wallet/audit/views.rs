@@ -1,4 +1,4 @@
-//! Transactions as they are shown, against the rows they are made of.
+//! Transactions as their documents show them, against the rows they are made of.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -13,7 +13,7 @@ use super::{Findings, Part, digest};
 const BEHIND: &str = "transactions behind their journal";
 
 /// What a transaction's document must be, as digests.
-struct Known {
+struct Expected {
     wallet: u32,
     opened_by: u64,
     opened: u64,
@@ -24,14 +24,14 @@ struct Known {
 
 pub(super) struct Views {
     part: Part,
-    known: HashMap<ObjectId, Known>,
+    expected: HashMap<ObjectId, Expected>,
     /// Opened by several rows.
     twice: Vec<String>,
 }
 
 impl Views {
     pub fn new(part: Part) -> Self {
-        Self { part, known: HashMap::new(), twice: Vec::new() }
+        Self { part, expected: HashMap::new(), twice: Vec::new() }
     }
 
     /// A row; `opening` is that of the transaction that it ends.
@@ -41,52 +41,52 @@ impl Views {
         }
         if row.is_opening() {
             let opened = digest(&Transaction::opened(row));
-            let known = Known { wallet, opened_by: row.seq, opened, ended: None, seen: false };
-            match self.known.entry(row.transaction_id) {
-                Entry::Vacant(place) => drop(place.insert(known)),
+            let expected = Expected { wallet, opened_by: row.seq, opened, ended: None, seen: false };
+            match self.expected.entry(row.transaction_id) {
+                Entry::Vacant(place) => drop(place.insert(expected)),
                 Entry::Occupied(_) if self.twice.len() < super::FINDINGS_MAX => self.twice.push(row.id.clone()),
                 Entry::Occupied(_) => {}
             }
-        } else if let Some((opening, known)) = opening.zip(self.known.get_mut(&row.transaction_id)) {
+        } else if let Some((opening, expected)) = opening.zip(self.expected.get_mut(&row.transaction_id)) {
             let mut transaction = Transaction::opened(opening);
             transaction.apply(row);
-            known.ended = Some((row.seq, digest(&transaction)));
+            expected.ended = Some((row.seq, digest(&transaction)));
         }
     }
 
-    pub fn shown(
+    pub fn check(
         &mut self,
-        shown: &Transaction,
+        document: &Transaction,
         heads: &Heads,
         moving_since: Option<Timestamp>,
         findings: &mut Findings,
     ) {
-        if !self.part.holds(shown.id) {
+        if !self.part.holds(document.id) {
             return;
         }
-        let now = digest(shown);
-        let wrong = match self.known.get_mut(&shown.id) {
+        let now = digest(document);
+        let wrong = match self.expected.get_mut(&document.id) {
             None => "the document of a transaction that no row opened".to_owned(),
-            Some(known) => {
-                known.seen = true;
-                match known.ended {
+            Some(expected) => {
+                expected.seen = true;
+                match expected.ended {
                     Some((_, ended)) if now == ended => return,
-                    Some((seq, _)) if now == known.opened => {
-                        if seq > heads.applied(known.wallet) {
+                    Some((seq, _)) if now == expected.opened => {
+                        if seq > heads.applied(expected.wallet) {
                             return findings.note(BEHIND);
                         }
                         format!("the transaction's document does not know its end, row number {seq}")
                     }
-                    None if now == known.opened => return,
+                    None if now == expected.opened => return,
                     _ => "the transaction's document is not what its rows say".to_owned(),
                 }
             }
         };
-        let last = shown.processed_at.unwrap_or(shown.created_at);
+        let last = document.processed_at.unwrap_or(document.created_at);
         if moving_since.is_some_and(|since| last >= since) {
             return findings.note("records that changed while they were looked at");
         }
-        findings.add(BALANCE_IS_THE_REPLAY, shown.id, wrong);
+        findings.add(BALANCE_IS_THE_REPLAY, document.id, wrong);
     }
 
     /// After the last document.
@@ -94,13 +94,13 @@ impl Views {
         for row in self.twice.drain(..) {
             findings.add(ONE_KEY_ONE_TRANSACTION, row, "opens a transaction that another row has opened");
         }
-        let mut missing: Vec<_> = self.known.iter().filter(|(_, known)| !known.seen).collect();
+        let mut missing: Vec<_> = self.expected.iter().filter(|(_, expected)| !expected.seen).collect();
         missing.sort_by_key(|(id, _)| **id);
-        for (id, known) in missing {
-            if known.opened_by > heads.applied(known.wallet) {
+        for (id, expected) in missing {
+            if expected.opened_by > heads.applied(expected.wallet) {
                 findings.note(BEHIND);
             } else {
-                let what = format!("the transaction of row number {} has no document", known.opened_by);
+                let what = format!("the transaction of row number {} has no document", expected.opened_by);
                 findings.add(BALANCE_IS_THE_REPLAY, id, what);
             }
         }

@@ -13,7 +13,7 @@ fn usd(minor: i64) -> Amount {
 }
 
 fn stamp(ms: i64) -> Stamp {
-    Stamp { now: Timestamp(ms), batch: id(99), writer: "a/1".to_owned() }
+    Stamp { now: Timestamp(ms), batch: id(99), writer: "a/1".to_owned(), version: Row::VERSION }
 }
 
 /// A journal that grows as a wallet's does.

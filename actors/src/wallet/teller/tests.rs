@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use metastamp_protocol::Amount;
 use metastamp_protocol::ledger::{Outcome, Transaction, TransactionStatus, Wallet};
 use metastamp_store::Result as StoreResult;
-use metastamp_store::ledger::{HistoryPage, HistoryQuery};
+use metastamp_store::ports::{HistoryPage, HistoryQuery};
 use parking_lot::Mutex;
 use rand::SeedableRng;
 use rand::rngs::StdRng;
@@ -283,4 +283,19 @@ async fn what_an_earlier_system_kept_is_brought_in_once() {
     }
     let rows = ledger.rows.lock().clone();
     assert_eq!((rows.len(), rows[0].amount, rows[0].description.as_str()), (3, available, BROUGHT_FORWARD));
+}
+
+#[tokio::test]
+async fn rows_are_of_the_version_that_all_members_read() {
+    let ledger = Shaky::new(1, false, true);
+    let (members, watch) = watch::channel(Arc::new(View::alone(NodeRef { node_id: "a".to_owned(), generation: 1 })));
+    let teller = teller(&ledger, "a").with_members(watch);
+    let mut written = Vec::new();
+    for (n, oldest) in [(1, 4), (2, 3), (3, 4)] {
+        members.send_modify(|view| Arc::make_mut(view).members[0].protocol_max = oldest);
+        let answer = teller.serve(wallet_id(), &[bonus(n)], Instant::now() + Duration::from_secs(5)).await.remove(0);
+        let Ok(LedgerAnswer::Committed { row, .. }) = answer else { panic!("{answer:?}") };
+        written.push(row.version);
+    }
+    assert_eq!(written, [2, 1, 2]);
 }

@@ -1,6 +1,6 @@
 //! A picture with a palette.
 
-use crate::{FingerprintError, Picture};
+use crate::{EncodedPicture, FingerprintError};
 
 /// One byte per pixel: an index into the palette that it is encoded with.
 pub(super) struct Canvas {
@@ -49,7 +49,7 @@ impl Canvas {
 
     /// # Errors
     /// None is known: the size is ours.
-    pub(super) fn encode(&self, name: &'static str, palette: &[[u8; 3]]) -> Result<Picture, FingerprintError> {
+    pub(super) fn encode(&self, name: &'static str, palette: &[[u8; 3]]) -> Result<EncodedPicture, FingerprintError> {
         let failed = |_| FingerprintError::malformed("the picture of the sound could not be made");
         let (width, height) = (self.width as u32, self.height as u32);
         let mut bytes = Vec::new();
@@ -62,7 +62,7 @@ impl Canvas {
         let mut writer = encoder.write_header().map_err(failed)?;
         writer.write_image_data(&self.pixels).map_err(failed)?;
         writer.finish().map_err(failed)?;
-        Ok(Picture { name, media_type: "image/png", width, height, bytes })
+        Ok(EncodedPicture::new(name, "image/png", (width, height), bytes))
     }
 }
 

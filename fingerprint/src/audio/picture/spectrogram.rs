@@ -4,7 +4,7 @@ use super::canvas::Canvas;
 use super::{Buckets, WIDTH, timeline};
 use crate::audio::spectral::{MELS, decibels};
 use crate::vector::fast;
-use crate::{FingerprintError, Picture};
+use crate::{EncodedPicture, FingerprintError};
 
 const HEIGHT: usize = 320;
 /// dB from the brightest to black.
@@ -48,7 +48,7 @@ impl Spectrogram {
 
     /// # Errors
     /// When the picture can't be encoded.
-    pub(in crate::audio) fn finish(self, seconds: f64) -> Result<Picture, FingerprintError> {
+    pub(in crate::audio) fn finish(self, seconds: f64) -> Result<EncodedPicture, FingerprintError> {
         let mut columns: Vec<Box<[f32; MELS]>> = Vec::new();
         for (mut power, frames) in self.buckets.finish() {
             fast!(mean_decibels(&mut power, frames));

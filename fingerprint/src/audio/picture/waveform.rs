@@ -3,7 +3,7 @@
 use super::canvas::Canvas;
 use super::{Buckets, WIDTH, timeline};
 use crate::vector::fast;
-use crate::{FingerprintError, Picture};
+use crate::{EncodedPicture, FingerprintError};
 
 const HEIGHT: usize = 240;
 /// Samples of the smallest bucket.
@@ -68,7 +68,7 @@ impl Waveform {
 
     /// # Errors
     /// When the picture can't be encoded.
-    pub(in crate::audio) fn finish(mut self, seconds: f64) -> Result<Picture, FingerprintError> {
+    pub(in crate::audio) fn finish(mut self, seconds: f64) -> Result<EncodedPicture, FingerprintError> {
         if !self.pending.is_empty() {
             let pending = std::mem::take(&mut self.pending);
             self.add(&pending);

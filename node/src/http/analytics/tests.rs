@@ -1,19 +1,22 @@
-use metastamp_protocol::User;
-use serde_json::{Value, json};
+use metastamp_protocol::Timestamp;
+use metastamp_protocol::analytics::{Calculation, Projection};
+use serde_json::json;
 
 use super::*;
 
 fn predicted(body: &str) -> Result<Calculation> {
-    let user = User::local("a@example.org", String::new(), Timestamp(0));
-    calculated(&user, borrowed(body.as_bytes())?)
+    prediction(Fields::parse(body.as_bytes())?)?.calculation(ObjectId::generate(), Timestamp(0))
+}
+
+fn projected(fields: Fields) -> Result<Projection> {
+    forecast(fields)?.projection()
 }
 
 /// The fields that a refusal names.
 fn wrong<T>(result: Result<T>) -> Vec<String> {
     let Err(error) = result else { panic!("was accepted") };
     assert_eq!(error.status_code(), 422);
-    let body: Value = serde_json::from_slice(error.into_response("id", "/").body()).unwrap();
-    body["errors"].as_object().unwrap().keys().cloned().collect()
+    error.field_errors().keys().cloned().collect()
 }
 
 #[test]
@@ -109,7 +112,7 @@ fn projections_have_their_bounds() {
         let body = format!(
             r#"{{"model_earnings": 1000, "training_contribution_score": 50, "usage_exposure_score": 50{more}}}"#
         );
-        projected(borrowed(body.as_bytes())?)
+        projected(Fields::parse(body.as_bytes())?)
     };
     assert_eq!(project("").unwrap().periods.len(), 12);
     assert_eq!(project(r#", "periods": 3, "growth_rate": "0.1""#).unwrap().total.minor(), 20_688);
@@ -120,13 +123,13 @@ fn projections_have_their_bounds() {
         assert_eq!(wrong(project(&format!(r#", "growth_rate": {growth}"#))), ["growth_rate"], "{growth}");
     }
     assert_eq!(wrong(project(r#", "growth_rate": 10, "periods": 120"#)), ["growth_rate"]);
-    let nothing = projected(borrowed(b"{}").unwrap());
+    let nothing = projected(Fields::parse(b"{}").unwrap());
     assert_eq!(wrong(nothing), ["model_earnings", "training_contribution_score", "usage_exposure_score"]);
 }
 
 #[test]
 fn a_window_has_its_bounds() {
-    let window = |name: &str, value: &str| window(&[(name.to_owned(), value.to_owned())]);
+    let window = |name: &str, value: &str| window(Params::from(vec![(name.to_owned(), value.to_owned())]));
     assert_eq!(window("other", "x").ok(), Some((10, 0)));
     assert_eq!(window("limit", "100").ok(), Some((100, 0)));
     assert_eq!(window("offset", "7").ok(), Some((10, 7)));

@@ -2,133 +2,55 @@
 
 use std::collections::BTreeMap;
 
-use metastamp_protocol::analytics::{Score, value};
-use metastamp_protocol::money::AmountError;
-use metastamp_protocol::partner::{UsageEvent, UsageStatus};
-use metastamp_protocol::{Amount, Currency, ObjectId, Timestamp};
-use serde_json::{Value, json};
-use sha2::{Digest as _, Sha256};
+use metastamp_protocol::analytics::Score;
+use metastamp_protocol::ledger::ClientKey;
+use metastamp_protocol::{ObjectId, Timestamp};
+use metastamp_service::usage::{
+    METADATA_MEMBERS_MAX, METADATA_NAME_CHARS_MAX, METADATA_VALUE_CHARS_MAX, MODEL_CHARS, Report, judge_earnings,
+};
+use serde_json::Value;
 
-use crate::http::error::{ApiError, Result};
-use crate::http::fields::Fields;
+use crate::http::error::Result;
+use crate::http::read::Fields;
 
-const MODEL_CHARS: std::ops::RangeInclusive<usize> = 1..=200;
-const METADATA_MEMBERS_MAX: usize = 20;
-const METADATA_NAME_CHARS_MAX: usize = 64;
-const METADATA_VALUE_CHARS_MAX: usize = 256;
-
-/// One report, as it was sent.
-#[derive(Debug, PartialEq)]
-pub struct Sent {
-    pub partner_id: ObjectId,
-    model: String,
-    period: (Timestamp, Timestamp),
-    earnings: Amount,
-    pub currency: Currency,
-    pub asset_id: ObjectId,
-    contribution: Score,
-    exposure: Score,
-    pub expires_at: Option<Timestamp>,
-    metadata: BTreeMap<String, String>,
-}
-
-impl Sent {
-    /// `partner_id` is the one that sent it; without it the body must name one.
-    ///
-    /// # Errors
-    /// 422 with everything that is wrong.
-    pub fn read(mut fields: Fields, partner_id: Option<ObjectId>) -> Result<Self> {
-        let currency = fields.currency();
-        let partner_id = whose(&mut fields, partner_id);
-        let model = fields.text("model", MODEL_CHARS);
-        let model = fields.required("model", model);
-        let period = period(&mut fields);
-        let earnings = fields.amount("model_earnings", currency);
-        let earnings = fields.required("model_earnings", earnings);
-        if earnings.is_some_and(Amount::is_negative) {
-            fields.wrong("model_earnings", AmountError::Negative.to_string());
-        }
-        let asset_id = fields.id("asset_id");
-        let asset_id = fields.required("asset_id", asset_id);
-        let contribution = score(&mut fields, "training_contribution_score", "contribution");
-        let exposure = score(&mut fields, "usage_exposure_score", "exposure");
-        let expires_at = instant(&mut fields, "expires_at", |day| day);
-        let metadata = metadata(&mut fields);
-        let read = || {
-            Some(Self {
-                partner_id: partner_id?,
-                model: model?,
-                period: period?,
-                earnings: earnings?,
-                currency,
-                asset_id: asset_id?,
-                contribution: contribution?,
-                exposure: exposure?,
-                expires_at,
-                metadata,
-            })
-        };
-        fields.end(read())
+/// `partner_id` is the one that sent it; without it the body must name one. Without a key what is wrong with it is noted
+/// already.
+///
+/// # Errors
+/// 422 with everything that is wrong.
+pub fn read(mut fields: Fields, partner_id: Option<ObjectId>, key: Option<ClientKey>) -> Result<Report> {
+    let currency = fields.currency();
+    let partner_id = whose(&mut fields, partner_id);
+    let model = fields.text("model", MODEL_CHARS);
+    let model = fields.required("model", model);
+    let period = period(&mut fields);
+    let earnings = fields.amount("model_earnings", currency);
+    let earnings = fields.required("model_earnings", earnings);
+    if let Some(earnings) = earnings {
+        fields.noted("model_earnings", judge_earnings(earnings));
     }
-
-    /// The event that it makes: received, with its value. `user_id` owns the asset.
-    ///
-    /// # Errors
-    /// 422 when the value is no amount.
-    pub fn event(
-        self,
-        idempotency_key: String,
-        reported_by: ObjectId,
-        user_id: ObjectId,
-        now: Timestamp,
-    ) -> Result<UsageEvent> {
-        let earnings = self.earnings.decimal(self.currency);
-        let value = value(&earnings, self.contribution.exact(), self.exposure.exact(), self.currency);
-        let value = value.map_err(|error| ApiError::field("model_earnings", error.to_string()))?;
-        let request_hash = self.hash();
-        Ok(UsageEvent {
-            id: UsageEvent::id_of(self.partner_id, &idempotency_key),
-            partner_id: self.partner_id,
-            idempotency_key,
-            request_hash,
-            reported_by,
-            model: self.model,
-            period_start: self.period.0,
-            period_end: self.period.1,
-            asset_id: self.asset_id,
-            user_id,
-            currency: self.currency,
-            earnings: self.earnings,
-            contribution: self.contribution.number(),
-            exposure: self.exposure.number(),
-            value,
-            status: UsageStatus::Received,
-            reason: None,
-            metadata: self.metadata,
-            expires_at: self.expires_at,
-            worker: None,
-            working_until: None,
-            created_at: now,
-            updated_at: now,
-            ended_at: None,
+    let asset_id = fields.id("asset_id");
+    let asset_id = fields.required("asset_id", asset_id);
+    let contribution = score(&mut fields, "training_contribution_score", "contribution");
+    let exposure = score(&mut fields, "usage_exposure_score", "exposure");
+    let expires_at = instant(&mut fields, "expires_at", |day| day);
+    let metadata = metadata(&mut fields);
+    let report = || {
+        Some(Report {
+            key: key?,
+            partner_id: partner_id?,
+            model: model?,
+            period: period?,
+            earnings: earnings?,
+            currency,
+            asset_id: asset_id?,
+            contribution: contribution?,
+            exposure: exposure?,
+            expires_at,
+            metadata,
         })
-    }
-
-    /// The same for the same report, however its numbers were written, and whoever of the partner sent it.
-    fn hash(&self) -> String {
-        let said = json!([
-            self.model,
-            self.period,
-            self.earnings,
-            self.currency,
-            self.asset_id,
-            canonical(&self.contribution),
-            canonical(&self.exposure),
-            self.expires_at,
-            self.metadata,
-        ]);
-        hex::encode(Sha256::digest(said.to_string()))
-    }
+    };
+    fields.end(report())
 }
 
 fn whose(fields: &mut Fields, sender: Option<ObjectId>) -> Option<ObjectId> {
@@ -141,11 +63,6 @@ fn whose(fields: &mut Fields, sender: Option<ObjectId>) -> Option<ObjectId> {
         (Some(sender), _) => Some(sender),
         (None, named) => fields.required("partner_id", named),
     }
-}
-
-/// The same text for the same number, however it was written.
-fn canonical(score: &Score) -> String {
-    score.exact().normalized().to_plain_string()
 }
 
 /// From 0 to 100, under either name.
@@ -234,6 +151,10 @@ fn metadata(fields: &mut Fields) -> BTreeMap<String, String> {
 
 #[cfg(test)]
 mod tests {
+    use metastamp_protocol::Currency;
+    use metastamp_protocol::partner::{UsageEvent, UsageStatus};
+    use serde_json::json;
+
     use super::*;
 
     const PARTNER: &str = "507f1f77bcf86cd799439011";
@@ -245,20 +166,20 @@ mod tests {
         })
     }
 
-    fn read(json: &str) -> Result<Sent> {
-        Sent::read(Fields::parse(json.as_bytes()).unwrap(), PARTNER.parse().ok())
+    fn read(json: &str) -> Result<Report> {
+        super::read(Fields::parse(json.as_bytes()).unwrap(), PARTNER.parse().ok(), ClientKey::parse("k").ok())
     }
 
-    fn with(name: &str, json: &str) -> Result<Sent> {
+    fn with(name: &str, json: &str) -> Result<Report> {
         let mut body = body();
         body.as_object_mut().unwrap().remove(name);
         let rest = body.to_string();
         read(&format!("{}, {name:?}: {json}}}", rest.trim_end_matches('}')))
     }
 
-    fn event(sent: Sent) -> UsageEvent {
+    fn event(sent: Report) -> UsageEvent {
         let id = ObjectId::generate();
-        sent.event("k".to_owned(), id, id, Timestamp(5)).unwrap()
+        sent.event(id, id, Timestamp(5)).unwrap()
     }
 
     #[test]
@@ -273,7 +194,7 @@ mod tests {
 
     #[test]
     fn the_same_report_in_other_words_has_the_same_hash() {
-        let hash = |sent: Result<Sent>| event(sent.unwrap()).request_hash;
+        let hash = |sent: Result<Report>| event(sent.unwrap()).request_hash;
         let plain = hash(read(&body().to_string()));
         assert_eq!(hash(with("model_earnings", "\"10000.00\"")), plain);
         assert_eq!(hash(with("training_contribution_score", "7.50e1")), plain);

@@ -2,112 +2,51 @@
 
 use std::sync::Arc;
 
-use metastamp_protocol::ledger::{Order, OrderKind};
 use metastamp_protocol::user::{is_email, normalise_email};
-use metastamp_protocol::{Amount, Currency, ObjectId};
+use metastamp_service::Caller;
+use metastamp_service::money::{Booking, BookingKind, DESCRIPTION_CHARS, Whose};
 
-use super::open;
+use super::opened;
 use crate::app::App;
-use crate::http::cluster::admin;
-use crate::http::error::{ApiError, Result};
-use crate::http::fields::Fields;
+use crate::http::error::Result;
 use crate::http::money::idempotency_key;
+use crate::http::read::Fields;
 use crate::http::request::Request;
 use crate::http::response::Response;
 
-const REASON_CHARS_MAX: usize = 500;
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Kind {
-    Adjustment,
-    Bonus,
-    Refund,
-}
-
 /// Up or down, by the sign of the amount.
-pub async fn adjust(app: &Arc<App>, request: &mut Request) -> Result<Response> {
-    book(app, request, Kind::Adjustment).await
+pub async fn adjust(app: Arc<App>, request: Request, caller: Caller) -> Result<Response> {
+    book(app, request, caller, BookingKind::Adjustment).await
 }
 
-pub async fn bonus(app: &Arc<App>, request: &mut Request) -> Result<Response> {
-    book(app, request, Kind::Bonus).await
+pub async fn bonus(app: Arc<App>, request: Request, caller: Caller) -> Result<Response> {
+    book(app, request, caller, BookingKind::Bonus).await
 }
 
-pub async fn refund(app: &Arc<App>, request: &mut Request) -> Result<Response> {
-    book(app, request, Kind::Refund).await
+pub async fn refund(app: Arc<App>, request: Request, caller: Caller) -> Result<Response> {
+    book(app, request, caller, BookingKind::Refund).await
 }
 
-/// Wallets of disabled accounts can be corrected too: the money in them is still somebody's.
-async fn book(app: &Arc<App>, request: &mut Request, kind: Kind) -> Result<Response> {
-    let caller = admin(app, request).await?;
-    let key = idempotency_key(request)?;
-    let Booking { whose, amount, currency, reason } = Booking::read(&request.body.read_small().await?, kind)?;
-    let user = match whose {
-        Whose::Id(id) => app.documents.user(id).await?,
-        Whose::Email(email) => app.documents.user_by_email(&email).await?,
-    };
-    let user = user.ok_or_else(|| ApiError::not_found("User"))?;
-    let order = Order {
-        wallet_id: user.id,
-        key: format!("{}/{key}", kind.word()),
-        asked_by: caller.user.id,
-        kind: kind.order(amount, currency, reason),
-    };
-    open(app, order, currency).await
+async fn book(app: Arc<App>, mut request: Request, caller: Caller, kind: BookingKind) -> Result<Response> {
+    let key = idempotency_key(&request)?;
+    let booking = read(&request.body.read().await?, kind)?;
+    opened(app.service.money.book(&caller, key, booking).await)
 }
 
-impl Kind {
-    fn word(self) -> &'static str {
-        match self {
-            Kind::Adjustment => "adjustment",
-            Kind::Bonus => "bonus",
-            Kind::Refund => "refund",
-        }
+fn read(body: &[u8], kind: BookingKind) -> Result<Booking> {
+    let mut fields = Fields::parse(body)?;
+    let whose = whose(&mut fields);
+    let currency = fields.currency();
+    let amount = fields.amount("amount", currency);
+    let amount = fields.required("amount", amount);
+    if let Some(amount) = amount {
+        fields.noted("amount", kind.judge(amount));
     }
-
-    fn order(self, amount: Amount, currency: Currency, description: String) -> OrderKind {
-        match self {
-            Kind::Adjustment => OrderKind::Adjust { amount, currency, description },
-            Kind::Bonus => OrderKind::Bonus { amount, currency, description },
-            Kind::Refund => OrderKind::Refund { amount, currency, description },
-        }
-    }
-}
-
-#[derive(Debug, PartialEq)]
-enum Whose {
-    Id(ObjectId),
-    Email(String),
-}
-
-#[derive(Debug, PartialEq)]
-struct Booking {
-    whose: Whose,
-    amount: Amount,
-    currency: Currency,
-    reason: String,
-}
-
-impl Booking {
-    fn read(body: &[u8], kind: Kind) -> Result<Self> {
-        let mut fields = Fields::parse(body)?;
-        let whose = whose(&mut fields);
-        let currency = fields.currency();
-        let amount = fields.amount("amount", currency);
-        let amount = fields.required("amount", amount);
-        match amount {
-            Some(Amount::ZERO) => fields.wrong("amount", "must not be zero"),
-            Some(amount) if amount.is_negative() && kind != Kind::Adjustment => {
-                fields.wrong("amount", "must be greater than zero");
-            }
-            _ => {}
-        }
-        let reason = fields.text("reason", 1..=REASON_CHARS_MAX);
-        let reason = fields.required("reason", reason);
-        let all = whose.zip(amount).zip(reason);
-        let ((whose, amount), reason) = fields.end(all)?;
-        Ok(Self { whose, amount, currency, reason })
-    }
+    let reason = fields.text("reason", DESCRIPTION_CHARS);
+    let reason = fields.required("reason", reason);
+    let all = whose.zip(amount).zip(reason);
+    let ((whose, amount), reason) = fields.end(all)?;
+    Ok(Booking { kind, whose, amount, currency, reason })
 }
 
 /// An account by its id or its address, not both: they might disagree.
@@ -130,16 +69,18 @@ fn whose(fields: &mut Fields) -> Option<Whose> {
 
 #[cfg(test)]
 mod tests {
+    use metastamp_protocol::ObjectId;
+
     use super::*;
 
     #[test]
     fn only_adjustments_go_down() {
         let id = ObjectId::generate();
         let body = format!(r#"{{"user_id": "{id}", "amount": -0.05, "reason": "twice by mistake"}}"#);
-        let booking = Booking::read(body.as_bytes(), Kind::Adjustment).unwrap();
+        let booking = read(body.as_bytes(), BookingKind::Adjustment).unwrap();
         assert_eq!((booking.whose, booking.amount.minor()), (Whose::Id(id), -5));
-        for kind in [Kind::Bonus, Kind::Refund] {
-            assert_eq!(Booking::read(body.as_bytes(), kind).err().map(|e| e.status_code()), Some(422));
+        for kind in [BookingKind::Bonus, BookingKind::Refund] {
+            assert_eq!(read(body.as_bytes(), kind).err().map(|e| e.status_code()), Some(422));
         }
     }
 
@@ -155,7 +96,7 @@ mod tests {
             (r#"{"email": "a@b.test", "amount": 1}"#, "reason"),
             (r#"{"email": "a@b.test", "amount": 1, "reason": " "}"#, "reason"),
         ] {
-            let refused = Booking::read(body.as_bytes(), Kind::Bonus).unwrap_err();
+            let refused = read(body.as_bytes(), BookingKind::Bonus).unwrap_err();
             assert_eq!(refused.field_errors().keys().collect::<Vec<_>>(), [field], "{body}");
         }
     }

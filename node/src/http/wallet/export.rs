@@ -1,103 +1,132 @@
-//! Histories and statements for spreadsheets: RFC 4180, amounts as exact decimal text.
+//! Histories and statements for spreadsheets: RFC 4180, amounts as exact decimal text. A file is made while it is sent, a
+//! page of rows at a time.
 
-use http::header::{CONTENT_DISPOSITION, HeaderValue};
+use std::time::Duration;
+
+use bytes::Bytes;
+use csv_core::{Terminator, WriteResult, WriterBuilder};
+use futures_util::{Stream, StreamExt as _, stream};
 use metastamp_protocol::http::wallet::{Entry, shown_type};
 use metastamp_protocol::ledger::{Row, Transaction};
 use metastamp_protocol::{ObjectId, Timestamp};
-use metastamp_store::ledger::HistoryQuery;
+use metastamp_service::Caller;
+use metastamp_service::money::{HistoryQuery, Span};
 use tokio::sync::Semaphore;
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, sleep_until};
 
-use super::current;
 use crate::app::App;
-use crate::http::error::{ApiError, Result};
+use crate::http::error::{Error, Result};
 use crate::http::response::{self, Response};
 
 /// Rows of one file.
-pub const ROWS_MAX: u64 = 100_000;
-/// Bytes of one file: texts in rows may be long.
-const BYTES_MAX: usize = 64 << 20;
-/// Rows in one look at the store.
-pub const PAGE_ROWS: u32 = 1_000;
-/// A file is made in memory: so many at once on a node.
-static EXPORTS: Semaphore = Semaphore::const_new(4);
+const ROWS_MAX: u64 = 100_000;
+/// Rows in one look at the store: what of a file is in memory.
+const PAGE_ROWS: u32 = 1_000;
+/// Files made at once on a node.
+const EXPORTS_MAX: usize = 4;
+static EXPORTS: Semaphore = Semaphore::const_new(EXPORTS_MAX);
+/// Longest time that a client may take to fetch one.
+const FETCHED_WITHIN: Duration = Duration::from_secs(600);
 
-/// A table in the making.
-pub struct Csv {
-    text: String,
-    columns: usize,
-    column: usize,
+/// Cells of one line.
+type Line<const N: usize> = [String; N];
+
+/// Leave to make a file. It is given back with the file, or when its time is over even if the client does not read on:
+/// who takes forever must not keep others from their turn.
+struct Turn {
+    until: Instant,
+    permit: JoinHandle<()>,
 }
 
-impl Csv {
-    pub fn new(header: &[&str]) -> Self {
-        let mut csv = Self { text: String::new(), columns: header.len(), column: 0 };
-        header.iter().for_each(|name| csv.cell(name));
-        csv
-    }
-
-    /// What we made ourselves: ids, words, instants, amounts.
-    pub fn cell(&mut self, text: &str) {
-        if self.column > 0 {
-            self.text.push(',');
-        }
-        if text.contains(['"', ',', '\r', '\n']) {
-            self.text.push('"');
-            self.text.push_str(&text.replace('"', "\"\""));
-            self.text.push('"');
-        } else {
-            self.text.push_str(text);
-        }
-        self.column += 1;
-        if self.column == self.columns {
-            self.text.push_str("\r\n");
-            self.column = 0;
-        }
-    }
-
-    /// What somebody wrote. Spreadsheets take some beginnings for formulas, and would run them.
-    pub fn free_text(&mut self, text: &str) {
-        match text.starts_with(['=', '+', '-', '@', '\t', '\r']) {
-            true => self.cell(&format!("'{text}")),
-            false => self.cell(text),
-        }
-    }
-
+impl Turn {
     /// # Errors
-    /// 422 for `field` when there is more than [`BYTES_MAX`] already.
-    pub fn bounded(&self, field: &str) -> Result<()> {
-        match self.text.len() {
-            0..=BYTES_MAX => Ok(()),
-            _ => {
-                let mib = BYTES_MAX >> 20;
-                Err(ApiError::field(field, format!("the file would have more than {mib} MiB: choose a shorter period")))
+    /// 503 when others are at it already.
+    fn take() -> Result<Self> {
+        let permit = EXPORTS.try_acquire().map_err(|_| Error::busy())?;
+        let until = Instant::now() + FETCHED_WITHIN;
+        let held = async move {
+            sleep_until(until).await;
+            drop(permit);
+        };
+        Ok(Self { until, permit: tokio::spawn(held) })
+    }
+
+    fn is_over(&self) -> bool {
+        Instant::now() >= self.until
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        self.permit.abort();
+    }
+}
+
+/// A download of this name. What goes wrong before its first page is an answer; later it breaks the file off.
+async fn file<const N: usize>(
+    name: &str,
+    header: [&str; N],
+    pages: impl Stream<Item = Result<Vec<Line<N>>>> + Send + 'static,
+    turn: Turn,
+) -> Result<Response> {
+    let mut pages = Box::pin(pages);
+    let mut first = vec![header.map(str::to_owned)];
+    first.extend(pages.next().await.transpose()?.unwrap_or_default());
+    let pages = stream::iter([Ok(first)]).chain(pages);
+    let lines = pages.map(move |page| if turn.is_over() { Err(Error::busy()) } else { Ok(lines(&page?)) });
+    Ok(response::download(response::streamed(200, "text/csv; charset=utf-8", lines), name))
+}
+
+/// Lines of a file, each ended as RFC 4180 wants it.
+fn lines<const N: usize>(page: &[Line<N>]) -> Bytes {
+    let mut writer = WriterBuilder::new().terminator(Terminator::CRLF).build();
+    let mut out = Vec::new();
+    for line in page {
+        for (index, cell) in line.iter().enumerate() {
+            if index > 0 {
+                append(&mut out, 0, |room| writer.delimiter(room));
             }
+            append(&mut out, cell.len(), |room| {
+                let (result, _, written) = writer.field(cell.as_bytes(), room);
+                (result, written)
+            });
         }
+        append(&mut out, 0, |room| writer.terminator(room));
     }
+    out.into()
+}
 
-    fn instant(&mut self, at: Option<Timestamp>) {
-        self.cell(&at.map(|at| at.to_string()).unwrap_or_default());
-    }
+/// Writes what is made of so many bytes: each may be a quote and need a second one, and the ends of cell and line follow.
+fn append(out: &mut Vec<u8>, bytes: usize, write: impl FnOnce(&mut [u8]) -> (WriteResult, usize)) {
+    let begin = out.len();
+    out.resize(begin + 2 * bytes + 4, 0);
+    let (result, written) = write(&mut out[begin..]);
+    debug_assert_eq!(result, WriteResult::InputEmpty);
+    out.truncate(begin + written);
+}
 
-    /// A download of this name.
-    pub fn file(self, name: &str) -> Response {
-        let mut response = response::raw(200, "text/csv; charset=utf-8", self.text);
-        if let Ok(value) = HeaderValue::from_str(&format!("attachment; filename=\"{name}\"")) {
-            response.headers_mut().insert(CONTENT_DISPOSITION, value);
-        }
-        response
+/// What somebody wrote. Spreadsheets take some beginnings for formulas, and would run them.
+fn free_text(text: &str) -> String {
+    match text.starts_with(['=', '+', '-', '@', '\t', '\r']) {
+        true => format!("'{text}"),
+        false => text.to_owned(),
     }
 }
 
-/// Leave to make a file.
-///
+fn instant(at: Option<Timestamp>) -> String {
+    at.map(|at| at.to_string()).unwrap_or_default()
+}
+
 /// # Errors
-/// 503 when others are at it already.
-pub fn permit() -> Result<tokio::sync::SemaphorePermit<'static>> {
-    EXPORTS.try_acquire().map_err(|_| ApiError::busy())
-}
-
-pub fn too_many(rows: u64, field: &str) -> ApiError {
-    ApiError::field(field, format!("{rows} rows match and a file holds {ROWS_MAX}: choose a shorter period"))
+/// 422 for `field` when more than [`ROWS_MAX`] rows match.
+fn bounded(rows: u64, field: &str) -> Result<()> {
+    match rows {
+        0..=ROWS_MAX => Ok(()),
+        _ => {
+            Err(Error::field(field, format!("{rows} rows match and a file holds {ROWS_MAX}: choose a shorter period")))
+        }
+    }
 }
 
 const COLUMNS: [&str; 12] = [
@@ -118,52 +147,41 @@ const COLUMNS: [&str; 12] = [
 /// All that matches.
 ///
 /// # Errors
-/// 422 for more than [`ROWS_MAX`] rows, or more bytes than a file may have.
-pub async fn history(app: &App, query: &HistoryQuery) -> Result<Response> {
-    let _permit = permit()?;
-    if let Some(wallet_id) = query.wallet_id {
-        current(app, wallet_id).await?;
-    }
-    let total = app.documents.history(query, 0, 1).await?.total;
-    if total > ROWS_MAX {
-        return Err(too_many(total, "startDate"));
-    }
-    let mut csv = Csv::new(&COLUMNS);
-    let (mut rows, mut below) = (0, i64::MAX as u64);
+/// 422 for more than [`ROWS_MAX`] rows, 503 when too many files are being made.
+pub async fn history(app: &App, caller: &Caller, query: HistoryQuery) -> Result<Response> {
+    let turn = Turn::take()?;
+    let pages = app.service.money.history_pages(caller, query).await?;
+    bounded(pages.total(), "startDate")?;
+    let name = format!("metastamp-history-{}.csv", Timestamp::now().day());
     // What is opened meanwhile has higher ordinals than what was read first; the bound holds all the same.
-    while rows < ROWS_MAX {
-        let page = app.documents.history_below(query, below, PAGE_ROWS).await?;
-        let Some(last) = page.last() else { break };
-        (rows, below) = (rows + page.len() as u64, last.ordinal);
-        for one in &page {
-            add(&mut csv, one);
-            csv.bounded("startDate")?;
-        }
-        if page.len() < PAGE_ROWS as usize {
-            break;
-        }
-    }
-    Ok(csv.file(&format!("metastamp-history-{}.csv", Timestamp::now().day())))
+    let lines = stream::try_unfold((pages, 0), async |(mut pages, rows)| {
+        let page = if rows < ROWS_MAX { pages.next(PAGE_ROWS).await? } else { None };
+        let Some(page) = page else { return Ok(None) };
+        let rows = rows + page.len() as u64;
+        Ok(Some((page.iter().map(transaction).collect(), (pages, rows))))
+    });
+    file(&name, COLUMNS, lines, turn).await
 }
 
-fn add(csv: &mut Csv, one: &Transaction) {
-    let id = |id: Option<ObjectId>| id.map(ObjectId::to_hex).unwrap_or_default();
-    csv.cell(&one.id.to_hex());
-    csv.instant(Some(one.created_at));
-    csv.cell(shown_type(one.kind));
-    csv.cell(one.status.as_str());
-    csv.cell(&one.amount.text(one.currency));
-    csv.cell(one.currency.code());
-    csv.free_text(&one.description);
-    csv.cell(&id(one.asset_id));
-    csv.free_text(one.reference_id.as_deref().unwrap_or_default());
-    csv.instant(one.processed_at);
-    csv.instant(one.completed_at());
+fn transaction(one: &Transaction) -> Line<12> {
     let metadata: Vec<_> = one.metadata.iter().map(|(name, value)| format!("{name}: {value}")).collect();
-    csv.free_text(&metadata.join("; "));
+    [
+        one.id.to_hex(),
+        instant(Some(one.created_at)),
+        shown_type(one.kind).to_owned(),
+        one.status.as_str().to_owned(),
+        one.amount.text(one.currency),
+        one.currency.code().to_owned(),
+        free_text(&one.description),
+        one.asset_id.map(ObjectId::to_hex).unwrap_or_default(),
+        free_text(one.reference_id.as_deref().unwrap_or_default()),
+        instant(one.processed_at),
+        instant(one.completed_at()),
+        free_text(&metadata.join("; ")),
+    ]
 }
 
-pub const STATEMENT_COLUMNS: [&str; 15] = [
+const STATEMENT_COLUMNS: [&str; 15] = [
     "seq",
     "at",
     "transaction_id",
@@ -181,40 +199,69 @@ pub const STATEMENT_COLUMNS: [&str; 15] = [
     "hash",
 ];
 
+/// All rows of a period.
+///
+/// # Errors
+/// 422 for more than [`ROWS_MAX`] rows, 503 when too many files are being made.
+pub async fn statement(app: &App, wallet_id: ObjectId, span: Span) -> Result<Response> {
+    let turn = Turn::take()?;
+    let pages = app.service.money.statement_pages(wallet_id, span).await?;
+    bounded(pages.left(), "from")?;
+    let name = format!("metastamp-statement-{}-{}.csv", span.from.day(), span.to.day());
+    let lines = stream::try_unfold(pages, async |mut pages| {
+        let Some(rows) = pages.next(PAGE_ROWS).await? else { return Ok(None) };
+        Ok(Some((rows.iter().map(entry).collect(), pages)))
+    });
+    file(&name, STATEMENT_COLUMNS, lines, turn).await
+}
+
 /// A row of a journal.
-pub fn add_entry(csv: &mut Csv, row: &Row) {
+fn entry(row: &Row) -> Line<15> {
     let entry = Entry(row);
     let own = row.balances.get(&row.currency).copied().unwrap_or_default();
-    csv.cell(&row.seq.to_string());
-    csv.instant(Some(row.at));
-    csv.cell(&row.transaction_id.to_hex());
-    csv.cell(shown_type(row.kind));
-    csv.cell(row.status.as_str());
-    csv.cell(row.currency.code());
-    csv.cell(&entry.booked().text(row.currency));
-    csv.cell(&entry.pending().text(row.currency));
-    csv.cell(&row.debit.to_string());
-    csv.cell(&row.credit.to_string());
-    csv.free_text(&row.description);
-    csv.cell(&own.posted().unwrap_or(own.available).text(row.currency));
-    csv.cell(&own.available.text(row.currency));
-    csv.cell(&own.pending.text(row.currency));
-    csv.cell(&row.hash);
+    [
+        row.seq.to_string(),
+        instant(Some(row.at)),
+        row.transaction_id.to_hex(),
+        shown_type(row.kind).to_owned(),
+        row.status.as_str().to_owned(),
+        row.currency.code().to_owned(),
+        entry.booked().text(row.currency),
+        entry.pending().text(row.currency),
+        row.debit.to_string(),
+        row.credit.to_string(),
+        free_text(&row.description),
+        own.posted().unwrap_or(own.available).text(row.currency),
+        own.available.text(row.currency),
+        own.pending.text(row.currency),
+        row.hash.clone(),
+    ]
 }
 
 #[cfg(test)]
 mod tests {
+    use http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
+
     use super::*;
+
+    /// The turns are the same for all tests of this process.
+    static ALONE: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
+
+    fn texts<const N: usize>(line: [&str; N]) -> Line<N> {
+        line.map(str::to_owned)
+    }
+
+    fn pages(pages: Vec<Result<Vec<Line<2>>>>) -> impl Stream<Item = Result<Vec<Line<2>>>> + Send + 'static {
+        stream::iter(pages)
+    }
 
     #[test]
     fn cells_are_quoted_and_formulas_are_text() {
-        let mut csv = Csv::new(&["a", "b"]);
-        for text in ["plain", "two, \"quoted\"", "line\r\nbreak", "=1+1", "+1", "-1", "@x", "\tx", "\rx", "it's = fine"]
-        {
-            csv.free_text(text);
-        }
-        csv.cell("-12.30");
-        csv.cell("");
+        let words =
+            ["plain", "two, \"quoted\"", "line\r\nbreak", "=1+1", "+1", "-1", "@x", "\tx", "\rx", "it's = fine"];
+        let mut table = vec![texts(["a", "b"])];
+        table.extend(words.chunks(2).map(|two| [free_text(two[0]), free_text(two[1])]));
+        table.push(texts(["-12.30", ""]));
         let expected = "a,b\r\n\
             plain,\"two, \"\"quoted\"\"\"\r\n\
             \"line\r\nbreak\",'=1+1\r\n\
@@ -222,25 +269,73 @@ mod tests {
             '@x,'\tx\r\n\
             \"'\rx\",it's = fine\r\n\
             -12.30,\r\n";
-        assert_eq!(csv.text, expected);
+        assert_eq!(lines(&table), expected);
     }
 
     #[test]
-    fn a_file_has_so_many_bytes_at_most() {
-        let mut csv = Csv::new(&["a"]);
-        // the header, and the end of the line to come
-        csv.cell(&"x".repeat(BYTES_MAX - "a\r\n".len() - "\r\n".len()));
-        csv.bounded("from").unwrap();
-        csv.cell("");
-        let refused = csv.bounded("from").unwrap_err();
-        assert_eq!((refused.status_code(), refused.field_errors().keys().next().unwrap().as_str()), (422, "from"));
+    fn what_was_written_is_read_again() {
+        let cells = ["", "\"", "\"\"\"\"\"\"", "\r\n", "a,b", "ä€😀", " x ", "\",\"\r\n\"", "\n", "it's", "0", ","];
+        let all = cells.iter().flat_map(|one| cells.iter().map(|other| texts([*one, *other])));
+        let table: Vec<_> = all.collect();
+        assert_eq!(read(&lines(&table)), table);
     }
 
-    #[test]
-    fn a_file_is_a_download() {
-        let response = Csv::new(&["a"]).file("x.csv");
-        assert_eq!(response.headers()[http::header::CONTENT_TYPE], "text/csv; charset=utf-8");
+    /// Rows of two cells, read by the same library's reader.
+    fn read(csv: &[u8]) -> Vec<Line<2>> {
+        let (mut reader, mut input, mut rows) = (csv_core::Reader::new(), csv, Vec::new());
+        loop {
+            let (mut text, mut ends) = (vec![0; csv.len() + 1], [0; 3]);
+            let (result, read, _, cells) = reader.read_record(input, &mut text, &mut ends);
+            input = &input[read..];
+            match result {
+                csv_core::ReadRecordResult::Record => {
+                    assert_eq!(cells, 2);
+                    let cell = |from: usize, to: usize| String::from_utf8(text[from..to].to_vec()).unwrap();
+                    rows.push([cell(0, ends[0]), cell(ends[0], ends[1])]);
+                }
+                csv_core::ReadRecordResult::InputEmpty => {}
+                csv_core::ReadRecordResult::End => return rows,
+                other => panic!("{other:?}"),
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn a_file_is_a_download() {
+        let _alone = ALONE.lock().await;
+        let rows = vec![Ok(vec![texts(["1", "x"])]), Ok(vec![texts(["2", "y"])])];
+        let response = file("x.csv", ["a", "b"], pages(rows), Turn::take().unwrap()).await.unwrap();
+        assert_eq!(response.headers()[CONTENT_TYPE], "text/csv; charset=utf-8");
         assert_eq!(response.headers()[CONTENT_DISPOSITION], "attachment; filename=\"x.csv\"");
-        assert_eq!(response.body().as_ref(), b"a\r\n");
+        assert_eq!(response.into_body().collect().await.unwrap(), b"a,b\r\n1,x\r\n2,y\r\n");
+        let empty = file("x.csv", ["a", "b"], pages(Vec::new()), Turn::take().unwrap()).await.unwrap();
+        assert_eq!(empty.into_body().collect().await.unwrap(), b"a,b\r\n");
+        // what fails at once is an answer, what fails later breaks the file
+        let at_once = file("x.csv", ["a", "b"], pages(vec![Err(Error::busy())]), Turn::take().unwrap()).await;
+        assert_eq!(at_once.err().map(|error| error.status_code()), Some(503));
+        let later = vec![Ok(vec![texts(["1", "x"])]), Err(Error::busy())];
+        let later = file("x.csv", ["a", "b"], pages(later), Turn::take().unwrap()).await.unwrap();
+        assert!(later.into_body().collect().await.is_err());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn so_many_files_are_made_at_once_and_none_for_ever() {
+        let _alone = ALONE.lock().await;
+        while EXPORTS.available_permits() < EXPORTS_MAX {
+            tokio::task::yield_now().await;
+        }
+        let mut turns: Vec<_> = (0..EXPORTS_MAX).map(|_| Turn::take().unwrap()).collect();
+        assert_eq!(Turn::take().err().map(|error| error.status_code()), Some(503));
+        let slow = file("x.csv", ["a", "b"], pages(Vec::new()), turns.remove(0)).await.unwrap();
+        tokio::time::sleep(FETCHED_WITHIN + Duration::from_millis(1)).await;
+        assert_eq!(EXPORTS.available_permits(), EXPORTS_MAX);
+        assert!(slow.into_body().collect().await.is_err());
+    }
+
+    #[test]
+    fn a_file_has_so_many_rows_at_most() {
+        assert!(bounded(ROWS_MAX, "from").is_ok());
+        let refused = bounded(ROWS_MAX + 1, "from").unwrap_err();
+        assert_eq!((refused.status_code(), refused.field_errors().keys().next().unwrap().as_str()), (422, "from"));
     }
 }

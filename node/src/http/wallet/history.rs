@@ -2,17 +2,17 @@
 
 use std::sync::Arc;
 
+use metastamp_protocol::ObjectId;
 use metastamp_protocol::http::Paging;
-use metastamp_protocol::http::wallet::{self as views, Totals};
+use metastamp_protocol::http::wallet as views;
 use metastamp_protocol::ledger::{TransactionStatus, TransactionType};
-use metastamp_protocol::{ObjectId, Timestamp};
-use metastamp_store::ledger::HistoryQuery;
+use metastamp_service::Caller;
+use metastamp_service::money::HistoryQuery;
 
-use super::{current, export};
+use super::export;
 use crate::app::App;
-use crate::http::auth::{Caller, caller};
 use crate::http::error::Result;
-use crate::http::params::{Page, Params, Period};
+use crate::http::read::{Page, Params, Period};
 use crate::http::request::Request;
 use crate::http::response::{self, Response};
 
@@ -27,32 +27,21 @@ struct Asked {
     csv: bool,
 }
 
-pub async fn history(app: &Arc<App>, request: &mut Request) -> Result<Response> {
-    let caller = caller(app, request).await?;
-    let Asked { query, page, csv } = asked(Params::of(request), caller.user.id)?;
+pub async fn history(app: Arc<App>, request: Request, caller: Caller) -> Result<Response> {
+    let Asked { query, page: Page { skip, limit }, csv } = asked(Params::of(&request), caller.user.id)?;
     if csv {
-        return export::history(app, &query).await;
+        return export::history(&app, &caller, query).await;
     }
-    show(app, &caller, &query, page).await
+    let currency = query.currency.unwrap_or_default();
+    let found = app.service.money.history(&caller, query, skip, limit).await?;
+    let paging = Paging { skip, limit, total: found.total, shown: found.items.len() };
+    response::encoded(200, views::history(&found.items, paging, &found.totals, currency, found.period))
 }
 
 /// The same under a name that a browser saves by.
-pub async fn history_csv(app: &Arc<App>, request: &mut Request) -> Result<Response> {
-    let caller = caller(app, request).await?;
-    let Asked { query, .. } = asked(Params::of(request), caller.user.id)?;
-    export::history(app, &query).await
-}
-
-async fn show(app: &App, caller: &Caller, query: &HistoryQuery, page: Page) -> Result<Response> {
-    current(app, caller.user.id).await?;
-    let found = app.documents.history(query, page.skip, page.limit).await?;
-    let mut totals = Totals::default();
-    found.sums.iter().for_each(|sum| totals.add(sum.kind, sum.currency, sum.amount));
-    // Nothing of an account is older than the account.
-    let period = (query.from.unwrap_or(caller.user.created_at), query.to.unwrap_or_else(Timestamp::now));
-    let currency = query.currency.unwrap_or_default();
-    let paging = Paging { skip: page.skip, limit: page.limit, total: found.total, shown: found.items.len() };
-    response::encoded(200, views::history(&found.items, paging, &totals, currency, period))
+pub async fn history_csv(app: Arc<App>, request: Request, caller: Caller) -> Result<Response> {
+    let Asked { query, .. } = asked(Params::of(&request), caller.user.id)?;
+    export::history(&app, &caller, query).await
 }
 
 /// All spellings of paging and filters.
@@ -85,7 +74,7 @@ pub fn wants_csv(params: &mut Params) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::http::params::tests::params;
+    use crate::http::read::tests::params;
     use metastamp_protocol::Currency;
 
     fn query(text: &str) -> HistoryQuery {

@@ -1,5 +1,5 @@
 use super::*;
-use crate::ledger::{LedgerAnswer, Order, OrderKind, Outcome, Refusal};
+use crate::ledger::{LedgerAnswer, Order, OrderKind, Outcome, Refusal, Row};
 use crate::{Amount, Currency};
 
 fn node(id: &str) -> NodeRef {
@@ -30,7 +30,11 @@ fn asks() -> Vec<Ask> {
     let received = Received {
         size: 3,
         sha256: "ab".into(),
-        digests: Some(Digests { blake3: "cd".into(), iscc_data: "ISCC:GAA".into(), iscc_instance: "ISCC:IAA".into() }),
+        digests: Some(MoreDigests {
+            blake3: "cd".into(),
+            iscc_data: "ISCC:GAA".into(),
+            iscc_instance: "ISCC:IAA".into(),
+        }),
         mime_type: "text/plain".into(),
         title: Some(String::new()),
         description: None,
@@ -80,6 +84,7 @@ fn replies_survive_the_wire() {
         Failure::Fenced("job".into()),
         Failure::NotFound("asset".into()),
         Failure::Unavailable("away".into()),
+        Failure::NewerVersion("row 7".into()),
         Failure::Internal("odd".into()),
     ];
     let answers = [
@@ -95,6 +100,18 @@ fn replies_survive_the_wire() {
         let sent = Reply { version: VERSION_MAX, from: node("b"), result };
         assert_eq!(Reply::decode(&sent.encode().unwrap()).unwrap(), sent);
     }
+}
+
+#[test]
+fn members_without_a_word_for_newer_versions_come_back_later() {
+    let sent = Reply { version: 3, from: node("b"), result: Err(Failure::NewerVersion("row 7".into())) };
+    let read = Reply::decode(&sent.encode().unwrap()).unwrap();
+    assert_eq!(read.result, Err(Failure::Unavailable("row 7".into())));
+}
+
+#[test]
+fn rows_are_of_the_version_that_all_members_read() {
+    assert_eq!((VERSION_MIN..=VERSION_MAX).map(row_version).collect::<Vec<_>>(), [1, 1, 1, Row::VERSION]);
 }
 
 #[test]

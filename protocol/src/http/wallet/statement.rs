@@ -187,6 +187,7 @@ mod tests {
             writer: "a/1".to_owned(),
             previous: Row::GENESIS.to_owned(),
             hash: String::new(),
+            other: BTreeMap::new(),
         }
         .sealed()
     }

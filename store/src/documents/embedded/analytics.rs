@@ -7,13 +7,13 @@ use rusqlite::types::Value;
 use rusqlite::{Connection, Params, params, params_from_iter};
 
 use super::records::key;
-use super::{EmbeddedDocuments, assets, execute};
+use super::{EmbeddedDocuments, execute, works};
 use crate::records::{Collection, Document, bson, decode, encode};
 use crate::sqlite::failed;
-use crate::{Analytics, Result, StoreError};
+use crate::{Result, StoreError, ports};
 
 #[async_trait]
-impl Analytics for EmbeddedDocuments {
+impl ports::Analytics for EmbeddedDocuments {
     async fn put_calculation(&self, calculation: &Calculation) -> Result<()> {
         let calculation = calculation.clone();
         self.db.write("put_calculation", move |c| put(c, &calculation)).await
@@ -32,14 +32,14 @@ impl Analytics for EmbeddedDocuments {
     }
 }
 
-/// See [`Analytics::put_calculation`].
+/// See [`ports::Analytics::put_calculation`].
 pub(super) fn put(c: &Connection, calculation: &Calculation) -> Result<()> {
     put_record(c, &encode(Collection::Analytics, calculation)?)?;
     if let Some(asset_id) = calculation.asset_id
-        && let Some(mut asset) = assets::by_id(c, asset_id)?
+        && let Some(mut asset) = works::by_id(c, asset_id)?
     {
         asset.ai_touch_score = Some(calculation.touch_score());
-        assets::save_asset(c, &asset)?;
+        works::save_asset(c, &asset)?;
     }
     Ok(())
 }
@@ -120,6 +120,7 @@ mod tests {
     use mongodb::bson::{doc, oid};
 
     use super::*;
+    use crate::ports::Analytics as _;
 
     #[tokio::test]
     async fn what_older_versions_kept_is_moved_when_the_file_is_opened() {

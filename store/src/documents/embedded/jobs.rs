@@ -2,27 +2,88 @@
 
 use std::time::Duration;
 
+use async_trait::async_trait;
 use metastamp_protocol::fingerprint::bounded_message;
 use metastamp_protocol::{
     Claim, FileKind, Fingerprint, Job, JobLane, JobState, NodeRef, ObjectId, ProcessingStatus, Timestamp,
 };
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::{assets, encode, execute, insert, many, one};
-use crate::documents::{FingerprintRequest, JobResult, rules};
+use super::{EmbeddedDocuments, encode, execute, insert, many, one, works};
+use crate::documents::rules;
+use crate::ports::{self, FingerprintRequest, JobResult};
 use crate::sqlite::failed;
 use crate::{Result, StoreError, unfenced};
 
+#[async_trait]
+impl ports::Jobs for EmbeddedDocuments {
+    async fn claim_jobs(
+        &self,
+        by: &NodeRef,
+        now: Timestamp,
+        lease: Duration,
+        lane: JobLane,
+        limit: u32,
+    ) -> Result<Vec<Job>> {
+        let claim = Claiming { by: by.clone(), now, lease, lane };
+        // Looking is cheap and shared; the write lock is taken only when there is something to claim.
+        let look = claim.clone();
+        if !self.db.read("claimable", move |c| look.finds_any(c)).await? {
+            return Ok(Vec::new());
+        }
+        self.db.write("claim_jobs", move |c| claim.claim(c, limit)).await
+    }
+
+    async fn release_claims_of(&self, node: &NodeRef, now: Timestamp) -> Result<u64> {
+        // Every survivor asks, and all but the first find nothing: those do not need the write lock.
+        let of = node.clone();
+        if !self.db.read("claims_of", move |c| any_claims_of(c, &of)).await? {
+            return Ok(0);
+        }
+        let mut released = 0;
+        loop {
+            let of = node.clone();
+            let batch = self.db.write("release_claims_of", move |c| release_claims_of(c, &of, now)).await?;
+            released += batch;
+            if batch < u64::from(RELEASE_BATCH) {
+                return Ok(released);
+            }
+        }
+    }
+
+    async fn renew_claim(&self, job: ObjectId, token: ObjectId, expires_at: Timestamp) -> Result<()> {
+        self.db.write("renew_claim", move |c| renew(c, job, token, expires_at)).await
+    }
+
+    async fn finish_job(&self, job: ObjectId, token: ObjectId, result: JobResult, now: Timestamp) -> Result<()> {
+        self.db.write("finish_job", move |c| finish(c, job, token, result, now)).await
+    }
+
+    async fn release_job(
+        &self,
+        job: ObjectId,
+        token: ObjectId,
+        not_before: Timestamp,
+        error: Option<String>,
+    ) -> Result<()> {
+        self.db.write("release_job", move |c| release(c, job, token, not_before, error)).await
+    }
+
+    async fn job_counts(&self) -> Result<Vec<(JobState, u64)>> {
+        self.db.read("job_counts", counts).await
+    }
+}
+
 /// Jobs of a dead node handled in one transaction.
-pub(super) const RELEASE_BATCH: u32 = 64;
+const RELEASE_BATCH: u32 = 64;
 
 /// Who wants to claim what, and when.
 #[derive(Clone)]
-pub(super) struct Claiming {
-    pub by: NodeRef,
-    pub now: Timestamp,
-    pub lease: Duration,
-    pub lane: JobLane,
+struct Claiming {
+    by: NodeRef,
+    now: Timestamp,
+    lease: Duration,
+    lane: JobLane,
 }
 
 pub(super) fn insert_job(c: &Connection, job: &Job) -> Result<()> {
@@ -81,14 +142,14 @@ impl Claiming {
         )
     }
 
-    pub fn finds_any(&self, c: &Connection) -> Result<bool> {
+    fn finds_any(&self, c: &Connection) -> Result<bool> {
         let sql = format!("SELECT 1 FROM jobs WHERE {} LIMIT 1", self.filter());
         let mut query = c.prepare_cached(&sql).map_err(failed)?;
         let params = params![self.now.millis(), self.by.node_id, self.by.generation];
         Ok(query.query_row(params, |_| Ok(())).optional().map_err(failed)?.is_some())
     }
 
-    pub fn claim(&self, c: &Connection, limit: u32) -> Result<Vec<Job>> {
+    fn claim(&self, c: &Connection, limit: u32) -> Result<Vec<Job>> {
         let Self { by, now, lease, .. } = self;
         let sql = format!("SELECT doc FROM jobs WHERE {} ORDER BY created_at, id LIMIT ?4", self.filter());
         let mut jobs: Vec<Job> = many(c, &sql, params![now.millis(), by.node_id, by.generation, limit])?;
@@ -106,29 +167,29 @@ impl Claiming {
 
 /// Tells asset and fingerprint of a job how it stands.
 fn show(c: &Connection, job: &Job, status: ProcessingStatus, at: Option<Timestamp>) -> Result<()> {
-    if let Some(mut fingerprint) = assets::fingerprint(c, job.id)? {
+    if let Some(mut fingerprint) = works::fingerprint(c, job.id)? {
         fingerprint.processing_status = status;
         fingerprint.updated_at = at.unwrap_or(fingerprint.updated_at);
-        assets::save_fingerprint(c, &fingerprint)?;
+        works::save_fingerprint(c, &fingerprint)?;
     }
-    if let Some(mut asset) = assets::by_id(c, job.asset_id)? {
+    if let Some(mut asset) = works::by_id(c, job.asset_id)? {
         asset.processing_status = Some(status);
         asset.updated_at = at.unwrap_or(asset.updated_at);
-        assets::save_asset(c, &asset)?;
+        works::save_asset(c, &asset)?;
     }
     Ok(())
 }
 
 const CLAIMS_OF: &str = "FROM jobs WHERE state='running' AND claim_node=?1 AND claim_generation<=?2 LIMIT ?3";
 
-pub(super) fn any_claims_of(c: &Connection, node: &NodeRef) -> Result<bool> {
+fn any_claims_of(c: &Connection, node: &NodeRef) -> Result<bool> {
     let mut query = c.prepare_cached(&format!("SELECT 1 {CLAIMS_OF}")).map_err(failed)?;
     let found = query.query_row(params![node.node_id, node.generation, 1], |_| Ok(())).optional();
     Ok(found.map_err(failed)?.is_some())
 }
 
 /// One batch; returns how many it was.
-pub(super) fn release_claims_of(c: &Connection, node: &NodeRef, now: Timestamp) -> Result<u64> {
+fn release_claims_of(c: &Connection, node: &NodeRef, now: Timestamp) -> Result<u64> {
     let params = params![node.node_id, node.generation, RELEASE_BATCH];
     let mut jobs: Vec<Job> = many(c, &format!("SELECT doc {CLAIMS_OF}"), params)?;
     for job in &mut jobs {
@@ -157,12 +218,12 @@ fn any_job(c: &Connection, id: ObjectId) -> Result<Job> {
         return Ok(job);
     }
     let gone = || StoreError::Fenced { what: "job" };
-    let fingerprint = assets::fingerprint(c, id)?.ok_or_else(gone)?;
-    let asset = assets::by_id(c, fingerprint.asset_id)?.ok_or_else(gone)?;
+    let fingerprint = works::fingerprint(c, id)?.ok_or_else(gone)?;
+    let asset = works::by_id(c, fingerprint.asset_id)?.ok_or_else(gone)?;
     Ok(Job::queued(id, &asset, fingerprint.created_at))
 }
 
-pub(super) fn renew(c: &Connection, id: ObjectId, token: ObjectId, expires_at: Timestamp) -> Result<()> {
+fn renew(c: &Connection, id: ObjectId, token: ObjectId, expires_at: Timestamp) -> Result<()> {
     let mut job = claimed(c, id, token)?;
     if let Some(claim) = &mut job.claim {
         claim.expires_at = expires_at;
@@ -170,13 +231,7 @@ pub(super) fn renew(c: &Connection, id: ObjectId, token: ObjectId, expires_at: T
     save(c, &job)
 }
 
-pub(super) fn release(
-    c: &Connection,
-    id: ObjectId,
-    token: ObjectId,
-    not_before: Timestamp,
-    error: Option<String>,
-) -> Result<()> {
+fn release(c: &Connection, id: ObjectId, token: ObjectId, not_before: Timestamp, error: Option<String>) -> Result<()> {
     let mut job = claimed(c, id, token)?;
     job.state = JobState::Queued;
     job.claim = None;
@@ -189,43 +244,43 @@ pub(super) fn release(
     show(c, &job, ProcessingStatus::Pending, None)
 }
 
-pub(super) fn finish(c: &Connection, id: ObjectId, token: ObjectId, result: JobResult, now: Timestamp) -> Result<()> {
+fn finish(c: &Connection, id: ObjectId, token: ObjectId, result: JobResult, now: Timestamp) -> Result<()> {
     let job = claimed(c, id, token)?;
-    let mut asset = assets::by_id(c, job.asset_id)?.ok_or(StoreError::Fenced { what: "asset" })?;
-    let mut fingerprint = assets::fingerprint(c, id)?.ok_or(StoreError::Fenced { what: "fingerprint" })?;
+    let mut asset = works::by_id(c, job.asset_id)?.ok_or(StoreError::Fenced { what: "asset" })?;
+    let mut fingerprint = works::fingerprint(c, id)?.ok_or(StoreError::Fenced { what: "fingerprint" })?;
     rules::apply(&mut asset, &mut fingerprint, result, now);
-    assets::save_asset(c, &asset)?;
-    assets::save_fingerprint(c, &fingerprint)?;
+    works::save_asset(c, &asset)?;
+    works::save_fingerprint(c, &fingerprint)?;
     execute(c, "DELETE FROM jobs WHERE id=?1", [id.to_hex()])?;
     Ok(())
 }
 
 pub(super) fn request(c: &Connection, asset_id: ObjectId, now: Timestamp) -> Result<FingerprintRequest> {
-    let mut asset = assets::by_id(c, asset_id)?.ok_or(StoreError::NotFound { what: "asset" })?;
-    let existing = assets::fingerprint_of(c, asset_id)?;
+    let mut asset = works::by_id(c, asset_id)?.ok_or(StoreError::NotFound { what: "asset" })?;
+    let existing = works::fingerprint_of(c, asset_id)?;
     let fingerprint = match existing {
         Some(existing) if existing.processing_status != ProcessingStatus::Failed => {
             return Ok(FingerprintRequest::Exists(existing));
         }
         Some(mut failed) => {
             rules::redo(&mut failed, now);
-            assets::save_fingerprint(c, &failed)?;
+            works::save_fingerprint(c, &failed)?;
             failed
         }
         None => {
             let fresh = Fingerprint::pending(ObjectId::generate(), asset_id, asset.user_id, asset.file_type, now);
-            assets::insert_fingerprint(c, &fresh)?;
+            works::insert_fingerprint(c, &fresh)?;
             fresh
         }
     };
     execute(c, "DELETE FROM jobs WHERE asset_id=?1", [asset_id.to_hex()])?;
     insert_job(c, &Job::queued(fingerprint.id, &asset, now))?;
     rules::queue_asset(&mut asset, now);
-    assets::save_asset(c, &asset)?;
+    works::save_asset(c, &asset)?;
     Ok(FingerprintRequest::Queued(fingerprint))
 }
 
-pub(super) fn counts(c: &Connection) -> Result<Vec<(JobState, u64)>> {
+fn counts(c: &Connection) -> Result<Vec<(JobState, u64)>> {
     let mut query = c.prepare_cached("SELECT count(*) FROM jobs WHERE state=?1").map_err(failed)?;
     JobState::ALL
         .into_iter()

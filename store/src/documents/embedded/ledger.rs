@@ -11,16 +11,16 @@ use async_trait::async_trait;
 use metastamp_protocol::ledger::{Row, Transaction, Wallet};
 use metastamp_protocol::{ObjectId, Timestamp};
 
-pub(super) use self::journal::insert as insert_row;
+pub(super) use self::journal::{insert as insert_row, insert_newer as insert_newer_row, read as read_row};
 pub(super) use self::views::{insert_wallet, put_transaction};
 use super::EmbeddedDocuments;
+use crate::Result;
 use crate::documents::journal::{PROJECT_ROWS_MAX, check, check_look, check_page};
-use crate::ledger::{HistoryPage, HistoryQuery, Look};
-use crate::{Ledger, Result};
+use crate::ports::{self, HistoryPage, HistoryQuery, Look};
 
 // Each method is one line or two: the statements live in the files below.
 #[async_trait]
-impl Ledger for EmbeddedDocuments {
+impl ports::Ledger for EmbeddedDocuments {
     async fn look(&self, wallet_id: ObjectId, keys: &[String], transactions: &[ObjectId]) -> Result<Look> {
         check_look(keys, transactions)?;
         self.db.look_up("journal_look", |c| journal::look(c, wallet_id, keys, transactions))
@@ -54,6 +54,8 @@ impl Ledger for EmbeddedDocuments {
         Ok(())
     }
     async fn rebuild(&self, wallet_id: ObjectId) -> Result<u64> {
+        // Views are not given up for rows that they can't be made of.
+        self.db.read("readable", move |c| journal::check_readable(c, wallet_id)).await?;
         // To the beginning before and after, as views::forget says; in batches, or the one writer would stand still.
         self.db.write("forget_views", move |c| views::forget(c, wallet_id)).await?;
         while self.db.write("drop_transactions", move |c| views::drop_some(c, wallet_id)).await? {}

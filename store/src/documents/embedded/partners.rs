@@ -1,28 +1,29 @@
-//! Partners and their API keys; the trait, method by method.
+//! Partners and their API keys.
 
 use async_trait::async_trait;
-use metastamp_protocol::partner::{ApiKey, Partner, UsageEvent, UsageStatus};
+use metastamp_protocol::partner::{ApiKey, Partner};
 use metastamp_protocol::{ObjectId, Timestamp};
 use rusqlite::{Connection, OptionalExtension as _, params};
 
-use super::{EmbeddedDocuments, decode, encode, execute, insert as insert_row, many, one, usages};
-use crate::partners::{UsageClaim, UsagePage, UsageQuery};
+use super::{EmbeddedDocuments, decode, encode, execute, insert as insert_row, many, one};
 use crate::sqlite::failed;
-use crate::{Partners, Result, StoreError};
+use crate::{Result, StoreError, ports};
 
-// Each method is one line: the statement is below, or lies with the usage events.
 #[async_trait]
-impl Partners for EmbeddedDocuments {
+impl ports::Partners for EmbeddedDocuments {
     async fn insert_partner(&self, partner: &Partner) -> Result<()> {
         let partner = partner.clone();
         self.db.write("insert_partner", move |c| insert(c, &partner)).await
     }
+
     async fn partner(&self, id: ObjectId) -> Result<Option<Partner>> {
         self.db.look_up("partner", |c| by_id(c, id))
     }
+
     async fn partners(&self, skip: u64, limit: u32) -> Result<(Vec<Partner>, u64)> {
         self.db.read("partners", move |c| page(c, skip, limit)).await
     }
+
     async fn save_partner(&self, partner: &Partner, seen: Timestamp) -> Result<()> {
         let partner = partner.clone();
         self.db.write("save_partner", move |c| save(c, &partner, seen)).await
@@ -32,43 +33,17 @@ impl Partners for EmbeddedDocuments {
         let key = key.clone();
         self.db.write("insert_api_key", move |c| insert_key(c, &key)).await
     }
+
     async fn api_key(&self, id: ObjectId) -> Result<Option<(ApiKey, Partner)>> {
         self.db.look_up("api_key", |c| key_and_partner(c, id))
     }
+
     async fn api_keys(&self, partner_id: ObjectId) -> Result<Vec<ApiKey>> {
         self.db.read("api_keys", move |c| keys_of(c, partner_id)).await
     }
+
     async fn revoke_api_key(&self, partner_id: ObjectId, id: ObjectId, at: Timestamp) -> Result<()> {
         self.db.write("revoke_api_key", move |c| revoke(c, partner_id, id, at)).await
-    }
-
-    async fn open_usage(&self, event: &UsageEvent) -> Result<(UsageEvent, bool)> {
-        let event = event.clone();
-        self.db.write("open_usage", move |c| usages::open(c, event)).await
-    }
-    async fn usage(&self, id: ObjectId) -> Result<Option<UsageEvent>> {
-        self.db.look_up("usage", |c| usages::by_id(c, id))
-    }
-    async fn usages(&self, query: &UsageQuery, skip: u64, limit: u32) -> Result<UsagePage> {
-        let query = query.clone();
-        self.db.read("usages", move |c| usages::page(c, &query, skip, limit)).await
-    }
-    async fn claim_usage(&self, claim: &UsageClaim) -> Result<Option<UsageEvent>> {
-        let claim = claim.clone();
-        self.db.write("claim_usage", move |c| usages::claim(c, &claim)).await
-    }
-    async fn finish_usage(
-        &self,
-        id: ObjectId,
-        worker: ObjectId,
-        to: UsageStatus,
-        reason: Option<String>,
-        now: Timestamp,
-    ) -> Result<UsageEvent> {
-        self.db.write("finish_usage", move |c| usages::finish(c, id, worker, to, reason, now)).await
-    }
-    async fn overdue_usages(&self, limit: u32) -> Result<Vec<UsageEvent>> {
-        self.db.read("overdue_usages", move |c| usages::overdue(c, limit)).await
     }
 }
 

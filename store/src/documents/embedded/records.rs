@@ -1,7 +1,7 @@
 //! Rows as records and back, for backups, moves and repairs.
 
 use async_trait::async_trait;
-use metastamp_protocol::ledger::{Row, Transaction};
+use metastamp_protocol::ledger::Transaction;
 use metastamp_protocol::partner::{ApiKey, Partner, UsageEvent};
 use metastamp_protocol::{Asset, Fingerprint, Job, Timestamp, UploadSession, User};
 use rusqlite::{Connection, params};
@@ -9,14 +9,25 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::{
-    EmbeddedDocuments, analytics, assets, decode as from_json, execute, jobs, ledger, partners, uploads, usages, users,
+    EmbeddedDocuments, analytics, decode as from_json, execute, jobs, ledger, partners, uploads, usage, users, works,
 };
-use crate::records::{Bson, Collection, Document, Records, Snapshot, bson, decode, encode};
+use crate::ports::{self, Snapshot};
+use crate::records::{Bson, Collection, Document, bson, decode, encode, to_value};
 use crate::sqlite::{ReadView, failed};
 use crate::{Result, StoreError};
 
 #[async_trait]
-impl Records for EmbeddedDocuments {
+impl ports::Records for EmbeddedDocuments {
+    async fn ping(&self) -> Result<()> {
+        // An empty write: whoever can only read is not ready.
+        self.db.write("ping", |_| Ok(())).await
+    }
+
+    async fn prepare(&self) -> Result<Vec<String>> {
+        // Tables are made when the file is opened.
+        Ok(Vec::new())
+    }
+
     async fn snapshot(&self) -> Result<Box<dyn Snapshot>> {
         Ok(Box::new(View(self.db.view("snapshot").await?)))
     }
@@ -146,7 +157,7 @@ fn page(c: &Connection, collection: Collection, after: Option<String>, limit: u3
                 let instant = if collection == Collection::Garbage { "since" } else { "until" };
                 encode(collection, &serde_json::json!({ "id": text(0)?, instant: at }))?
             }
-            Collection::WalletJournal => record::<Row>(collection, &text(0)?)?,
+            Collection::WalletJournal => row_record(&text(0)?)?,
             Collection::WalletTransactions => record::<Transaction>(collection, &text(0)?)?,
             Collection::Wallet | Collection::Analytics => {
                 let bytes: Vec<u8> = row.get(0).map_err(failed)?;
@@ -165,23 +176,31 @@ fn record<T: DeserializeOwned + Serialize>(collection: Collection, doc: &str) ->
     }
 }
 
+/// Rows of newer software as they are too.
+fn row_record(doc: &str) -> Result<Document> {
+    match ledger::read_row(doc) {
+        Ok(row) => encode(Collection::WalletJournal, &row),
+        Err(_) => encode(Collection::WalletJournal, &from_json::<serde_json::Value>(doc)?),
+    }
+}
+
 fn put(c: &Connection, collection: Collection, record: Document) -> Result<()> {
     let id = record.get("_id").ok_or_else(|| StoreError::Internal("a record without _id".to_owned()))?;
     let id = key(id)?;
     remove(c, collection, &id)?;
     match collection {
         Collection::Users => users::insert(c, &decode(collection, record)?),
-        Collection::Assets => assets::insert_asset(c, &decode(collection, record)?),
+        Collection::Assets => works::insert_asset(c, &decode(collection, record)?),
         Collection::Fingerprints => {
             let fingerprint: Fingerprint = decode(collection, record)?;
-            assets::insert_fingerprint(c, &fingerprint)?;
-            assets::save_fingerprint(c, &fingerprint)
+            works::insert_fingerprint(c, &fingerprint)?;
+            works::save_fingerprint(c, &fingerprint)
         }
         Collection::Jobs => jobs::put(c, &decode(collection, record)?),
         Collection::Uploads => uploads::open(c, &decode(collection, record)?),
         Collection::Partners => partners::insert(c, &decode(collection, record)?),
         Collection::ApiKeys => partners::insert_key(c, &decode(collection, record)?),
-        Collection::UsageEvents => usages::put(c, &decode(collection, record)?),
+        Collection::UsageEvents => usage::put(c, &decode(collection, record)?),
         Collection::Repeats => {
             let first = record.get("first").map(key).transpose()?.unwrap_or_default();
             execute(c, "INSERT INTO repeats VALUES (?1,?2)", [id, first]).map(drop)
@@ -195,9 +214,19 @@ fn put(c: &Connection, collection: Collection, record: Document) -> Result<()> {
             execute(c, "INSERT INTO revoked_sessions VALUES (?1,?2)", params![id, until]).map(drop)
         }
         Collection::Wallet => ledger::insert_wallet(c, &id, &record, true),
-        Collection::WalletJournal => ledger::insert_row(c, &decode(collection, record)?),
+        Collection::WalletJournal => put_row(c, record),
         Collection::WalletTransactions => ledger::put_transaction(c, &decode(collection, record)?),
         Collection::Analytics => analytics::put_record(c, &record),
+    }
+}
+
+fn put_row(c: &Connection, record: Document) -> Result<()> {
+    match decode(Collection::WalletJournal, record.clone()) {
+        Ok(row) => ledger::insert_row(c, &row),
+        Err(StoreError::NewerVersion { .. }) => {
+            ledger::insert_newer_row(c, &to_value(Collection::WalletJournal, record))
+        }
+        Err(error) => Err(error),
     }
 }
 

@@ -1,12 +1,61 @@
 //! Upload sessions, the commit of an upload, and garbage.
 
+use async_trait::async_trait;
 use metastamp_protocol::{Asset, NodeRef, ObjectId, Timestamp, UploadSession, UploadState};
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::{assets, encode, execute, insert, jobs, many, one};
-use crate::documents::{Garbage, UploadCommit, UploadOutcome};
+use super::{EmbeddedDocuments, encode, execute, insert, jobs, many, one, works};
+use crate::ports::{self, Garbage, UploadCommit, UploadOutcome};
 use crate::sqlite::failed;
 use crate::{Result, StoreError, unfenced};
+
+#[async_trait]
+impl ports::Uploads for EmbeddedDocuments {
+    async fn open_upload(&self, session: &UploadSession) -> Result<()> {
+        let session = session.clone();
+        self.db.write("open_upload", move |c| open(c, &session)).await
+    }
+
+    async fn upload(&self, id: ObjectId) -> Result<Option<UploadSession>> {
+        self.db.look_up("upload", |c| by_id(c, id))
+    }
+
+    async fn renew_upload(&self, id: ObjectId, expires_at: Timestamp) -> Result<()> {
+        self.db.write("renew_upload", move |c| renew(c, id, expires_at)).await
+    }
+
+    async fn discard_upload(&self, id: ObjectId, now: Timestamp) -> Result<()> {
+        self.db.write("discard_upload", move |c| discard(c, id, now)).await
+    }
+
+    async fn discard_abandoned(&self, seen: &UploadSession, now: Timestamp) -> Result<bool> {
+        let seen = seen.clone();
+        self.db.write("discard_abandoned", move |c| discard_seen(c, &seen, now)).await
+    }
+
+    async fn abandoned_uploads(&self, now: Timestamp, of: &NodeRef, limit: u32) -> Result<Vec<UploadSession>> {
+        let of = of.clone();
+        self.db.read("abandoned_uploads", move |c| abandoned(c, now, &of, limit)).await
+    }
+
+    async fn forget_uploads(&self, before: Timestamp) -> Result<u64> {
+        self.db.write("forget_uploads", move |c| forget(c, before)).await
+    }
+
+    async fn garbage(&self, limit: u32) -> Result<Vec<Garbage>> {
+        self.db.read("garbage", move |c| garbage(c, limit)).await
+    }
+
+    async fn forget_garbage(&self, s3_key: &str) -> Result<()> {
+        let key = s3_key.to_owned();
+        self.db.write("forget_garbage", move |c| forget_garbage(c, &key)).await
+    }
+
+    async fn key_is_used(&self, s3_key: &str) -> Result<bool> {
+        let key = s3_key.to_owned();
+        self.db.read("key_is_used", move |c| key_is_used(c, &key)).await
+    }
+}
 
 fn state_word(state: UploadState) -> &'static str {
     match state {
@@ -29,7 +78,7 @@ pub(super) fn open(c: &Connection, session: &UploadSession) -> Result<()> {
     insert(c, "INSERT INTO uploads VALUES (?1,?2,?3,?4,?5,?6,?7)", params, "uploads.id")
 }
 
-pub(super) fn by_id(c: &Connection, id: ObjectId) -> Result<Option<UploadSession>> {
+fn by_id(c: &Connection, id: ObjectId) -> Result<Option<UploadSession>> {
     one(c, "SELECT doc FROM uploads WHERE id=?1", [id.to_hex()])
 }
 
@@ -48,7 +97,7 @@ fn receiving(c: &Connection, id: ObjectId) -> Result<UploadSession> {
     }
 }
 
-pub(super) fn renew(c: &Connection, id: ObjectId, expires_at: Timestamp) -> Result<()> {
+fn renew(c: &Connection, id: ObjectId, expires_at: Timestamp) -> Result<()> {
     let mut session = receiving(c, id)?;
     session.expires_at = expires_at;
     save(c, &session)
@@ -61,7 +110,7 @@ pub(super) fn commit(c: &Connection, commit: UploadCommit) -> Result<UploadOutco
         UploadState::Receiving => {}
         // The answer to an earlier commit was lost on the way: tell it again.
         UploadState::Stored => {
-            let stored = assets::by_id(c, asset.id)?.ok_or(StoreError::NotFound { what: "asset" })?;
+            let stored = works::by_id(c, asset.id)?.ok_or(StoreError::NotFound { what: "asset" })?;
             return Ok(UploadOutcome::Stored(stored));
         }
         UploadState::Discarded if unfenced::UNFENCED => {}
@@ -78,9 +127,9 @@ pub(super) fn commit(c: &Connection, commit: UploadCommit) -> Result<UploadOutco
         end(c, session, UploadState::Discarded, asset.created_at)?;
         return Ok(UploadOutcome::Repeat(first));
     }
-    assets::insert_asset(c, &asset)?;
+    works::insert_asset(c, &asset)?;
     if let Some((fingerprint, job)) = &fingerprint {
-        assets::insert_fingerprint(c, fingerprint)?;
+        works::insert_fingerprint(c, fingerprint)?;
         jobs::insert_job(c, job)?;
     }
     session.state = UploadState::Stored;
@@ -107,7 +156,7 @@ fn repeat_of(c: &Connection, asset: &Asset, since: Timestamp) -> Result<Option<A
     )
 }
 
-pub(super) fn discard(c: &Connection, id: ObjectId, now: Timestamp) -> Result<()> {
+fn discard(c: &Connection, id: ObjectId, now: Timestamp) -> Result<()> {
     let Some(session) = by_id(c, id)? else { return Ok(()) };
     match session.state {
         UploadState::Receiving => end(c, session, UploadState::Discarded, now),
@@ -116,7 +165,7 @@ pub(super) fn discard(c: &Connection, id: ObjectId, now: Timestamp) -> Result<()
     }
 }
 
-pub(super) fn discard_seen(c: &Connection, seen: &UploadSession, now: Timestamp) -> Result<bool> {
+fn discard_seen(c: &Connection, seen: &UploadSession, now: Timestamp) -> Result<bool> {
     match by_id(c, seen.id)? {
         Some(session) if session == *seen && session.state == UploadState::Receiving => {
             end(c, session, UploadState::Discarded, now)?;
@@ -132,7 +181,7 @@ fn end(c: &Connection, mut session: UploadSession, state: UploadState, now: Time
     add_garbage(c, &session.s3_key, now)
 }
 
-pub(super) fn abandoned(c: &Connection, now: Timestamp, of: &NodeRef, limit: u32) -> Result<Vec<UploadSession>> {
+fn abandoned(c: &Connection, now: Timestamp, of: &NodeRef, limit: u32) -> Result<Vec<UploadSession>> {
     many(
         c,
         "SELECT doc FROM uploads WHERE state='receiving' AND (expires_at<=?1 OR (owner=?2 AND generation<?3)) ORDER BY expires_at LIMIT ?4",
@@ -140,7 +189,7 @@ pub(super) fn abandoned(c: &Connection, now: Timestamp, of: &NodeRef, limit: u32
     )
 }
 
-pub(super) fn forget(c: &Connection, before: Timestamp) -> Result<u64> {
+fn forget(c: &Connection, before: Timestamp) -> Result<u64> {
     const ENDED: &str = "FROM uploads WHERE state<>'receiving' AND expires_at<?1";
     execute(c, &format!("DELETE FROM repeats WHERE id IN (SELECT id {ENDED})"), [before.millis()])?;
     Ok(execute(c, &format!("DELETE {ENDED}"), [before.millis()])? as u64)
@@ -151,7 +200,7 @@ pub(super) fn add_garbage(c: &Connection, s3_key: &str, now: Timestamp) -> Resul
     Ok(())
 }
 
-pub(super) fn garbage(c: &Connection, limit: u32) -> Result<Vec<Garbage>> {
+fn garbage(c: &Connection, limit: u32) -> Result<Vec<Garbage>> {
     let mut query = c.prepare_cached("SELECT s3_key, since FROM garbage ORDER BY since LIMIT ?1").map_err(failed)?;
     let rows = query
         .query_map([limit], |row| Ok(Garbage { s3_key: row.get(0)?, since: Timestamp(row.get(1)?) }))
@@ -159,12 +208,12 @@ pub(super) fn garbage(c: &Connection, limit: u32) -> Result<Vec<Garbage>> {
     rows.collect::<rusqlite::Result<_>>().map_err(failed)
 }
 
-pub(super) fn forget_garbage(c: &Connection, s3_key: &str) -> Result<()> {
+fn forget_garbage(c: &Connection, s3_key: &str) -> Result<()> {
     execute(c, "DELETE FROM garbage WHERE s3_key=?1", [s3_key])?;
     Ok(())
 }
 
-pub(super) fn key_is_used(c: &Connection, s3_key: &str) -> Result<bool> {
+fn key_is_used(c: &Connection, s3_key: &str) -> Result<bool> {
     let mut query = c
         .prepare_cached(
             "SELECT 1 FROM assets WHERE s3_key=?1 UNION ALL \

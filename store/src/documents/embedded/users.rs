@@ -1,13 +1,37 @@
-//! Users and revoked login sessions.
+//! Accounts.
 
+use async_trait::async_trait;
 use metastamp_protocol::user::normalise_email;
 use metastamp_protocol::{ObjectId, Role, Timestamp, User};
 use rusqlite::{Connection, params};
 
-use super::{decode, encode, execute, insert as insert_row, one};
-use crate::documents::Principal;
-use crate::sqlite::failed;
-use crate::{Result, StoreError};
+use super::{EmbeddedDocuments, encode, execute, insert as insert_row, one};
+use crate::{Result, StoreError, ports};
+
+#[async_trait]
+impl ports::Users for EmbeddedDocuments {
+    async fn insert_user(&self, user: &User) -> Result<()> {
+        let user = user.clone();
+        self.db.write("insert_user", move |c| insert(c, &user)).await
+    }
+
+    async fn user(&self, id: ObjectId) -> Result<Option<User>> {
+        self.db.look_up("user", |c| by_id(c, id))
+    }
+
+    async fn user_by_email(&self, email: &str) -> Result<Option<User>> {
+        let email = normalise_email(email);
+        self.db.look_up("user_by_email", |c| by_email(c, &email))
+    }
+
+    async fn record_login(&self, id: ObjectId, at: Timestamp, new_hash: Option<String>) -> Result<()> {
+        self.db.write("record_login", move |c| record_login(c, id, at, new_hash)).await
+    }
+
+    async fn set_role(&self, id: ObjectId, role: Role) -> Result<()> {
+        self.db.write("set_role", move |c| set_role(c, id, role)).await
+    }
+}
 
 pub(super) fn insert(c: &Connection, user: &User) -> Result<()> {
     let user = &User { email: normalise_email(&user.email), ..user.clone() };
@@ -20,11 +44,11 @@ pub(super) fn insert(c: &Connection, user: &User) -> Result<()> {
     )
 }
 
-pub(super) fn by_id(c: &Connection, id: ObjectId) -> Result<Option<User>> {
+fn by_id(c: &Connection, id: ObjectId) -> Result<Option<User>> {
     one(c, "SELECT doc FROM users WHERE id=?1", [id.to_hex()])
 }
 
-pub(super) fn by_email(c: &Connection, email: &str) -> Result<Option<User>> {
+fn by_email(c: &Connection, email: &str) -> Result<Option<User>> {
     one(c, "SELECT doc FROM users WHERE email=?1", [email])
 }
 
@@ -40,7 +64,7 @@ fn update(c: &Connection, id: ObjectId, change: impl FnOnce(&mut User)) -> Resul
     Ok(())
 }
 
-pub(super) fn record_login(c: &Connection, id: ObjectId, at: Timestamp, new_hash: Option<String>) -> Result<()> {
+fn record_login(c: &Connection, id: ObjectId, at: Timestamp, new_hash: Option<String>) -> Result<()> {
     update(c, id, |user| {
         user.last_login = Some(at);
         if new_hash.is_some() {
@@ -50,28 +74,6 @@ pub(super) fn record_login(c: &Connection, id: ObjectId, at: Timestamp, new_hash
     })
 }
 
-pub(super) fn set_role(c: &Connection, id: ObjectId, role: Role) -> Result<()> {
+fn set_role(c: &Connection, id: ObjectId, role: Role) -> Result<()> {
     update(c, id, |user| user.role = role)
-}
-
-pub(super) fn principal(c: &Connection, user_id: ObjectId, sid: &str) -> Result<Principal> {
-    // One statement, so one instant, and one round of locks.
-    let sql = "SELECT EXISTS(SELECT 1 FROM revoked_sessions WHERE sid=?1), (SELECT doc FROM users WHERE id=?2)";
-    let mut query = c.prepare_cached(sql).map_err(failed)?;
-    let (revoked, doc): (bool, Option<String>) =
-        query.query_row([sid, &user_id.to_hex()], |row| Ok((row.get(0)?, row.get(1)?))).map_err(failed)?;
-    Ok(Principal { user: doc.map(|doc| decode(&doc)).transpose()?, revoked })
-}
-
-pub(super) fn revoke(c: &Connection, sid: &str, until: Timestamp) -> Result<()> {
-    execute(
-        c,
-        "INSERT INTO revoked_sessions VALUES (?1,?2) ON CONFLICT(sid) DO UPDATE SET until=max(until, excluded.until)",
-        params![sid, until.millis()],
-    )?;
-    Ok(())
-}
-
-pub(super) fn forget_revocations(c: &Connection, now: Timestamp) -> Result<u64> {
-    Ok(execute(c, "DELETE FROM revoked_sessions WHERE until<?1", [now.millis()])? as u64)
 }

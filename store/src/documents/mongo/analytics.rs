@@ -10,10 +10,10 @@ use super::fault::Attempt;
 use super::on::{On, Query, any_form};
 use crate::records::Collection::{self, Assets};
 use crate::records::{decode, encode};
-use crate::{Analytics, Result};
+use crate::{Result, ports};
 
 #[async_trait]
-impl Analytics for MongoDocuments {
+impl ports::Analytics for MongoDocuments {
     async fn put_calculation(&self, calculation: &Calculation) -> Result<()> {
         self.server.transact("put_calculation", |on| put(on, calculation)).await
     }
@@ -34,7 +34,7 @@ impl Analytics for MongoDocuments {
     }
 }
 
-/// Within a transaction. See [`Analytics::put_calculation`].
+/// Within a transaction. See [`ports::Analytics::put_calculation`].
 pub(super) async fn put(on: On, calculation: &Calculation) -> Attempt<()> {
     on.put(Collection::Analytics, encode(Collection::Analytics, calculation)?).await?;
     if let Some(asset_id) = calculation.asset_id {

@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use async_trait::async_trait;
 use metastamp_protocol::fingerprint::bounded_message;
 use metastamp_protocol::{
     Asset, FileKind, Fingerprint, Job, JobLane, JobState, NodeRef, ObjectId, ProcessingStatus, Timestamp,
@@ -14,13 +15,75 @@ use tokio::time::Instant;
 use super::call::Server;
 use super::fault::Attempt;
 use super::on::{On, Query, any_form, any_form_of, date, oid, whole};
-use crate::documents::{FingerprintRequest, JobResult, rules};
+use super::sessions::lives_until;
+use super::{MongoDocuments, STAY_OPEN};
+use crate::documents::rules;
+use crate::ports::{self, FingerprintRequest, JobResult};
 use crate::records::Collection::{Assets, Fingerprints, Jobs};
 use crate::records::decode;
 use crate::{Result, StoreError};
 
+#[async_trait]
+impl ports::Jobs for MongoDocuments {
+    async fn claim_jobs(
+        &self,
+        by: &NodeRef,
+        now: Timestamp,
+        lease: Duration,
+        lane: JobLane,
+        limit: u32,
+    ) -> Result<Vec<Job>> {
+        let claiming = Claiming { by: by.clone(), now, lease, lane };
+        self.server.measured("claim_jobs", claim_jobs(&self.server, &claiming, limit)).await
+    }
+
+    async fn release_claims_of(&self, node: &NodeRef, now: Timestamp) -> Result<u64> {
+        let Self { server } = self;
+        // What it left open would be in the way of all that follows.
+        let ended = server.call("end_sessions", |_| server.end_sessions(lives_until(node), false)).await;
+        if let Err(error) = ended {
+            tracing::warn!(%node, %error, "{STAY_OPEN}");
+        }
+        let mut released = 0;
+        loop {
+            let step = |on| release_claims_of(on, node, now);
+            let batch = self.server.transact("release_claims_of", step).await?;
+            released += batch;
+            if batch < u64::from(RELEASE_BATCH) {
+                return Ok(released);
+            }
+        }
+    }
+
+    async fn renew_claim(&self, job: ObjectId, token: ObjectId, expires_at: Timestamp) -> Result<()> {
+        let Self { server } = self;
+        server.call("renew_claim", |_| renew(server.on(), job, token, expires_at)).await
+    }
+
+    async fn finish_job(&self, job: ObjectId, token: ObjectId, result: JobResult, now: Timestamp) -> Result<()> {
+        let ended = Finish { job, token, result, now, call: ObjectId::generate() };
+        self.server.transact("finish_job", |on| finish(on, &ended)).await
+    }
+
+    async fn release_job(
+        &self,
+        job: ObjectId,
+        token: ObjectId,
+        not_before: Timestamp,
+        error: Option<String>,
+    ) -> Result<()> {
+        let error = error.as_deref();
+        self.server.transact("release_job", |on| release(on, job, token, not_before, error)).await
+    }
+
+    async fn job_counts(&self) -> Result<Vec<(JobState, u64)>> {
+        let Self { server } = self;
+        server.call("job_counts", |_| counts(server.on())).await
+    }
+}
+
 /// Jobs of a dead node handled in one transaction.
-pub(super) const RELEASE_BATCH: u32 = 64;
+const RELEASE_BATCH: u32 = 64;
 /// How far claimers that are in each other's way look beyond what they need.
 const ASIDE_MIN: u32 = 4;
 const ASIDE_MAX: u32 = 64;
@@ -29,11 +92,11 @@ const COMMITTED_BY: &str = "committed_by";
 
 /// Who wants to claim what, and when.
 #[derive(Clone)]
-pub(super) struct Claiming {
-    pub by: NodeRef,
-    pub now: Timestamp,
-    pub lease: Duration,
-    pub lane: JobLane,
+struct Claiming {
+    by: NodeRef,
+    now: Timestamp,
+    lease: Duration,
+    lane: JobLane,
 }
 
 impl Claiming {
@@ -59,14 +122,14 @@ impl Claiming {
     }
 
     /// The first jobs in the order of the queue that can be claimed now.
-    pub async fn candidates(&self, on: On, limit: u32) -> Attempt<Vec<Job>> {
+    async fn candidates(&self, on: On, limit: u32) -> Attempt<Vec<Job>> {
         let query =
             Query { filter: self.filter(), sort: doc! { "created_at": 1, "_id": 1 }, limit, ..Query::default() };
         on.all(Jobs, query).await
     }
 
     /// Claims one of them under `token`, if it is still as it was `seen`; `None` when another claimer was faster.
-    pub async fn claim(&self, on: On, seen: &Job, token: ObjectId, earlier_attempts: u32) -> Attempt<Option<Job>> {
+    async fn claim(&self, on: On, seen: &Job, token: ObjectId, earlier_attempts: u32) -> Attempt<Option<Job>> {
         // An attempt that was not answered may have claimed it.
         if earlier_attempts > 0
             && let Some(job) = on.one(Jobs, under(seen.id, token)).await?
@@ -92,7 +155,7 @@ impl Claiming {
 
 /// Claims up to `limit` jobs, one by one. What was claimed is answered even if the store fails then: it would be lost
 /// until the claim runs out.
-pub(super) async fn claim_jobs(server: &Server, claiming: &Claiming, limit: u32) -> Result<Vec<Job>> {
+async fn claim_jobs(server: &Server, claiming: &Claiming, limit: u32) -> Result<Vec<Job>> {
     let deadline = server.deadline();
     let mut claimed = Vec::new();
     match claim_up_to(server, claiming, limit, deadline, &mut claimed).await {
@@ -170,7 +233,7 @@ async fn show(on: &On, jobs: &[Job], status: ProcessingStatus, at: Option<Timest
 }
 
 /// One batch, within a transaction; returns how many it was.
-pub(super) async fn release_claims_of(on: On, node: &NodeRef, now: Timestamp) -> Attempt<u64> {
+async fn release_claims_of(on: On, node: &NodeRef, now: Timestamp) -> Attempt<u64> {
     let filter = doc! {
         "state": "running", "claim.by.node_id": &node.node_id, "claim.by.generation": { "$lte": node.generation },
     };
@@ -193,19 +256,13 @@ fn under(id: ObjectId, token: ObjectId) -> Document {
 
 const LOST: StoreError = StoreError::Fenced { what: "job" };
 
-pub(super) async fn renew(on: On, id: ObjectId, token: ObjectId, expires_at: Timestamp) -> Attempt<()> {
+async fn renew(on: On, id: ObjectId, token: ObjectId, expires_at: Timestamp) -> Attempt<()> {
     let later = doc! { "$set": { "claim.expires_at": date(expires_at) } };
     if on.update(Jobs, under(id, token), later).await? { Ok(()) } else { Err(LOST.into()) }
 }
 
 /// Within a transaction.
-pub(super) async fn release(
-    on: On,
-    id: ObjectId,
-    token: ObjectId,
-    not_before: Timestamp,
-    error: Option<&str>,
-) -> Attempt<()> {
+async fn release(on: On, id: ObjectId, token: ObjectId, not_before: Timestamp, error: Option<&str>) -> Attempt<()> {
     let job: Job = on.one(Jobs, under(id, token)).await?.ok_or(LOST)?;
     let mut change = doc! { "state": "queued", "not_before": date(not_before) };
     match error {
@@ -217,17 +274,17 @@ pub(super) async fn release(
 }
 
 /// How a job ended, and under which claim.
-pub(super) struct Finish {
-    pub job: ObjectId,
-    pub token: ObjectId,
-    pub result: JobResult,
-    pub now: Timestamp,
+struct Finish {
+    job: ObjectId,
+    token: ObjectId,
+    result: JobResult,
+    now: Timestamp,
     /// Fresh for each call.
-    pub call: ObjectId,
+    call: ObjectId,
 }
 
 /// Within a transaction.
-pub(super) async fn finish(on: On, finish: &Finish) -> Attempt<()> {
+async fn finish(on: On, finish: &Finish) -> Attempt<()> {
     let Finish { job: id, token, result, now, call } = finish;
     let Some(job) = on.take(Jobs, under(*id, *token)).await? else {
         let mine = doc! { "_id": any_form(*id), COMMITTED_BY: oid(*call) };
@@ -274,7 +331,7 @@ pub(super) async fn request(on: On, asset_id: ObjectId, now: Timestamp) -> Attem
     Ok(FingerprintRequest::Queued(fingerprint))
 }
 
-pub(super) async fn counts(on: On) -> Attempt<Vec<(JobState, u64)>> {
+async fn counts(on: On) -> Attempt<Vec<(JobState, u64)>> {
     let counted = on.aggregate(Jobs.name(), vec![doc! { "$group": { "_id": "$state", "n": { "$sum": 1 } } }]).await?;
     let of = |state: JobState| {
         let is_it = |group: &&Document| group.get("_id").and_then(Bson::as_str) == Some(state.as_str());

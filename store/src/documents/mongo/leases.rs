@@ -2,11 +2,38 @@
 
 use std::time::Duration;
 
-use metastamp_protocol::Timestamp;
+use async_trait::async_trait;
+use metastamp_protocol::{NodeRef, Timestamp};
 use mongodb::bson::doc;
 
 use super::fault::{Attempt, Failure, is_duplicate};
 use super::on::{On, date};
+use super::sessions::lives_before;
+use super::{MongoDocuments, STAY_OPEN};
+use crate::{Result, ports};
+
+#[async_trait]
+impl ports::Leases for MongoDocuments {
+    async fn come_up(&self, node: &NodeRef) -> Result<()> {
+        let Self { server } = self;
+        server.sessions.belong_to(node);
+        match server.call("come_up", |_| server.end_sessions(lives_before(node), true)).await {
+            Ok(ended) => tracing::debug!(sessions = ended, "transactions of former lives ended"),
+            Err(error) => tracing::warn!(%node, %error, "{STAY_OPEN}"),
+        }
+        Ok(())
+    }
+
+    async fn take_lease(&self, name: &str, holder: &str, now: Timestamp, ttl: Duration) -> Result<bool> {
+        let Self { server } = self;
+        server.call("take_lease", |_| take(server.on(), name, holder, now, ttl)).await
+    }
+
+    async fn return_lease(&self, name: &str, holder: &str) -> Result<()> {
+        let Self { server } = self;
+        server.call("return_lease", |_| give_back(server.on(), name, holder)).await
+    }
+}
 
 pub(super) const LEASES: &str = "leases";
 

@@ -10,13 +10,13 @@ use metastamp_protocol::ledger::{Row, Transaction, Wallet};
 use metastamp_protocol::{ObjectId, Timestamp};
 
 use super::MongoDocuments;
+use crate::Result;
 use crate::documents::journal::{check, check_look, check_page};
-use crate::ledger::{HistoryPage, HistoryQuery, Look};
-use crate::{Ledger, Result};
+use crate::ports::{self, HistoryPage, HistoryQuery, Look};
 
 // Each method is one line or two: the operations live in the files below.
 #[async_trait]
-impl Ledger for MongoDocuments {
+impl ports::Ledger for MongoDocuments {
     async fn look(&self, wallet_id: ObjectId, keys: &[String], transactions: &[ObjectId]) -> Result<Look> {
         let Self { server } = self;
         check_look(keys, transactions)?;

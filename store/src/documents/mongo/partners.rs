@@ -1,34 +1,34 @@
-//! Partners and their API keys; the trait, method by method.
+//! Partners and their API keys.
 
 use async_trait::async_trait;
-use metastamp_protocol::partner::{ApiKey, Partner, UsageEvent, UsageStatus};
+use metastamp_protocol::partner::{ApiKey, Partner};
 use metastamp_protocol::{ObjectId, Timestamp};
 use mongodb::bson::{Bson, Document, doc};
 
 use super::MongoDocuments;
 use super::fault::{Attempt, Failure, is_duplicate};
 use super::on::{On, Query, conflict, date, oid};
-use super::usages;
-use crate::partners::{UsageClaim, UsagePage, UsageQuery};
-use crate::records::Collection::{self, ApiKeys, Partners as PartnersOf};
+use crate::records::Collection::{self, ApiKeys, Partners};
 use crate::records::{decode, encode};
-use crate::{Partners, Result, StoreError};
+use crate::{Result, StoreError, ports};
 
-// Each method is one line: the operations are below, or lie with the usage events.
 #[async_trait]
-impl Partners for MongoDocuments {
+impl ports::Partners for MongoDocuments {
     async fn insert_partner(&self, partner: &Partner) -> Result<()> {
         let Self { server } = self;
-        server.call("insert_partner", |earlier| insert(server.on(), PartnersOf, partner.id, partner, earlier)).await
+        server.call("insert_partner", |earlier| insert(server.on(), Partners, partner.id, partner, earlier)).await
     }
+
     async fn partner(&self, id: ObjectId) -> Result<Option<Partner>> {
         let Self { server } = self;
         server.call("partner", |_| by_id(server.on(), id)).await
     }
+
     async fn partners(&self, skip: u64, limit: u32) -> Result<(Vec<Partner>, u64)> {
         let Self { server } = self;
         server.call("partners", |_| async move { page(server.snapshot().await?, skip, limit).await }).await
     }
+
     async fn save_partner(&self, partner: &Partner, seen: Timestamp) -> Result<()> {
         let Self { server } = self;
         server.call("save_partner", |earlier| save(server.on(), partner, seen, earlier)).await
@@ -38,50 +38,20 @@ impl Partners for MongoDocuments {
         let Self { server } = self;
         server.call("insert_api_key", |earlier| insert(server.on(), ApiKeys, key.id, key, earlier)).await
     }
+
     async fn api_key(&self, id: ObjectId) -> Result<Option<(ApiKey, Partner)>> {
         let Self { server } = self;
         server.call("api_key", |_| key_and_partner(server.on(), id)).await
     }
+
     async fn api_keys(&self, partner_id: ObjectId) -> Result<Vec<ApiKey>> {
         let Self { server } = self;
         server.call("api_keys", |_| keys_of(server.on(), partner_id)).await
     }
+
     async fn revoke_api_key(&self, partner_id: ObjectId, id: ObjectId, at: Timestamp) -> Result<()> {
         let Self { server } = self;
         server.call("revoke_api_key", |_| revoke(server.on(), partner_id, id, at)).await
-    }
-
-    async fn open_usage(&self, event: &UsageEvent) -> Result<(UsageEvent, bool)> {
-        let Self { server } = self;
-        server.call("open_usage", |earlier| usages::open(server.on(), event, earlier)).await
-    }
-    async fn usage(&self, id: ObjectId) -> Result<Option<UsageEvent>> {
-        let Self { server } = self;
-        server.call("usage", |_| usages::by_id(server.on(), id)).await
-    }
-    async fn usages(&self, query: &UsageQuery, skip: u64, limit: u32) -> Result<UsagePage> {
-        let Self { server } = self;
-        let page = |_| async move { usages::page(server.snapshot().await?, query, skip, limit).await };
-        server.call("usages", page).await
-    }
-    async fn claim_usage(&self, claim: &UsageClaim) -> Result<Option<UsageEvent>> {
-        let Self { server } = self;
-        server.call("claim_usage", |_| usages::claim(server.on(), claim)).await
-    }
-    async fn finish_usage(
-        &self,
-        id: ObjectId,
-        worker: ObjectId,
-        to: UsageStatus,
-        reason: Option<String>,
-        now: Timestamp,
-    ) -> Result<UsageEvent> {
-        let finish = usages::Finish { id, worker, to, reason, now, call: ObjectId::generate() };
-        self.server.transact("finish_usage", |on| usages::finish(on, &finish)).await
-    }
-    async fn overdue_usages(&self, limit: u32) -> Result<Vec<UsageEvent>> {
-        let Self { server } = self;
-        server.call("overdue_usages", |_| usages::overdue(server.on(), limit)).await
     }
 }
 
@@ -103,24 +73,24 @@ where
 }
 
 async fn by_id(on: On, id: ObjectId) -> Attempt<Option<Partner>> {
-    on.one(PartnersOf, doc! { "_id": oid(id) }).await
+    on.one(Partners, doc! { "_id": oid(id) }).await
 }
 
 /// Count and rows are of one instant when `on` is a snapshot.
 async fn page(on: On, skip: u64, limit: u32) -> Attempt<(Vec<Partner>, u64)> {
-    let total = on.count(PartnersOf.name(), doc! {}).await?;
+    let total = on.count(Partners.name(), doc! {}).await?;
     if limit == 0 || skip >= total {
         return Ok((Vec::new(), total));
     }
     let query = Query { sort: doc! { "name": 1 }, skip, limit, ..Query::default() };
-    Ok((on.all(PartnersOf, query).await?, total))
+    Ok((on.all(Partners, query).await?, total))
 }
 
 async fn save(on: On, partner: &Partner, seen: Timestamp, earlier_attempts: u32) -> Attempt<()> {
-    let mut change = encode(PartnersOf, partner)?;
+    let mut change = encode(Partners, partner)?;
     change.remove("_id");
     change.remove("created_at");
-    let partners = on.db.collection::<Document>(PartnersOf.name());
+    let partners = on.db.collection::<Document>(Partners.name());
     let as_seen = doc! { "_id": oid(partner.id), "updated_at": date(seen) };
     match partners.update_one(as_seen, doc! { "$set": change }).await {
         Ok(updated) if updated.matched_count > 0 => Ok(()),
@@ -134,20 +104,20 @@ async fn save(on: On, partner: &Partner, seen: Timestamp, earlier_attempts: u32)
             Some(_) => Err(StoreError::Fenced { what: "partner" }.into()),
             None => Err(StoreError::NotFound { what: "partner" }.into()),
         },
-        Err(error) if is_duplicate(&error) => Err(conflict(PartnersOf).into()),
+        Err(error) if is_duplicate(&error) => Err(conflict(Partners).into()),
         Err(error) => Err(error.into()),
     }
 }
 
 async fn key_and_partner(on: On, id: ObjectId) -> Attempt<Option<(ApiKey, Partner)>> {
     let partner = doc! {
-        "from": PartnersOf.name(), "localField": "partner_id", "foreignField": "_id", "as": "partner",
+        "from": Partners.name(), "localField": "partner_id", "foreignField": "_id", "as": "partner",
     };
     let stages = vec![doc! { "$match": { "_id": oid(id) } }, doc! { "$lookup": partner }];
     let Some(mut key) = on.aggregate(ApiKeys.name(), stages).await?.pop() else { return Ok(None) };
     let Some(Bson::Array(mut partners)) = key.remove("partner") else { return Ok(None) };
     let Some(Bson::Document(partner)) = partners.pop() else { return Ok(None) };
-    Ok(Some((decode(ApiKeys, key)?, decode(PartnersOf, partner)?)))
+    Ok(Some((decode(ApiKeys, key)?, decode(Partners, partner)?)))
 }
 
 async fn keys_of(on: On, partner_id: ObjectId) -> Attempt<Vec<ApiKey>> {

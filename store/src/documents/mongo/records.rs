@@ -3,14 +3,15 @@
 use async_trait::async_trait;
 use mongodb::bson::{Bson, Document, doc, serialize_to_vec};
 
-use super::MongoDocuments;
 use super::call::Server;
 use super::fault::{Attempt, Failure};
 use super::leases::LEASES;
 use super::migrations::MIGRATIONS;
 use super::on::{On, Query, conflict, whole};
 use super::uploads::SAME_UPLOADS;
-use crate::records::{Collection, Records, Snapshot};
+use super::{MongoDocuments, ping, prepare};
+use crate::ports::{self, Snapshot};
+use crate::records::Collection;
 use crate::{Result, StoreError};
 
 /// Records and bytes of one command; the server takes 100,000 and 16 MiB.
@@ -18,7 +19,17 @@ const BATCH_RECORDS_MAX: usize = 1_000;
 const BATCH_BYTES_MAX: usize = 8 * 1024 * 1024;
 
 #[async_trait]
-impl Records for MongoDocuments {
+impl ports::Records for MongoDocuments {
+    async fn ping(&self) -> Result<()> {
+        let Self { server } = self;
+        server.call("ping", |_| ping(server)).await
+    }
+
+    async fn prepare(&self) -> Result<Vec<String>> {
+        let Self { server } = self;
+        server.measured("prepare", prepare::prepare(server)).await
+    }
+
     async fn snapshot(&self) -> Result<Box<dyn Snapshot>> {
         let server = self.server.clone();
         let on = server.call("snapshot", |_| open(&server)).await?;

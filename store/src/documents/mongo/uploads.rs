@@ -1,28 +1,85 @@
 //! Upload sessions, the commit of an upload, and garbage.
 
+use async_trait::async_trait;
 use metastamp_protocol::{Asset, NodeRef, ObjectId, Timestamp, UploadSession, UploadState};
 use mongodb::bson::{Bson, Document, doc};
 use sha2::{Digest as _, Sha256};
 
-use super::assets;
 use super::fault::{Attempt, Failure};
 use super::on::{On, Query, any_form, date, oid};
-use crate::StoreError;
-use crate::documents::{Garbage, UploadCommit, UploadOutcome};
+use super::{MongoDocuments, works};
+use crate::ports::{self, Garbage, UploadCommit, UploadOutcome};
 use crate::records::Collection::{self, Assets, Fingerprints, Jobs, Repeats, Uploads};
+use crate::{Result, StoreError};
+
+#[async_trait]
+impl ports::Uploads for MongoDocuments {
+    async fn open_upload(&self, session: &UploadSession) -> Result<()> {
+        let Self { server } = self;
+        server.call("open_upload", |earlier| open(server.on(), session, earlier)).await
+    }
+
+    async fn upload(&self, id: ObjectId) -> Result<Option<UploadSession>> {
+        let Self { server } = self;
+        server.call("upload", |_| by_id(server.on(), id)).await
+    }
+
+    async fn renew_upload(&self, id: ObjectId, expires_at: Timestamp) -> Result<()> {
+        let Self { server } = self;
+        server.call("renew_upload", |_| renew(server.on(), id, expires_at)).await
+    }
+
+    async fn discard_upload(&self, id: ObjectId, now: Timestamp) -> Result<()> {
+        self.server.transact("discard_upload", |on| discard(on, id, now)).await
+    }
+
+    async fn discard_abandoned(&self, seen: &UploadSession, now: Timestamp) -> Result<bool> {
+        self.server.transact("discard_abandoned", |on| discard_seen(on, seen, now)).await
+    }
+
+    async fn abandoned_uploads(&self, now: Timestamp, of: &NodeRef, limit: u32) -> Result<Vec<UploadSession>> {
+        let Self { server } = self;
+        server.call("abandoned_uploads", |_| abandoned(server.on(), now, of, limit)).await
+    }
+
+    async fn forget_uploads(&self, before: Timestamp) -> Result<u64> {
+        let mut forgotten = 0;
+        loop {
+            let batch = self.server.transact("forget_uploads", |on| forget(on, before)).await?;
+            forgotten += batch;
+            if batch < u64::from(FORGET_BATCH) {
+                return Ok(forgotten);
+            }
+        }
+    }
+
+    async fn garbage(&self, limit: u32) -> Result<Vec<Garbage>> {
+        let Self { server } = self;
+        server.call("garbage", |_| garbage(server.on(), limit)).await
+    }
+
+    async fn forget_garbage(&self, s3_key: &str) -> Result<()> {
+        let Self { server } = self;
+        server.call("forget_garbage", |_| forget_garbage(server.on(), s3_key)).await
+    }
+
+    async fn key_is_used(&self, s3_key: &str) -> Result<bool> {
+        self.server.transact("key_is_used", |on| key_is_used(on, s3_key)).await
+    }
+}
 
 /// One document for each user, name, size and digest that was committed lately. Whoever commits the like writes it, so
 /// that of two who do so at once one has to look again.
 pub(super) const SAME_UPLOADS: &str = "same_uploads";
 
 /// Sessions forgotten in one transaction.
-pub(super) const FORGET_BATCH: u32 = 500;
+const FORGET_BATCH: u32 = 500;
 
 fn receiving(id: ObjectId) -> Document {
     doc! { "_id": oid(id), "state": "receiving" }
 }
 
-pub(super) async fn open(on: On, session: &UploadSession, earlier_attempts: u32) -> Attempt<()> {
+async fn open(on: On, session: &UploadSession, earlier_attempts: u32) -> Attempt<()> {
     match on.insert(Uploads, session).await {
         // An attempt that was not answered may be what is in the way.
         Err(Failure::Final(conflict)) if earlier_attempts > 0 && matches!(conflict, StoreError::Conflict { .. }) => {
@@ -35,11 +92,11 @@ pub(super) async fn open(on: On, session: &UploadSession, earlier_attempts: u32)
     }
 }
 
-pub(super) async fn by_id(on: On, id: ObjectId) -> Attempt<Option<UploadSession>> {
+async fn by_id(on: On, id: ObjectId) -> Attempt<Option<UploadSession>> {
     on.one(Uploads, doc! { "_id": oid(id) }).await
 }
 
-pub(super) async fn renew(on: On, id: ObjectId, expires_at: Timestamp) -> Attempt<()> {
+async fn renew(on: On, id: ObjectId, expires_at: Timestamp) -> Attempt<()> {
     let later = doc! { "$set": { "expires_at": date(expires_at) } };
     if on.update(Uploads, receiving(id), later).await? {
         return Ok(());
@@ -95,7 +152,7 @@ async fn committed_before(on: &On, id: ObjectId) -> Attempt<UploadOutcome> {
     let gone = StoreError::NotFound { what: "asset" };
     let session = by_id(on.clone(), id).await?.ok_or(StoreError::NotFound { what: "upload session" })?;
     if session.state == UploadState::Stored {
-        let stored = assets::by_id(on.clone(), id).await?;
+        let stored = works::by_id(on.clone(), id).await?;
         return Ok(UploadOutcome::Stored(stored.ok_or(gone)?));
     }
     // Not searched for again: another upload may have become the first since.
@@ -122,7 +179,7 @@ async fn repeat_of(on: &On, asset: &Asset, since: Timestamp) -> Attempt<Option<A
 }
 
 /// Within a transaction.
-pub(super) async fn discard(on: On, id: ObjectId, now: Timestamp) -> Attempt<()> {
+async fn discard(on: On, id: ObjectId, now: Timestamp) -> Attempt<()> {
     if let Some(session) = end(&on, receiving(id), UploadState::Discarded).await? {
         return add_garbage(&on, &session.s3_key, now).await;
     }
@@ -135,7 +192,7 @@ pub(super) async fn discard(on: On, id: ObjectId, now: Timestamp) -> Attempt<()>
 }
 
 /// Within a transaction.
-pub(super) async fn discard_seen(on: On, seen: &UploadSession, now: Timestamp) -> Attempt<bool> {
+async fn discard_seen(on: On, seen: &UploadSession, now: Timestamp) -> Attempt<bool> {
     // Nothing else of a session ever changes.
     let mut filter = receiving(seen.id);
     filter.extend(doc! {
@@ -150,7 +207,7 @@ pub(super) async fn discard_seen(on: On, seen: &UploadSession, now: Timestamp) -
     Ok(true)
 }
 
-pub(super) async fn abandoned(on: On, now: Timestamp, of: &NodeRef, limit: u32) -> Attempt<Vec<UploadSession>> {
+async fn abandoned(on: On, now: Timestamp, of: &NodeRef, limit: u32) -> Attempt<Vec<UploadSession>> {
     let former_life = doc! { "owner.node_id": &of.node_id, "owner.generation": { "$lt": of.generation } };
     let filter = doc! { "state": "receiving", "$or": [{ "expires_at": { "$lte": date(now) } }, former_life] };
     some(on, Uploads, Query { filter, sort: doc! { "expires_at": 1 }, limit, ..Query::default() }).await
@@ -165,7 +222,7 @@ where
 }
 
 /// One batch, within a transaction; returns how many sessions it was.
-pub(super) async fn forget(on: On, before: Timestamp) -> Attempt<u64> {
+async fn forget(on: On, before: Timestamp) -> Attempt<u64> {
     let filter = doc! { "state": { "$in": ["stored", "discarded"] }, "expires_at": { "$lt": date(before) } };
     let ended = on.records(Uploads, Query { filter, limit: FORGET_BATCH, ..Query::default() }).await?;
     let ids: Vec<Bson> = ended.into_iter().filter_map(|mut session| session.remove("_id")).collect();
@@ -181,7 +238,7 @@ pub(super) async fn add_garbage(on: &On, s3_key: &str, now: Timestamp) -> Attemp
     on.upsert(Collection::Garbage.name(), doc! { "_id": s3_key }, since).await
 }
 
-pub(super) async fn garbage(on: On, limit: u32) -> Attempt<Vec<Garbage>> {
+async fn garbage(on: On, limit: u32) -> Attempt<Vec<Garbage>> {
     if limit == 0 {
         return Ok(Vec::new());
     }
@@ -193,12 +250,12 @@ pub(super) async fn garbage(on: On, limit: u32) -> Attempt<Vec<Garbage>> {
     Ok(on.records(Collection::Garbage, query).await?.into_iter().filter_map(read).collect())
 }
 
-pub(super) async fn forget_garbage(on: On, s3_key: &str) -> Attempt<()> {
+async fn forget_garbage(on: On, s3_key: &str) -> Attempt<()> {
     on.remove(Collection::Garbage.name(), doc! { "_id": s3_key }).await.map(drop)
 }
 
 /// Within a transaction: an object is removed because of a no, so it must be of one instant and there to stay.
-pub(super) async fn key_is_used(on: On, s3_key: &str) -> Attempt<bool> {
+async fn key_is_used(on: On, s3_key: &str) -> Attempt<bool> {
     if on.record(Uploads, doc! { "s3_key": s3_key, "state": "receiving" }).await?.is_some() {
         return Ok(true);
     }

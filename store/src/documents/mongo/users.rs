@@ -1,14 +1,43 @@
-//! Users and revoked login sessions.
+//! Accounts.
 
+use async_trait::async_trait;
 use metastamp_protocol::user::normalise_email;
 use metastamp_protocol::{ObjectId, Role, Timestamp, User};
 use mongodb::bson::{Document, doc};
 
+use super::MongoDocuments;
 use super::fault::{Attempt, Failure};
 use super::on::{On, any_form, date};
-use crate::documents::Principal;
 use crate::records::Collection;
-use crate::{StoreError, records};
+use crate::{Result, StoreError, ports, records};
+
+#[async_trait]
+impl ports::Users for MongoDocuments {
+    async fn insert_user(&self, user: &User) -> Result<()> {
+        let Self { server } = self;
+        server.call("insert_user", |earlier| insert(server.on(), user.clone(), earlier)).await
+    }
+
+    async fn user(&self, id: ObjectId) -> Result<Option<User>> {
+        let Self { server } = self;
+        server.call("user", |_| find(server.on(), by_id(id))).await
+    }
+
+    async fn user_by_email(&self, email: &str) -> Result<Option<User>> {
+        let (Self { server }, email) = (self, normalise_email(email));
+        server.call("user_by_email", |_| find(server.on(), doc! { "email": &email })).await
+    }
+
+    async fn record_login(&self, id: ObjectId, at: Timestamp, new_hash: Option<String>) -> Result<()> {
+        let Self { server } = self;
+        server.call("record_login", |_| record_login(server.on(), id, at, new_hash.clone())).await
+    }
+
+    async fn set_role(&self, id: ObjectId, role: Role) -> Result<()> {
+        let Self { server } = self;
+        server.call("set_role", |_| set_role(server.on(), id, role)).await
+    }
+}
 
 pub(super) fn by_id(id: ObjectId) -> Document {
     doc! { "_id": any_form(id) }
@@ -18,7 +47,7 @@ pub(super) async fn find(on: On, filter: Document) -> Attempt<Option<User>> {
     on.one(Collection::Users, filter).await
 }
 
-pub(super) async fn insert(on: On, user: User, earlier_attempts: u32) -> Attempt<()> {
+async fn insert(on: On, user: User, earlier_attempts: u32) -> Attempt<()> {
     let user = User { email: normalise_email(&user.email), ..user };
     match on.insert(Collection::Users, &user).await {
         // An attempt that was not answered may be what is in the way.
@@ -39,7 +68,7 @@ async fn set(on: On, id: ObjectId, change: Document) -> Attempt<()> {
     }
 }
 
-pub(super) async fn record_login(on: On, id: ObjectId, at: Timestamp, new_hash: Option<String>) -> Attempt<()> {
+async fn record_login(on: On, id: ObjectId, at: Timestamp, new_hash: Option<String>) -> Attempt<()> {
     let mut change = doc! { "last_login": date(at) };
     if let Some(hash) = new_hash {
         change.extend(doc! { "hashed_password": hash, "updated_at": date(at) });
@@ -47,25 +76,7 @@ pub(super) async fn record_login(on: On, id: ObjectId, at: Timestamp, new_hash: 
     set(on, id, change).await
 }
 
-pub(super) async fn set_role(on: On, id: ObjectId, role: Role) -> Attempt<()> {
+async fn set_role(on: On, id: ObjectId, role: Role) -> Attempt<()> {
     let role = records::bson::serialize_to_bson(&role).map_err(|e| StoreError::Internal(e.to_string()))?;
     set(on, id, doc! { "role": role }).await
-}
-
-/// Two reads at once. They need not be of one instant: a revocation is final, and whoever is told of one only later was
-/// asked about it earlier.
-pub(super) async fn principal(on: On, user_id: ObjectId, sid: &str) -> Attempt<Principal> {
-    let user = find(on.clone(), by_id(user_id));
-    let revoked = on.record(Collection::RevokedSessions, doc! { "_id": sid });
-    let (user, revoked) = tokio::try_join!(user, revoked)?;
-    Ok(Principal { user, revoked: revoked.is_some() })
-}
-
-pub(super) async fn revoke(on: On, sid: &str, until: Timestamp) -> Attempt<()> {
-    let later = doc! { "$max": { "until": date(until) } };
-    on.upsert(Collection::RevokedSessions.name(), doc! { "_id": sid }, later).await
-}
-
-pub(super) async fn forget_revocations(on: On, now: Timestamp) -> Attempt<u64> {
-    on.remove(Collection::RevokedSessions.name(), doc! { "until": { "$lt": date(now) } }).await
 }

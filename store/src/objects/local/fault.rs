@@ -4,6 +4,8 @@ use std::io;
 
 use s3s::{S3Error, s3_error};
 
+use crate::StoreError;
+
 /// Failure of an operation of the embedded service.
 #[derive(Debug)]
 pub(super) enum Fault {
@@ -32,6 +34,13 @@ impl From<rusqlite::Error> for Fault {
 impl From<io::Error> for Fault {
     fn from(error: io::Error) -> Self {
         Fault::Io(error)
+    }
+}
+
+/// Of the engine below the metadata.
+impl From<StoreError> for Fault {
+    fn from(error: StoreError) -> Self {
+        Fault::Busy(error.to_string())
     }
 }
 

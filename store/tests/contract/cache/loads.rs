@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use metastamp_store::cache::Looked;
+use metastamp_store::cache::{Looked, SharedCache};
 
 use super::{LONG, SHORT, Store, get};
 use crate::harness::{Case, all_at_once, cases, eventually, shared_cases};
 
-pub fn alone() -> Vec<Case<dyn metastamp_store::Cache>> {
+pub fn alone() -> Vec<Case<SharedCache>> {
     cases![
         one_of_those_who_miss_loads,
         a_load_ends,
@@ -18,7 +18,7 @@ pub fn alone() -> Vec<Case<dyn metastamp_store::Cache>> {
     ]
 }
 
-pub fn together() -> Vec<Case<dyn metastamp_store::Cache>> {
+pub fn together() -> Vec<Case<SharedCache>> {
     shared_cases![one_of_many_loads, a_drop_is_seen_by_all]
 }
 

@@ -1,18 +1,17 @@
 //! Listing and deleting assets.
 
 use std::cmp::Ordering;
-use std::sync::Arc;
 
 use metastamp_protocol::{Asset, AssetQuery, AssetSort, FileKind, ObjectId, SortDirection, UploadStatus};
-use metastamp_store::Documents;
-use metastamp_store::documents::Garbage;
+use metastamp_store::Stores;
+use metastamp_store::ports::Garbage;
 
 use super::fixtures::{
     assert_not_found, asset, at, claim, commit, completed, failed, job_counts, node, session, stored, stored_as, token,
 };
 use crate::harness::{Case, all_at_once, cases};
 
-pub fn cases() -> Vec<Case<dyn Documents>> {
+pub fn cases() -> Vec<Case<Stores>> {
     cases![
         every_order_pages_through_every_filter,
         a_page_beyond_the_end_is_empty,
@@ -37,7 +36,7 @@ const SORTS: [AssetSort; 3] = [AssetSort::CreatedAt, AssetSort::FileName, AssetS
 const DIRECTIONS: [SortDirection; 2] = [SortDirection::Ascending, SortDirection::Descending];
 
 /// 24 assets of one user in which every sort key occurs several times, and every kind with every status.
-async fn library(store: &dyn Documents, user: ObjectId) -> Vec<Asset> {
+async fn library(store: &Stores, user: ObjectId) -> Vec<Asset> {
     let kinds = [FileKind::Text, FileKind::Image, FileKind::Url];
     let statuses = [UploadStatus::Processing, UploadStatus::Ready];
     let mut assets = Vec::new();
@@ -71,10 +70,10 @@ fn ids(assets: &[Asset]) -> Vec<ObjectId> {
     assets.iter().map(|asset| asset.id).collect()
 }
 
-async fn every_order_pages_through_every_filter(store: Arc<dyn Documents>) {
+async fn every_order_pages_through_every_filter(store: Stores) {
     let user = ObjectId::generate();
-    let all = library(&*store, user).await;
-    stored(&*store, "of another account").await;
+    let all = library(&store, user).await;
+    stored(&store, "of another account").await;
     for kind in [None, Some(FileKind::Text), Some(FileKind::Url), Some(FileKind::Audio)] {
         for status in [None, Some(UploadStatus::Ready), Some(UploadStatus::Processing), Some(UploadStatus::Failed)] {
             let matches = |a: &&Asset| {
@@ -84,18 +83,18 @@ async fn every_order_pages_through_every_filter(store: Arc<dyn Documents>) {
             for (sort, direction) in SORTS.into_iter().flat_map(|sort| DIRECTIONS.map(|d| (sort, d))) {
                 let query = AssetQuery { kind, status, sort, direction, ..QUERY };
                 let expected = ordered(matching.clone(), sort, direction);
-                assert_eq!(pages(&*store, user, &query, 5).await, expected, "{query:?}");
+                assert_eq!(pages(&store, user, &query, 5).await, expected, "{query:?}");
             }
         }
     }
 }
 
 /// All ids, read in pages, and the total checked on each.
-async fn pages(store: &dyn Documents, user: ObjectId, query: &AssetQuery, limit: u32) -> Vec<ObjectId> {
+async fn pages(store: &Stores, user: ObjectId, query: &AssetQuery, limit: u32) -> Vec<ObjectId> {
     let mut seen = Vec::new();
     loop {
         let query = AssetQuery { skip: seen.len() as u64, limit, ..query.clone() };
-        let page = store.assets(user, query).await.unwrap();
+        let page = store.works.assets(user, query).await.unwrap();
         let left = page.total - seen.len() as u64;
         assert_eq!(page.items.len() as u64, left.min(limit.into()));
         if page.items.is_empty() {
@@ -105,20 +104,20 @@ async fn pages(store: &dyn Documents, user: ObjectId, query: &AssetQuery, limit:
     }
 }
 
-async fn a_page_beyond_the_end_is_empty(store: Arc<dyn Documents>) {
+async fn a_page_beyond_the_end_is_empty(store: Stores) {
     let user = ObjectId::generate();
-    let empty = store.assets(user, QUERY).await.unwrap();
+    let empty = store.works.assets(user, QUERY).await.unwrap();
     assert_eq!((empty.items, empty.total), (vec![], 0));
-    let asset = stored_as(&*store, asset(user, "a.txt")).await;
+    let asset = stored_as(&store, asset(user, "a.txt")).await;
     for skip in [1, 2, 1_000_000, u64::MAX] {
-        let page = store.assets(user, AssetQuery { skip, ..QUERY }).await.unwrap();
+        let page = store.works.assets(user, AssetQuery { skip, ..QUERY }).await.unwrap();
         assert_eq!((page.items, page.total), (vec![], 1), "skip {skip}");
     }
-    let page = store.assets(user, AssetQuery { limit: 1, ..QUERY }).await.unwrap();
+    let page = store.works.assets(user, AssetQuery { limit: 1, ..QUERY }).await.unwrap();
     assert_eq!((page.items, page.total), (vec![asset], 1));
 }
 
-async fn equal_keys_are_ordered_by_id(store: Arc<dyn Documents>) {
+async fn equal_keys_are_ordered_by_id(store: Stores) {
     let user = ObjectId::generate();
     let mut made: Vec<_> = (0..9)
         .map(|i| {
@@ -131,10 +130,10 @@ async fn equal_keys_are_ordered_by_id(store: Arc<dyn Documents>) {
     made.rotate_left(4);
     made.swap(0, 7);
     for asset in &made {
-        stored_as(&*store, asset.clone()).await;
+        stored_as(&store, asset.clone()).await;
     }
     for (sort, direction) in SORTS.into_iter().flat_map(|sort| DIRECTIONS.map(|d| (sort, d))) {
-        let seen = pages(&*store, user, &AssetQuery { sort, direction, ..QUERY }, 2).await;
+        let seen = pages(&store, user, &AssetQuery { sort, direction, ..QUERY }, 2).await;
         let is_next = |a: &ObjectId, b: &ObjectId| match direction {
             SortDirection::Ascending => a.cmp(b) == Ordering::Less,
             SortDirection::Descending => a.cmp(b) == Ordering::Greater,
@@ -143,76 +142,76 @@ async fn equal_keys_are_ordered_by_id(store: Arc<dyn Documents>) {
     }
 }
 
-async fn filters_follow_the_state(store: Arc<dyn Documents>) {
+async fn filters_follow_the_state(store: Stores) {
     let user = ObjectId::generate();
     let total = async |status| {
-        let page = store.assets(user, AssetQuery { status: Some(status), ..QUERY }).await.unwrap();
+        let page = store.works.assets(user, AssetQuery { status: Some(status), ..QUERY }).await.unwrap();
         assert!(page.items.iter().all(|asset| asset.upload_status == status));
         (page.items.len(), page.total)
     };
     for result in [completed(), failed("broken")] {
         let asset = Asset { sha256: format!("{:?}", ObjectId::generate()), ..asset(user, "a.txt") };
-        stored_as(&*store, asset).await;
+        stored_as(&store, asset).await;
         assert_eq!(total(UploadStatus::Processing).await, (1, 1));
-        let job = claim(&*store, &node("n", 1), at(1)).await;
-        store.finish_job(job.id, token(&job), result, at(2)).await.unwrap();
+        let job = claim(&store, &node("n", 1), at(1)).await;
+        store.jobs.finish_job(job.id, token(&job), result, at(2)).await.unwrap();
         assert_eq!(total(UploadStatus::Processing).await, (0, 0));
     }
     assert_eq!(total(UploadStatus::Ready).await, (1, 1));
     assert_eq!(total(UploadStatus::Failed).await, (1, 1));
 }
 
-async fn an_account_sees_only_its_own(store: Arc<dyn Documents>) {
+async fn an_account_sees_only_its_own(store: Stores) {
     let (ada, bob) = (ObjectId::generate(), ObjectId::generate());
-    let of_ada = stored_as(&*store, asset(ada, "a.txt")).await;
-    let of_bob = stored_as(&*store, asset(bob, "a.txt")).await;
+    let of_ada = stored_as(&store, asset(ada, "a.txt")).await;
+    let of_bob = stored_as(&store, asset(bob, "a.txt")).await;
     for (user, expected) in [(ada, of_ada), (bob, of_bob)] {
-        let page = store.assets(user, QUERY).await.unwrap();
+        let page = store.works.assets(user, QUERY).await.unwrap();
         assert_eq!((page.items, page.total), (vec![expected], 1));
     }
-    assert_eq!(store.assets(ObjectId::generate(), QUERY).await.unwrap().total, 0);
+    assert_eq!(store.works.assets(ObjectId::generate(), QUERY).await.unwrap().total, 0);
 }
 
-async fn delete_removes_everything(store: Arc<dyn Documents>) {
+async fn delete_removes_everything(store: Stores) {
     let user = ObjectId::generate();
     let (gone, left) = (asset(user, "gone.txt"), asset(user, "left.txt"));
-    stored_as(&*store, gone.clone()).await;
-    stored_as(&*store, left.clone()).await;
-    let fingerprint = store.fingerprint_of(gone.id).await.unwrap().unwrap();
-    let deleted = store.delete_asset(gone.id, at(9)).await.unwrap().unwrap();
+    stored_as(&store, gone.clone()).await;
+    stored_as(&store, left.clone()).await;
+    let fingerprint = store.works.fingerprint_of(gone.id).await.unwrap().unwrap();
+    let deleted = store.works.delete_asset(gone.id, at(9)).await.unwrap().unwrap();
     assert_eq!((&deleted.asset, deleted.fingerprint_removed), (&gone, true));
-    assert_eq!(store.asset(gone.id).await.unwrap(), None);
-    assert_eq!(store.fingerprint(fingerprint.id).await.unwrap(), None);
-    assert_eq!(store.fingerprint_of(gone.id).await.unwrap(), None);
-    assert_eq!(job_counts(&*store).await, (1, 0));
-    assert_not_found(store.request_fingerprint(gone.id, at(10)).await);
+    assert_eq!(store.works.asset(gone.id).await.unwrap(), None);
+    assert_eq!(store.works.fingerprint(fingerprint.id).await.unwrap(), None);
+    assert_eq!(store.works.fingerprint_of(gone.id).await.unwrap(), None);
+    assert_eq!(job_counts(&store).await, (1, 0));
+    assert_not_found(store.works.request_fingerprint(gone.id, at(10)).await);
     let garbage = [Garbage { s3_key: gone.s3_key, since: at(9) }];
-    assert_eq!(store.garbage(10).await.unwrap(), garbage);
-    assert!(store.delete_asset(gone.id, at(11)).await.unwrap().is_none());
-    assert!(store.delete_asset(ObjectId::generate(), at(11)).await.unwrap().is_none());
-    assert_eq!(store.garbage(10).await.unwrap(), garbage);
-    let page = store.assets(user, QUERY).await.unwrap();
+    assert_eq!(store.uploads.garbage(10).await.unwrap(), garbage);
+    assert!(store.works.delete_asset(gone.id, at(11)).await.unwrap().is_none());
+    assert!(store.works.delete_asset(ObjectId::generate(), at(11)).await.unwrap().is_none());
+    assert_eq!(store.uploads.garbage(10).await.unwrap(), garbage);
+    let page = store.works.assets(user, QUERY).await.unwrap();
     assert_eq!((page.items, page.total), (vec![left.clone()], 1));
-    assert_eq!(claim(&*store, &node("n", 1), at(12)).await.asset_id, left.id);
+    assert_eq!(claim(&store, &node("n", 1), at(12)).await.asset_id, left.id);
 }
 
-async fn delete_without_fingerprint(store: Arc<dyn Documents>) {
+async fn delete_without_fingerprint(store: Stores) {
     let asset = asset(ObjectId::generate(), "a.txt");
-    store.open_upload(&session(&asset)).await.unwrap();
+    store.uploads.open_upload(&session(&asset)).await.unwrap();
     let mut commit = commit(&asset);
     commit.fingerprint = None;
-    store.commit_upload(commit).await.unwrap();
-    let deleted = store.delete_asset(asset.id, at(1)).await.unwrap().unwrap();
+    store.works.commit_upload(commit).await.unwrap();
+    let deleted = store.works.delete_asset(asset.id, at(1)).await.unwrap().unwrap();
     assert_eq!((deleted.asset, deleted.fingerprint_removed), (asset, false));
 }
 
-async fn one_of_many_deletes_wins(store: Arc<dyn Documents>) {
-    let asset = stored(&*store, "a.txt").await;
+async fn one_of_many_deletes_wins(store: Stores) {
+    let asset = stored(&store, "a.txt").await;
     let deletes = (0..8).map(|_| {
         let store = store.clone();
-        async move { store.delete_asset(asset.id, at(1)).await.unwrap().is_some() }
+        async move { store.works.delete_asset(asset.id, at(1)).await.unwrap().is_some() }
     });
     let won = all_at_once(deletes).await;
     assert_eq!(won.into_iter().filter(|won| *won).count(), 1);
-    assert_eq!(store.garbage(10).await.unwrap().len(), 1);
+    assert_eq!(store.uploads.garbage(10).await.unwrap().len(), 1);
 }

@@ -7,8 +7,8 @@ use metastamp_protocol::{
     Asset, FileKind, Fingerprint, Job, JobLane, JobState, NodeRef, Object, ObjectId, ProcessingStatus, Timestamp,
     UploadSession, UploadState, UploadStatus, User,
 };
-use metastamp_store::documents::{JobResult, UploadCommit, UploadOutcome};
-use metastamp_store::{Documents, Result, StoreError};
+use metastamp_store::ports::{JobResult, UploadCommit, UploadOutcome};
+use metastamp_store::{Result, StoreError, Stores};
 use serde_json::json;
 use sha2::{Digest as _, Sha256};
 
@@ -94,30 +94,30 @@ pub fn commit(asset: &Asset) -> UploadCommit {
 }
 
 /// Opens a session and commits it.
-pub async fn upload(store: &dyn Documents, asset: &Asset) -> UploadOutcome {
-    store.open_upload(&session(asset)).await.unwrap();
-    store.commit_upload(commit(asset)).await.unwrap()
+pub async fn upload(store: &Stores, asset: &Asset) -> UploadOutcome {
+    store.uploads.open_upload(&session(asset)).await.unwrap();
+    store.works.commit_upload(commit(asset)).await.unwrap()
 }
 
 /// A stored asset of some user, with its job queued.
-pub async fn stored(store: &dyn Documents, file_name: &str) -> Asset {
+pub async fn stored(store: &Stores, file_name: &str) -> Asset {
     stored_as(store, asset(ObjectId::generate(), file_name)).await
 }
 
-pub async fn stored_as(store: &dyn Documents, asset: Asset) -> Asset {
+pub async fn stored_as(store: &Stores, asset: Asset) -> Asset {
     assert_eq!(upload(store, &asset).await, UploadOutcome::Stored(asset.clone()));
     asset
 }
 
 /// Claims the only job there is to claim.
-pub async fn claim(store: &dyn Documents, by: &NodeRef, now: Timestamp) -> Job {
-    let mut jobs = store.claim_jobs(by, now, LEASE, JobLane::Any, 10).await.unwrap();
+pub async fn claim(store: &Stores, by: &NodeRef, now: Timestamp) -> Job {
+    let mut jobs = store.jobs.claim_jobs(by, now, LEASE, JobLane::Any, 10).await.unwrap();
     assert_eq!(jobs.len(), 1, "{jobs:?}");
     jobs.remove(0)
 }
 
-pub async fn claims_nothing(store: &dyn Documents, by: &NodeRef, now: Timestamp) {
-    assert_eq!(store.claim_jobs(by, now, LEASE, JobLane::Any, 10).await.unwrap(), []);
+pub async fn claims_nothing(store: &Stores, by: &NodeRef, now: Timestamp) {
+    assert_eq!(store.jobs.claim_jobs(by, now, LEASE, JobLane::Any, 10).await.unwrap(), []);
 }
 
 pub fn token(job: &Job) -> ObjectId {
@@ -125,8 +125,8 @@ pub fn token(job: &Job) -> ObjectId {
 }
 
 /// Unfinished jobs: (queued, running).
-pub async fn job_counts(store: &dyn Documents) -> (u64, u64) {
-    let counts = store.job_counts().await.unwrap();
+pub async fn job_counts(store: &Stores) -> (u64, u64) {
+    let counts = store.jobs.job_counts().await.unwrap();
     let of = |state| counts.iter().filter(|(s, _)| *s == state).map(|(_, n)| n).sum();
     (of(JobState::Queued), of(JobState::Running))
 }
@@ -155,8 +155,8 @@ pub fn assert_not_found<T: Debug>(result: Result<T>) {
 }
 
 /// The keys that are to be removed, sorted.
-pub async fn garbage_keys(store: &dyn Documents) -> Vec<String> {
-    let mut keys: Vec<_> = store.garbage(1_000).await.unwrap().into_iter().map(|g| g.s3_key).collect();
+pub async fn garbage_keys(store: &Stores) -> Vec<String> {
+    let mut keys: Vec<_> = store.uploads.garbage(1_000).await.unwrap().into_iter().map(|g| g.s3_key).collect();
     keys.sort();
     keys
 }

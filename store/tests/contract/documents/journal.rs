@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use metastamp_protocol::ledger::{Account, Balances, Row, Transaction, TransactionStatus, TransactionType};
 use metastamp_protocol::{Amount, Currency, ObjectId};
-use metastamp_store::Documents;
+use metastamp_store::Stores;
 
 use super::fixtures::at;
 
@@ -113,6 +113,7 @@ impl Journal {
             writer: "n/1".to_owned(),
             previous: String::new(),
             hash: String::new(),
+            other: BTreeMap::new(),
         };
         self.add(row)
     }
@@ -140,10 +141,10 @@ impl Journal {
     }
 
     /// Rows that were not written before are written, in commits of a hundred.
-    pub async fn write(&self, store: &dyn Documents) {
-        let there = store.head(self.wallet).await.unwrap().map_or(0, |head| head.seq);
+    pub async fn write(&self, store: &Stores) {
+        let there = store.ledger.head(self.wallet).await.unwrap().map_or(0, |head| head.seq);
         for rows in self.rows[usize::try_from(there).unwrap()..].chunks(100) {
-            store.commit(rows.to_vec()).await.unwrap();
+            store.ledger.commit(rows.to_vec()).await.unwrap();
         }
     }
 

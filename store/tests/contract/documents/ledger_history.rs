@@ -1,18 +1,16 @@
 //! Histories: every filter, every page, the sums, and how deep pages are found.
 
-use std::sync::Arc;
-
 use metastamp_protocol::ledger::{Transaction, TransactionStatus, TransactionType};
 use metastamp_protocol::{Amount, Currency, ObjectId};
-use metastamp_store::ledger::{HistoryPage, HistoryQuery, PAGE_ROWS_MAX, Sum};
+use metastamp_store::ports::{HistoryPage, HistoryQuery, PAGE_ROWS_MAX, Sum};
 use metastamp_store::records::Collection;
-use metastamp_store::{Documents, StoreError};
+use metastamp_store::{StoreError, Stores};
 
 use super::fixtures::at;
 use super::journal::{Journal, eventful};
 use crate::harness::{Case, cases};
 
-pub fn cases() -> Vec<Case<dyn Documents>> {
+pub fn cases() -> Vec<Case<Stores>> {
     cases![
         every_filter_finds_what_matches,
         all_wallets_are_listed_by_time,
@@ -23,8 +21,6 @@ pub fn cases() -> Vec<Case<dyn Documents>> {
         pages_have_bounds,
     ]
 }
-
-type Store = Arc<dyn Documents>;
 
 /// All combinations, one more filter after the other.
 fn queries(wallet_id: Option<ObjectId>) -> Vec<HistoryQuery> {
@@ -80,15 +76,15 @@ fn sums(transactions: &[&Transaction]) -> Vec<Sum> {
 }
 
 /// `all` is in the order of the listing.
-async fn check(store: &Store, query: &HistoryQuery, all: &[Transaction]) {
+async fn check(store: &Stores, query: &HistoryQuery, all: &[Transaction]) {
     check_pages(store, query, all, &[(0, 100), (2, 5)]).await;
 }
 
 /// Pages of (skip, limit).
-async fn check_pages(store: &Store, query: &HistoryQuery, all: &[Transaction], pages: &[(u64, u32)]) {
+async fn check_pages(store: &Stores, query: &HistoryQuery, all: &[Transaction], pages: &[(u64, u32)]) {
     let expected: Vec<_> = all.iter().filter(|transaction| matches(query, transaction)).collect();
     for &(skip, limit) in pages {
-        let HistoryPage { items, total, sums: found } = store.history(query, skip, limit).await.unwrap();
+        let HistoryPage { items, total, sums: found } = store.ledger.history(query, skip, limit).await.unwrap();
         let page: Vec<_> = expected
             .iter()
             .skip(usize::try_from(skip).unwrap())
@@ -101,10 +97,10 @@ async fn check_pages(store: &Store, query: &HistoryQuery, all: &[Transaction], p
     }
 }
 
-async fn every_filter_finds_what_matches(store: Store) {
+async fn every_filter_finds_what_matches(store: Stores) {
     let (journal, other) = (eventful(), eventful());
-    journal.write(&*store).await;
-    other.write(&*store).await;
+    journal.write(&store).await;
+    other.write(&store).await;
     let all = journal.transactions();
     let queries = queries(Some(journal.wallet));
     assert!(queries.len() > 70);
@@ -120,11 +116,11 @@ async fn every_filter_finds_what_matches(store: Store) {
     check(&store, &nobody, &[]).await;
 }
 
-async fn all_wallets_are_listed_by_time(store: Store) {
+async fn all_wallets_are_listed_by_time(store: Stores) {
     let journals = [eventful(), eventful(), eventful()];
     for journal in &journals {
-        journal.write(&*store).await;
-        store.project(journal.wallet).await.unwrap();
+        journal.write(&store).await;
+        store.ledger.project(journal.wallet).await.unwrap();
     }
     let mut all: Vec<_> = journals.iter().flat_map(Journal::transactions).collect();
     all.sort_by_key(|transaction| std::cmp::Reverse((transaction.created_at, transaction.id)));
@@ -133,7 +129,7 @@ async fn all_wallets_are_listed_by_time(store: Store) {
     }
 }
 
-async fn deep_pages_are_found(store: Store) {
+async fn deep_pages_are_found(store: Stores) {
     let mut journal = eventful();
     for n in 0..1_000 {
         let opening = journal.earn(n + 1);
@@ -141,7 +137,7 @@ async fn deep_pages_are_found(store: Store) {
             journal.end(&opening, TransactionStatus::Completed);
         }
     }
-    journal.write(&*store).await;
+    journal.write(&store).await;
     let all = journal.transactions();
     let whole = HistoryQuery { wallet_id: Some(journal.wallet), ..HistoryQuery::default() };
     let pending = HistoryQuery { status: Some(TransactionStatus::Pending), ..whole.clone() };
@@ -150,22 +146,22 @@ async fn deep_pages_are_found(store: Store) {
         let expected: Vec<_> = all.iter().filter(|transaction| matches(&query, transaction)).cloned().collect();
         let borrowed: Vec<_> = expected.iter().collect();
         for skip in [0, 20, expected.len() / 2, expected.len() - 7] {
-            let page = store.history(&query, skip as u64, 20).await.unwrap();
+            let page = store.ledger.history(&query, skip as u64, 20).await.unwrap();
             assert_eq!(page.items, expected[skip..expected.len().min(skip + 20)]);
             assert_eq!((page.total, page.sums), (expected.len() as u64, sums(&borrowed)));
         }
     }
 }
 
-async fn an_export_walks_down(store: Store) {
+async fn an_export_walks_down(store: Stores) {
     let journal = eventful();
-    journal.write(&*store).await;
+    journal.write(&store).await;
     let all = journal.transactions();
     for query in queries(Some(journal.wallet)).into_iter().step_by(5) {
         let mut found: Vec<Transaction> = Vec::new();
         let mut below = u64::MAX;
         loop {
-            let page = store.history_below(&query, below, 7).await.unwrap();
+            let page = store.ledger.history_below(&query, below, 7).await.unwrap();
             let Some(last) = page.last() else { break };
             below = last.ordinal;
             found.extend(page);
@@ -173,21 +169,21 @@ async fn an_export_walks_down(store: Store) {
         let expected: Vec<_> = all.iter().filter(|transaction| matches(&query, transaction)).cloned().collect();
         assert_eq!(found, expected, "{query:?}");
     }
-    let refused = store.history_below(&HistoryQuery::default(), 1, 7).await;
+    let refused = store.ledger.history_below(&HistoryQuery::default(), 1, 7).await;
     assert!(matches!(refused, Err(StoreError::Internal(_))), "{refused:?}");
 }
 
-async fn sums_beyond_the_bounds_hide_no_history(store: Store) {
+async fn sums_beyond_the_bounds_hide_no_history(store: Stores) {
     let mut journal = Journal::new();
     for _ in 0..3 {
         journal.bonus(Amount::MINOR_MAX);
         journal.adjust(-Amount::MINOR_MAX);
     }
-    journal.write(&*store).await;
+    journal.write(&store).await;
     let whole = HistoryQuery { wallet_id: Some(journal.wallet), ..HistoryQuery::default() };
     let completed = HistoryQuery { status: Some(TransactionStatus::Completed), ..whole.clone() };
     for query in [whole, completed] {
-        let page = store.history(&query, 0, 2).await.unwrap();
+        let page = store.ledger.history(&query, 0, 2).await.unwrap();
         assert_eq!((page.items.len(), page.total), (2, 6));
         let sums: Vec<_> = page.sums.iter().map(|sum| (sum.kind, sum.amount.minor())).collect();
         let max = Amount::MINOR_MAX;
@@ -195,29 +191,29 @@ async fn sums_beyond_the_bounds_hide_no_history(store: Store) {
     }
 }
 
-async fn a_history_brings_its_views_up_to_date(store: Store) {
+async fn a_history_brings_its_views_up_to_date(store: Stores) {
     let journal = eventful();
-    journal.write(&*store).await;
-    store.project(journal.wallet).await.unwrap();
-    let records = store.snapshot().await.unwrap().page(Collection::WalletJournal, None, 1_000).await.unwrap();
+    journal.write(&store).await;
+    store.ledger.project(journal.wallet).await.unwrap();
+    let records = store.records.snapshot().await.unwrap().page(Collection::WalletJournal, None, 1_000).await.unwrap();
     let query = HistoryQuery { wallet_id: Some(journal.wallet), ..HistoryQuery::default() };
     let filtered = HistoryQuery { to: Some(at(1_000_000)), ..query.clone() };
     for query in [&query, &filtered] {
-        store.clear().await.unwrap();
-        store.put_records(Collection::WalletJournal, records.clone()).await.unwrap();
+        store.records.clear().await.unwrap();
+        store.records.put_records(Collection::WalletJournal, records.clone()).await.unwrap();
         check(&store, query, &journal.transactions()).await;
     }
-    store.clear().await.unwrap();
-    store.put_records(Collection::WalletJournal, records).await.unwrap();
-    let newest = store.history_below(&query, u64::MAX, 1).await.unwrap();
+    store.records.clear().await.unwrap();
+    store.records.put_records(Collection::WalletJournal, records).await.unwrap();
+    let newest = store.ledger.history_below(&query, u64::MAX, 1).await.unwrap();
     assert_eq!(newest, journal.transactions()[..1]);
 }
 
-async fn pages_have_bounds(store: Store) {
+async fn pages_have_bounds(store: Stores) {
     let query = HistoryQuery { wallet_id: Some(ObjectId::generate()), ..HistoryQuery::default() };
-    let refused = store.history(&query, 0, PAGE_ROWS_MAX + 1).await.map(drop);
+    let refused = store.ledger.history(&query, 0, PAGE_ROWS_MAX + 1).await.map(drop);
     assert!(matches!(refused, Err(StoreError::Limit(_))), "{refused:?}");
-    let refused = store.history_below(&query, 0, PAGE_ROWS_MAX + 1).await.map(drop);
+    let refused = store.ledger.history_below(&query, 0, PAGE_ROWS_MAX + 1).await.map(drop);
     assert!(matches!(refused, Err(StoreError::Limit(_))), "{refused:?}");
-    store.history(&query, 0, PAGE_ROWS_MAX).await.unwrap();
+    store.ledger.history(&query, 0, PAGE_ROWS_MAX).await.unwrap();
 }

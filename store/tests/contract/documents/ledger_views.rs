@@ -2,11 +2,10 @@
 
 use std::collections::BTreeSet;
 use std::str::FromStr as _;
-use std::sync::Arc;
 
 use metastamp_protocol::ledger::{RECENT_MAX, Row, Transaction, TransactionStatus, Wallet};
 use metastamp_protocol::{Currency, ObjectId};
-use metastamp_store::Documents;
+use metastamp_store::Stores;
 use metastamp_store::records::bson::{DateTime, Decimal128, doc, oid};
 use metastamp_store::records::{Bson, Collection, Document, decode};
 
@@ -14,7 +13,7 @@ use super::fixtures::at;
 use super::journal::{Journal, cents, eventful};
 use crate::harness::{Case, all_at_once, cases, shared_cases};
 
-pub fn cases() -> Vec<Case<dyn Documents>> {
+pub fn cases() -> Vec<Case<Stores>> {
     let mut all = cases![
         a_wallet_shows_what_its_journal_says,
         a_document_has_the_shape_of_the_guide,
@@ -28,13 +27,11 @@ pub fn cases() -> Vec<Case<dyn Documents>> {
     all
 }
 
-type Store = Arc<dyn Documents>;
-
-async fn records(store: &Store, collection: Collection) -> Vec<Document> {
-    store.snapshot().await.unwrap().page(collection, None, 10_000).await.unwrap()
+async fn records(store: &Stores, collection: Collection) -> Vec<Document> {
+    store.records.snapshot().await.unwrap().page(collection, None, 10_000).await.unwrap()
 }
 
-async fn transactions(store: &Store) -> Vec<Transaction> {
+async fn transactions(store: &Stores) -> Vec<Transaction> {
     let records = records(store, Collection::WalletTransactions).await;
     let mut all: Vec<Transaction> =
         records.into_iter().map(|record| decode(Collection::WalletTransactions, record).unwrap()).collect();
@@ -42,10 +39,10 @@ async fn transactions(store: &Store) -> Vec<Transaction> {
     all
 }
 
-async fn forget_views(store: &Store) {
+async fn forget_views(store: &Stores) {
     for collection in [Collection::Wallet, Collection::WalletTransactions] {
         let ids = records(store, collection).await.iter().map(|record| record.get("_id").unwrap().clone()).collect();
-        store.remove_records(collection, ids).await.unwrap();
+        store.records.remove_records(collection, ids).await.unwrap();
     }
 }
 
@@ -54,16 +51,16 @@ fn ageless(wallet: Wallet) -> Wallet {
     Wallet { id: wallet.user_id, created_at: at(0), ..wallet }
 }
 
-async fn a_wallet_shows_what_its_journal_says(store: Store) {
+async fn a_wallet_shows_what_its_journal_says(store: Stores) {
     let mut journal = eventful();
-    let empty = store.wallet(journal.wallet, at(7)).await.unwrap();
+    let empty = store.ledger.wallet(journal.wallet, at(7)).await.unwrap();
     assert_eq!(empty, Wallet { id: empty.id, ..Wallet::empty(journal.wallet, at(7)) });
     for _ in 0..10 {
         journal.bonus(1);
     }
-    journal.write(&*store).await;
-    store.project(journal.wallet).await.unwrap();
-    let wallet = store.wallet(journal.wallet, at(8)).await.unwrap();
+    journal.write(&store).await;
+    store.ledger.project(journal.wallet).await.unwrap();
+    let wallet = store.ledger.wallet(journal.wallet, at(8)).await.unwrap();
     let last = journal.rows.last().unwrap();
     let transactions = journal.transactions();
     assert_eq!((wallet.id, wallet.created_at, wallet.updated_at), (empty.id, at(7), last.at));
@@ -84,16 +81,16 @@ async fn a_wallet_shows_what_its_journal_says(store: Store) {
         let opening = journal.rows.iter().find(|row| row.transaction_id == transaction.id).unwrap().clone();
         journal.end(&opening, TransactionStatus::Cancelled);
     }
-    journal.write(&*store).await;
-    store.project(journal.wallet).await.unwrap();
-    let wallet = store.wallet(journal.wallet, at(8)).await.unwrap();
+    journal.write(&store).await;
+    store.ledger.project(journal.wallet).await.unwrap();
+    let wallet = store.ledger.wallet(journal.wallet, at(8)).await.unwrap();
     assert_eq!(wallet.transactions, journal.transactions()[..RECENT_MAX]);
 }
 
-async fn a_document_has_the_shape_of_the_guide(store: Store) {
+async fn a_document_has_the_shape_of_the_guide(store: Stores) {
     let journal = eventful();
-    journal.write(&*store).await;
-    store.project(journal.wallet).await.unwrap();
+    journal.write(&store).await;
+    store.ledger.project(journal.wallet).await.unwrap();
     let found = records(&store, Collection::Wallet).await;
     let [record] = &found[..] else { panic!("{found:?}") };
     let usd = journal.rows.last().unwrap().balances[&Currency::Usd];
@@ -117,7 +114,7 @@ async fn a_document_has_the_shape_of_the_guide(store: Store) {
     assert!(entries[1].as_document().unwrap().get_datetime("completed_at").is_ok());
 }
 
-async fn wallets_of_the_original_are_read_and_kept(store: Store) {
+async fn wallets_of_the_original_are_read_and_kept(store: Stores) {
     let mut journal = Journal::new();
     let owner = oid::ObjectId::from_bytes(*journal.wallet.as_bytes());
     let old_entry = doc! { "transaction_id": "t1", "amount": 5.5, "type": "pull", "timestamp": "2025-11-26" };
@@ -128,24 +125,24 @@ async fn wallets_of_the_original_are_read_and_kept(store: Store) {
     };
     let text = ObjectId::generate();
     let as_text = doc! { "_id": "by name", "user_id": text.to_hex(), "balance": "NaN", "transactions": Bson::Null };
-    store.put_records(Collection::Wallet, vec![old.clone(), as_text]).await.unwrap();
+    store.records.put_records(Collection::Wallet, vec![old.clone(), as_text]).await.unwrap();
 
-    let wallet = store.wallet(journal.wallet, at(0)).await.unwrap();
+    let wallet = store.ledger.wallet(journal.wallet, at(0)).await.unwrap();
     let euros = wallet.in_currency(Currency::Eur);
     assert_eq!((euros.available, euros.pending), (cents(30), cents(1_250)));
     assert_eq!((euros.earned, euros.paid_out, euros.adjusted), (cents(1_030), cents(1_000), cents(0)));
     assert_eq!((wallet.last_seq, wallet.transactions.len()), (0, 0));
     assert_eq!(wallet.created_at.to_string(), "2025-11-26T14:30:00.000Z");
     assert_eq!(wallet.id.to_hex(), old.get_object_id("_id").unwrap().to_hex());
-    let other = store.wallet(text, at(0)).await.unwrap();
+    let other = store.ledger.wallet(text, at(0)).await.unwrap();
     assert!(other.balances.is_empty());
-    assert_eq!(store.wallet(text, at(1)).await.unwrap(), other, "found by its owner, though that is text");
+    assert_eq!(store.ledger.wallet(text, at(1)).await.unwrap(), other, "found by its owner, though that is text");
     assert_eq!(records(&store, Collection::Wallet).await.len(), 2);
 
     journal.bonus(500);
-    journal.write(&*store).await;
-    store.project(journal.wallet).await.unwrap();
-    let wallet = store.wallet(journal.wallet, at(0)).await.unwrap();
+    journal.write(&store).await;
+    store.ledger.project(journal.wallet).await.unwrap();
+    let wallet = store.ledger.wallet(journal.wallet, at(0)).await.unwrap();
     assert_eq!(wallet.in_currency(Currency::Usd).available, cents(500));
     assert_eq!((wallet.last_seq, wallet.transactions.len()), (1, 1));
     assert_eq!(wallet.created_at.to_string(), "2025-11-26T14:30:00.000Z");
@@ -157,49 +154,49 @@ async fn wallets_of_the_original_are_read_and_kept(store: Store) {
     assert_eq!(kept.get_array("transactions").unwrap(), &[Bson::Document(old_entry)]);
 }
 
-async fn views_follow_a_journal_that_was_restored(store: Store) {
+async fn views_follow_a_journal_that_was_restored(store: Stores) {
     let mut journal = eventful();
     for _ in 0..600 {
         journal.bonus(1);
     }
     let live = journal.clone();
     let half = journal.rows.split_off(journal.rows.len() / 2);
-    journal.write(&*store).await;
-    store.project(journal.wallet).await.unwrap();
-    live.write(&*store).await;
-    store.project(live.wallet).await.unwrap();
+    journal.write(&store).await;
+    store.ledger.project(journal.wallet).await.unwrap();
+    live.write(&store).await;
+    store.ledger.project(live.wallet).await.unwrap();
     assert!(half.len() > 100);
-    let expected = (ageless(store.wallet(live.wallet, at(0)).await.unwrap()), transactions(&store).await);
+    let expected = (ageless(store.ledger.wallet(live.wallet, at(0)).await.unwrap()), transactions(&store).await);
     assert_eq!(expected.1, live.transactions());
 
     forget_views(&store).await;
     assert_eq!(transactions(&store).await, []);
     for _ in 0..2 {
-        store.project(live.wallet).await.unwrap();
-        let found = (ageless(store.wallet(live.wallet, at(0)).await.unwrap()), transactions(&store).await);
+        store.ledger.project(live.wallet).await.unwrap();
+        let found = (ageless(store.ledger.wallet(live.wallet, at(0)).await.unwrap()), transactions(&store).await);
         assert_eq!(found, expected);
     }
     // Rows that are written while the views are behind show with the others.
     forget_views(&store).await;
     let mut further = live;
     further.earn(5);
-    further.write(&*store).await;
-    store.project(further.wallet).await.unwrap();
+    further.write(&store).await;
+    store.ledger.project(further.wallet).await.unwrap();
     assert_eq!(transactions(&store).await, further.transactions());
-    store.project(ObjectId::generate()).await.unwrap();
+    store.ledger.project(ObjectId::generate()).await.unwrap();
     assert_eq!(records(&store, Collection::Wallet).await.len(), 1);
 }
 
-async fn a_rebuild_is_the_same_as_a_projection(store: Store) {
+async fn a_rebuild_is_the_same_as_a_projection(store: Stores) {
     let journal = eventful();
-    let made = store.wallet(journal.wallet, at(3)).await.unwrap();
-    journal.write(&*store).await;
-    store.project(journal.wallet).await.unwrap();
+    let made = store.ledger.wallet(journal.wallet, at(3)).await.unwrap();
+    journal.write(&store).await;
+    store.ledger.project(journal.wallet).await.unwrap();
     let mut other = Journal::new();
     other.bonus(1);
-    other.write(&*store).await;
-    store.project(other.wallet).await.unwrap();
-    let expected = (store.wallet(journal.wallet, at(0)).await.unwrap(), transactions(&store).await);
+    other.write(&store).await;
+    store.ledger.project(other.wallet).await.unwrap();
+    let expected = (store.ledger.wallet(journal.wallet, at(0)).await.unwrap(), transactions(&store).await);
 
     // Somebody was at the views by hand.
     let mut shown = records(&store, Collection::WalletTransactions).await;
@@ -210,60 +207,60 @@ async fn a_rebuild_is_the_same_as_a_projection(store: Store) {
     let mut one = (*one).clone();
     let two = two.get("_id").unwrap().clone();
     one.extend(doc! { "amount": 1_i64, "seq": 1_000_i64 });
-    store.put_records(Collection::WalletTransactions, vec![one]).await.unwrap();
-    store.remove_records(Collection::WalletTransactions, vec![two]).await.unwrap();
+    store.records.put_records(Collection::WalletTransactions, vec![one]).await.unwrap();
+    store.records.remove_records(Collection::WalletTransactions, vec![two]).await.unwrap();
     let mut wallets = records(&store, Collection::Wallet).await;
     let wallet =
         wallets.iter_mut().find(|wallet| wallet.get_object_id("user_id").unwrap().to_hex() == journal.wallet.to_hex());
     let wallet = wallet.unwrap();
     wallet.extend(doc! { "balance": Decimal128::from_str("1000000").unwrap(), "head_hash": "x", "transactions": [] });
-    store.put_records(Collection::Wallet, vec![wallet.clone()]).await.unwrap();
+    store.records.put_records(Collection::Wallet, vec![wallet.clone()]).await.unwrap();
     assert_ne!(transactions(&store).await, expected.1);
 
-    assert_eq!(store.rebuild(journal.wallet).await.unwrap(), journal.rows.len() as u64);
-    assert_eq!((store.wallet(journal.wallet, at(0)).await.unwrap(), transactions(&store).await), expected);
+    assert_eq!(store.ledger.rebuild(journal.wallet).await.unwrap(), journal.rows.len() as u64);
+    assert_eq!((store.ledger.wallet(journal.wallet, at(0)).await.unwrap(), transactions(&store).await), expected);
     assert_eq!((expected.0.id, expected.0.created_at), (made.id, at(3)));
-    assert_eq!(store.rebuild(ObjectId::generate()).await.unwrap(), 0);
+    assert_eq!(store.ledger.rebuild(ObjectId::generate()).await.unwrap(), 0);
 }
 
-async fn a_transaction_is_known_at_once(store: Store) {
+async fn a_transaction_is_known_at_once(store: Stores) {
     let mut journal = Journal::new();
     let opening = journal.payout(500);
-    journal.write(&*store).await;
+    journal.write(&store).await;
     let id = opening.transaction_id;
-    let pending = store.transaction(id).await.unwrap().unwrap();
+    let pending = store.ledger.transaction(id).await.unwrap().unwrap();
     assert_eq!(pending, Transaction::opened(&opening));
     assert_eq!(pending.amount, cents(-500));
     journal.end(&opening, TransactionStatus::Completed);
-    journal.write(&*store).await;
-    let completed = store.transaction(id).await.unwrap();
+    journal.write(&store).await;
+    let completed = store.ledger.transaction(id).await.unwrap();
     assert_eq!(completed.as_ref(), journal.transactions().first());
     assert_eq!(completed.unwrap().completed_at(), Some(at(2)));
-    assert_eq!(store.transaction(ObjectId::generate()).await.unwrap(), None);
+    assert_eq!(store.ledger.transaction(ObjectId::generate()).await.unwrap(), None);
 }
 
-async fn what_lies_in_a_view_does_not_stop_the_journal(store: Store) {
+async fn what_lies_in_a_view_does_not_stop_the_journal(store: Stores) {
     let mut journal = Journal::new();
     let opening = journal.earn(5);
-    journal.write(&*store).await;
-    store.project(journal.wallet).await.unwrap();
+    journal.write(&store).await;
+    store.ledger.project(journal.wallet).await.unwrap();
     let mut squatter = records(&store, Collection::WalletTransactions).await.remove(0);
     squatter.insert("_id", oid::ObjectId::new());
     squatter.insert("ordinal", 2_i64);
-    store.put_records(Collection::WalletTransactions, vec![squatter]).await.unwrap();
+    store.records.put_records(Collection::WalletTransactions, vec![squatter]).await.unwrap();
     journal.earn(6);
     journal.end(&opening, TransactionStatus::Completed);
-    journal.write(&*store).await;
-    assert_eq!(store.head(journal.wallet).await.unwrap().as_ref(), journal.rows.last());
-    store.rebuild(journal.wallet).await.unwrap();
+    journal.write(&store).await;
+    assert_eq!(store.ledger.head(journal.wallet).await.unwrap().as_ref(), journal.rows.last());
+    store.ledger.rebuild(journal.wallet).await.unwrap();
     assert_eq!(transactions(&store).await, journal.transactions());
 }
 
-async fn a_wallet_is_made_once(one: Store, two: Store) {
+async fn a_wallet_is_made_once(one: Stores, two: Stores) {
     let owner = ObjectId::generate();
     let makers = (0..16).map(|n| {
         let store = if n % 2 == 0 { one.clone() } else { two.clone() };
-        async move { store.wallet(owner, at(n)).await.unwrap().id }
+        async move { store.ledger.wallet(owner, at(n)).await.unwrap().id }
     });
     let ids: BTreeSet<_> = all_at_once(makers).await.into_iter().collect();
     assert_eq!(ids.len(), 1);
@@ -273,7 +270,7 @@ async fn a_wallet_is_made_once(one: Store, two: Store) {
 }
 
 /// While rows come in, several bring the views up to date, and look on: what is shown never goes back.
-async fn several_may_project_at_once(one: Store, two: Store) {
+async fn several_may_project_at_once(one: Stores, two: Stores) {
     let mut journal = eventful();
     for round in 0..40 {
         let opening = journal.earn(round + 1);
@@ -284,7 +281,7 @@ async fn several_may_project_at_once(one: Store, two: Store) {
         let (store, journal) = (one.clone(), journal.clone());
         async move {
             for rows in journal.rows.chunks(3) {
-                store.commit(rows.to_vec()).await.unwrap();
+                store.ledger.commit(rows.to_vec()).await.unwrap();
             }
         }
     };
@@ -293,8 +290,8 @@ async fn several_may_project_at_once(one: Store, two: Store) {
         async move {
             let mut seen = 0;
             while seen < last {
-                store.project(wallet).await.unwrap();
-                let shown = store.wallet(wallet, at(0)).await.unwrap().last_seq;
+                store.ledger.project(wallet).await.unwrap();
+                let shown = store.ledger.wallet(wallet, at(0)).await.unwrap().last_seq;
                 assert!(shown >= seen);
                 seen = shown;
                 tokio::task::yield_now().await;
@@ -305,7 +302,7 @@ async fn several_may_project_at_once(one: Store, two: Store) {
     all_at_once(projectors).await;
     writer.await.unwrap();
     assert_eq!(transactions(&one).await, journal.transactions());
-    let shown = one.wallet(wallet, at(0)).await.unwrap();
+    let shown = one.ledger.wallet(wallet, at(0)).await.unwrap();
     assert_eq!(shown.balances, journal.rows.last().unwrap().balances);
     assert_eq!(shown.transactions, journal.transactions()[..RECENT_MAX]);
 }

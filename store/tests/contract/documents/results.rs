@@ -1,11 +1,9 @@
 //! What a finished job leaves behind.
 
-use std::sync::Arc;
-
-use metastamp_protocol::fingerprint::FingerprintContent;
+use metastamp_protocol::fingerprint::{FingerprintContent, Section};
 use metastamp_protocol::{Asset, Fingerprint, ProcessingStatus, UploadStatus};
-use metastamp_store::Documents;
-use metastamp_store::documents::JobResult;
+use metastamp_store::Stores;
+use metastamp_store::ports::JobResult;
 use serde_json::json;
 
 use super::fixtures::{
@@ -13,7 +11,7 @@ use super::fixtures::{
 };
 use crate::harness::{Case, all_at_once, cases};
 
-pub fn cases() -> Vec<Case<dyn Documents>> {
+pub fn cases() -> Vec<Case<Stores>> {
     cases![
         a_completed_job_is_written_to_both,
         a_failed_job_is_written_to_both,
@@ -27,33 +25,33 @@ pub fn cases() -> Vec<Case<dyn Documents>> {
 
 fn content() -> FingerprintContent {
     FingerprintContent {
-        perceptual_hashes: Some(object(json!({ "phash": "00ff00ff00ff00ff", "dhash": "1" }))),
+        perceptual_hashes: Some(Section::Legacy(object(json!({ "phash": "00ff00ff00ff00ff", "dhash": "1" })))),
         image_metadata: Some(object(json!({ "width": 640, "height": 480 }))),
         text_hash: Some("ab".repeat(32)),
         text_length: Some(1_234),
         metadata: object(json!({ "width": 640 })),
-        algorithms: object(json!({ "phash": 2 })),
+        algorithms: [("phash", "phash/imagehash-16@2")].into(),
         ..FingerprintContent::default()
     }
 }
 
-async fn both(store: &dyn Documents, asset: &Asset) -> (Asset, Fingerprint) {
-    let fingerprint = store.fingerprint_of(asset.id).await.unwrap().unwrap();
-    assert_eq!(store.fingerprint(fingerprint.id).await.unwrap().as_ref(), Some(&fingerprint));
-    (store.asset(asset.id).await.unwrap().unwrap(), fingerprint)
+async fn both(store: &Stores, asset: &Asset) -> (Asset, Fingerprint) {
+    let fingerprint = store.works.fingerprint_of(asset.id).await.unwrap().unwrap();
+    assert_eq!(store.works.fingerprint(fingerprint.id).await.unwrap().as_ref(), Some(&fingerprint));
+    (store.works.asset(asset.id).await.unwrap().unwrap(), fingerprint)
 }
 
-async fn a_completed_job_is_written_to_both(store: Arc<dyn Documents>) {
-    let before = stored(&*store, "a.txt").await;
-    let job = claim(&*store, &node("a", 1), at(1)).await;
+async fn a_completed_job_is_written_to_both(store: Stores) {
+    let before = stored(&store, "a.txt").await;
+    let job = claim(&store, &node("a", 1), at(1)).await;
     let result = JobResult::Completed {
         content: Box::new(content()),
         asset_metadata: object(json!({ "replaced": "new", "added": [1, 2] })),
         duration_s: 0.25,
     };
-    store.finish_job(job.id, token(&job), result, at(3)).await.unwrap();
+    store.jobs.finish_job(job.id, token(&job), result, at(3)).await.unwrap();
 
-    let (asset, fingerprint) = both(&*store, &before).await;
+    let (asset, fingerprint) = both(&store, &before).await;
     assert_eq!(fingerprint.processing_status, ProcessingStatus::Completed);
     assert_eq!((fingerprint.id, fingerprint.content), (job.id, content()));
     assert_eq!((fingerprint.processing_duration, fingerprint.error_message), (Some(0.25), None));
@@ -68,21 +66,21 @@ async fn a_completed_job_is_written_to_both(store: Arc<dyn Documents>) {
         ..before
     };
     assert_eq!(asset, expected);
-    assert_eq!(job_counts(&*store).await, (0, 0));
-    claims_nothing(&*store, &node("b", 1), at(1_000)).await;
+    assert_eq!(job_counts(&store).await, (0, 0));
+    claims_nothing(&store, &node("b", 1), at(1_000)).await;
 }
 
-async fn a_failed_job_is_written_to_both(store: Arc<dyn Documents>) {
-    let before = stored(&*store, "a.txt").await;
-    let job = claim(&*store, &node("a", 1), at(1)).await;
+async fn a_failed_job_is_written_to_both(store: Stores) {
+    let before = stored(&store, "a.txt").await;
+    let job = claim(&store, &node("a", 1), at(1)).await;
     let result = JobResult::Failed {
         message: "not a picture".to_owned(),
         asset_metadata: object(json!({ "added": true })),
         duration_s: 2.0,
     };
-    store.finish_job(job.id, token(&job), result, at(3)).await.unwrap();
+    store.jobs.finish_job(job.id, token(&job), result, at(3)).await.unwrap();
 
-    let (asset, fingerprint) = both(&*store, &before).await;
+    let (asset, fingerprint) = both(&store, &before).await;
     assert_eq!(fingerprint.processing_status, ProcessingStatus::Failed);
     assert_eq!((fingerprint.id, fingerprint.content), (job.id, FingerprintContent::default()));
     assert_eq!(fingerprint.error_message.as_deref(), Some("not a picture"));
@@ -98,58 +96,59 @@ async fn a_failed_job_is_written_to_both(store: Arc<dyn Documents>) {
         ..before
     };
     assert_eq!(asset, expected);
-    assert_eq!(job_counts(&*store).await, (0, 0));
-    claims_nothing(&*store, &node("b", 1), at(1_000)).await;
+    assert_eq!(job_counts(&store).await, (0, 0));
+    claims_nothing(&store, &node("b", 1), at(1_000)).await;
 }
 
-async fn a_result_is_committed_once(store: Arc<dyn Documents>) {
-    let asset = stored(&*store, "a.txt").await;
-    let job = claim(&*store, &node("a", 1), at(1)).await;
-    store.finish_job(job.id, token(&job), completed(), at(3)).await.unwrap();
-    let first = both(&*store, &asset).await;
-    assert_fenced(store.finish_job(job.id, token(&job), failed("late"), at(4)).await);
-    assert_fenced(store.finish_job(job.id, token(&job), completed(), at(4)).await);
-    assert_fenced(store.release_job(job.id, token(&job), at(4), None).await);
-    assert_fenced(store.renew_claim(job.id, token(&job), at(60)).await);
-    assert_eq!(both(&*store, &asset).await, first);
-    assert_eq!(job_counts(&*store).await, (0, 0));
+async fn a_result_is_committed_once(store: Stores) {
+    let asset = stored(&store, "a.txt").await;
+    let job = claim(&store, &node("a", 1), at(1)).await;
+    store.jobs.finish_job(job.id, token(&job), completed(), at(3)).await.unwrap();
+    let first = both(&store, &asset).await;
+    assert_fenced(store.jobs.finish_job(job.id, token(&job), failed("late"), at(4)).await);
+    assert_fenced(store.jobs.finish_job(job.id, token(&job), completed(), at(4)).await);
+    assert_fenced(store.jobs.release_job(job.id, token(&job), at(4), None).await);
+    assert_fenced(store.jobs.renew_claim(job.id, token(&job), at(60)).await);
+    assert_eq!(both(&store, &asset).await, first);
+    assert_eq!(job_counts(&store).await, (0, 0));
 }
 
-async fn one_of_many_results_is_committed(store: Arc<dyn Documents>) {
-    let asset = stored(&*store, "a.txt").await;
-    let job = claim(&*store, &node("a", 1), at(1)).await;
+async fn one_of_many_results_is_committed(store: Stores) {
+    let asset = stored(&store, "a.txt").await;
+    let job = claim(&store, &node("a", 1), at(1)).await;
     let finishes = (0..8).map(|i| {
         let (store, id, token) = (store.clone(), job.id, token(&job));
-        async move { (i, store.finish_job(id, token, failed(&format!("{i}")), at(2)).await) }
+        async move { (i, store.jobs.finish_job(id, token, failed(&format!("{i}")), at(2)).await) }
     });
     let (won, lost): (Vec<_>, Vec<_>) = all_at_once(finishes).await.into_iter().partition(|(_, r)| r.is_ok());
     assert_eq!((won.len(), lost.len()), (1, 7));
     lost.into_iter().for_each(|(_, result)| assert_fenced(result));
-    let (asset, fingerprint) = both(&*store, &asset).await;
+    let (asset, fingerprint) = both(&store, &asset).await;
     let message = Some(won[0].0.to_string());
     assert_eq!((&asset.error_message, &fingerprint.error_message), (&message, &message));
 }
 
-async fn a_result_after_delete_is_fenced(store: Arc<dyn Documents>) {
+async fn a_result_after_delete_is_fenced(store: Stores) {
     for result in [completed(), failed("broken")] {
-        let asset = stored(&*store, "a.txt").await;
-        let job = claim(&*store, &node("a", 1), at(1)).await;
-        store.delete_asset(asset.id, at(2)).await.unwrap().unwrap();
-        assert_fenced(store.finish_job(job.id, token(&job), result, at(3)).await);
-        assert_eq!(store.asset(asset.id).await.unwrap(), None);
-        assert_eq!(store.fingerprint(job.id).await.unwrap(), None);
+        let asset = stored(&store, "a.txt").await;
+        let job = claim(&store, &node("a", 1), at(1)).await;
+        store.works.delete_asset(asset.id, at(2)).await.unwrap().unwrap();
+        assert_fenced(store.jobs.finish_job(job.id, token(&job), result, at(3)).await);
+        assert_eq!(store.works.asset(asset.id).await.unwrap(), None);
+        assert_eq!(store.works.fingerprint(job.id).await.unwrap(), None);
     }
-    assert_eq!(job_counts(&*store).await, (0, 0));
+    assert_eq!(job_counts(&store).await, (0, 0));
 }
 
 /// Whichever is first, nothing is left of the asset.
-async fn a_result_or_a_delete_comes_first(store: Arc<dyn Documents>) {
+async fn a_result_or_a_delete_comes_first(store: Stores) {
     for _ in 0..20 {
-        let asset = stored(&*store, "a.txt").await;
-        let job = claim(&*store, &node("a", 1), at(1)).await;
+        let asset = stored(&store, "a.txt").await;
+        let job = claim(&store, &node("a", 1), at(1)).await;
         let (finisher, deleter) = (store.clone(), store.clone());
-        let finish = tokio::spawn(async move { finisher.finish_job(job.id, token(&job), completed(), at(2)).await });
-        let delete = tokio::spawn(async move { deleter.delete_asset(asset.id, at(2)).await });
+        let finish =
+            tokio::spawn(async move { finisher.jobs.finish_job(job.id, token(&job), completed(), at(2)).await });
+        let delete = tokio::spawn(async move { deleter.works.delete_asset(asset.id, at(2)).await });
         let deleted = delete.await.unwrap().unwrap().unwrap();
         assert!(deleted.fingerprint_removed);
         match finish.await.unwrap() {
@@ -159,19 +158,19 @@ async fn a_result_or_a_delete_comes_first(store: Arc<dyn Documents>) {
                 assert_eq!(deleted.asset.upload_status, UploadStatus::Processing);
             }
         }
-        assert_eq!(store.asset(asset.id).await.unwrap(), None);
-        assert_eq!(store.fingerprint_of(asset.id).await.unwrap(), None);
-        assert_eq!(job_counts(&*store).await, (0, 0));
+        assert_eq!(store.works.asset(asset.id).await.unwrap(), None);
+        assert_eq!(store.works.fingerprint_of(asset.id).await.unwrap(), None);
+        assert_eq!(job_counts(&store).await, (0, 0));
     }
 }
 
-async fn durations_and_messages_are_bounded(store: Arc<dyn Documents>) {
-    let asset = stored(&*store, "a.txt").await;
-    let job = claim(&*store, &node("a", 1), at(1)).await;
+async fn durations_and_messages_are_bounded(store: Stores) {
+    let asset = stored(&store, "a.txt").await;
+    let job = claim(&store, &node("a", 1), at(1)).await;
     let message = "é".repeat(1_001);
     let result = JobResult::Failed { message, asset_metadata: object(json!({})), duration_s: 1.234_567 };
-    store.finish_job(job.id, token(&job), result, at(3)).await.unwrap();
-    let (asset, fingerprint) = both(&*store, &asset).await;
+    store.jobs.finish_job(job.id, token(&job), result, at(3)).await.unwrap();
+    let (asset, fingerprint) = both(&store, &asset).await;
     let cut = Some("é".repeat(1_000));
     assert_eq!((&asset.error_message, &fingerprint.error_message), (&cut, &cut));
     assert_eq!(fingerprint.processing_duration, Some(1.235));

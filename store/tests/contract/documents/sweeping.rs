@@ -1,15 +1,13 @@
 //! What the sweeper relies on: abandoned sessions, garbage, and which keys are in use.
 
-use std::sync::Arc;
-
 use metastamp_protocol::{Asset, NodeRef, ObjectId, Timestamp, UploadSession, UploadState};
-use metastamp_store::Documents;
-use metastamp_store::documents::Garbage;
+use metastamp_store::Stores;
+use metastamp_store::ports::Garbage;
 
 use super::fixtures::{assert_fenced, asset, at, commit, garbage_keys, node, session, stored};
 use crate::harness::{Case, all_at_once, cases};
 
-pub fn cases() -> Vec<Case<dyn Documents>> {
+pub fn cases() -> Vec<Case<Stores>> {
     cases![
         expired_sessions_are_abandoned,
         sessions_of_a_former_life_are_abandoned,
@@ -23,45 +21,45 @@ pub fn cases() -> Vec<Case<dyn Documents>> {
 }
 
 /// Opens sessions of (file name, owner, expiry in seconds).
-async fn open(store: &dyn Documents, sessions: &[(&str, NodeRef, i64)]) -> Vec<Asset> {
+async fn open(store: &Stores, sessions: &[(&str, NodeRef, i64)]) -> Vec<Asset> {
     let mut assets = Vec::new();
     for (name, owner, expires_s) in sessions {
         let asset = asset(ObjectId::generate(), name);
         let session = UploadSession { owner: owner.clone(), expires_at: at(*expires_s), ..session(&asset) };
-        store.open_upload(&session).await.unwrap();
+        store.uploads.open_upload(&session).await.unwrap();
         assets.push(asset);
     }
     assets
 }
 
 /// The file names of abandoned sessions, sorted.
-async fn abandoned(store: &dyn Documents, now: Timestamp, of: &NodeRef) -> Vec<String> {
-    let sessions = store.abandoned_uploads(now, of, 100).await.unwrap();
+async fn abandoned(store: &Stores, now: Timestamp, of: &NodeRef) -> Vec<String> {
+    let sessions = store.uploads.abandoned_uploads(now, of, 100).await.unwrap();
     let mut names: Vec<_> = sessions.into_iter().map(|s| s.file_name).collect();
     names.sort();
     names
 }
 
-async fn expired_sessions_are_abandoned(store: Arc<dyn Documents>) {
+async fn expired_sessions_are_abandoned(store: Stores) {
     let owners = [node("a", 1), node("b", 7), node("c", 3)];
     let [a, b, c] = owners.clone();
-    let assets = open(&*store, &[("early", a, 10), ("middle", b, 20), ("late", c, 30)]).await;
+    let assets = open(&store, &[("early", a, 10), ("middle", b, 20), ("late", c, 30)]).await;
     // Whoever asks is told: expiry is nobody's own.
     for by in owners.iter().chain([&node("stranger", 1)]) {
-        assert_eq!(abandoned(&*store, at(9), by).await, [""; 0]);
-        assert_eq!(abandoned(&*store, at(21), by).await, ["early", "middle"]);
-        assert_eq!(abandoned(&*store, at(31), by).await, ["early", "late", "middle"]);
+        assert_eq!(abandoned(&store, at(9), by).await, [""; 0]);
+        assert_eq!(abandoned(&store, at(21), by).await, ["early", "middle"]);
+        assert_eq!(abandoned(&store, at(31), by).await, ["early", "late", "middle"]);
     }
-    let found = store.abandoned_uploads(at(31), &owners[0], 2).await.unwrap();
+    let found = store.uploads.abandoned_uploads(at(31), &owners[0], 2).await.unwrap();
     assert_eq!(found.len(), 2);
     for session in found {
-        assert_eq!(store.upload(session.id).await.unwrap(), Some(session));
+        assert_eq!(store.uploads.upload(session.id).await.unwrap(), Some(session));
     }
-    store.renew_upload(assets[0].id, at(100)).await.unwrap();
-    assert_eq!(abandoned(&*store, at(31), &owners[0]).await, ["late", "middle"]);
+    store.uploads.renew_upload(assets[0].id, at(100)).await.unwrap();
+    assert_eq!(abandoned(&store, at(31), &owners[0]).await, ["late", "middle"]);
 }
 
-async fn sessions_of_a_former_life_are_abandoned(store: Arc<dyn Documents>) {
+async fn sessions_of_a_former_life_are_abandoned(store: Stores) {
     let sessions = [
         ("a5", node("a", 5), 60),
         ("a6", node("a", 6), 60),
@@ -69,106 +67,106 @@ async fn sessions_of_a_former_life_are_abandoned(store: Arc<dyn Documents>) {
         ("b1", node("b", 1), 60),
         ("ab1", node("ab", 1), 60),
     ];
-    open(&*store, &sessions).await;
-    assert_eq!(abandoned(&*store, at(1), &node("a", 5)).await, [""; 0]);
-    assert_eq!(abandoned(&*store, at(1), &node("a", 6)).await, ["a5"]);
-    assert_eq!(abandoned(&*store, at(1), &node("a", 8)).await, ["a5", "a6", "a7"]);
-    assert_eq!(abandoned(&*store, at(1), &node("b", 2)).await, ["b1"]);
-    assert_eq!(abandoned(&*store, at(1), &node("c", 9)).await, [""; 0]);
+    open(&store, &sessions).await;
+    assert_eq!(abandoned(&store, at(1), &node("a", 5)).await, [""; 0]);
+    assert_eq!(abandoned(&store, at(1), &node("a", 6)).await, ["a5"]);
+    assert_eq!(abandoned(&store, at(1), &node("a", 8)).await, ["a5", "a6", "a7"]);
+    assert_eq!(abandoned(&store, at(1), &node("b", 2)).await, ["b1"]);
+    assert_eq!(abandoned(&store, at(1), &node("c", 9)).await, [""; 0]);
     // Both reasons together, each session once.
-    assert_eq!(abandoned(&*store, at(61), &node("a", 8)).await, ["a5", "a6", "a7", "ab1", "b1"]);
+    assert_eq!(abandoned(&store, at(61), &node("a", 8)).await, ["a5", "a6", "a7", "ab1", "b1"]);
 }
 
-async fn ended_sessions_are_not_abandoned(store: Arc<dyn Documents>) {
-    let assets = open(&*store, &[("stored", node("a", 1), 10), ("discarded", node("a", 1), 10)]).await;
-    store.commit_upload(commit(&assets[0])).await.unwrap();
-    store.discard_upload(assets[1].id, at(1)).await.unwrap();
-    assert_eq!(abandoned(&*store, at(100), &node("a", 2)).await, [""; 0]);
+async fn ended_sessions_are_not_abandoned(store: Stores) {
+    let assets = open(&store, &[("stored", node("a", 1), 10), ("discarded", node("a", 1), 10)]).await;
+    store.works.commit_upload(commit(&assets[0])).await.unwrap();
+    store.uploads.discard_upload(assets[1].id, at(1)).await.unwrap();
+    assert_eq!(abandoned(&store, at(100), &node("a", 2)).await, [""; 0]);
 }
 
-async fn discard_is_idempotent(store: Arc<dyn Documents>) {
+async fn discard_is_idempotent(store: Stores) {
     let asset = asset(ObjectId::generate(), "a.txt");
-    store.open_upload(&session(&asset)).await.unwrap();
+    store.uploads.open_upload(&session(&asset)).await.unwrap();
     let discards = (1..=8).map(|second| {
         let store = store.clone();
-        async move { store.discard_upload(asset.id, at(second)).await.unwrap() }
+        async move { store.uploads.discard_upload(asset.id, at(second)).await.unwrap() }
     });
     all_at_once(discards).await;
-    store.discard_upload(asset.id, at(20)).await.unwrap();
-    let state = store.upload(asset.id).await.unwrap().unwrap().state;
+    store.uploads.discard_upload(asset.id, at(20)).await.unwrap();
+    let state = store.uploads.upload(asset.id).await.unwrap().unwrap().state;
     assert_eq!(state, UploadState::Discarded);
-    let garbage = store.garbage(10).await.unwrap();
+    let garbage = store.uploads.garbage(10).await.unwrap();
     assert_eq!((garbage.len(), &garbage[0].s3_key), (1, &asset.s3_key));
     assert!(garbage[0].since <= at(8));
     // The object is gone: a late repeat must not bring the key back.
-    store.forget_garbage(&asset.s3_key).await.unwrap();
-    store.discard_upload(asset.id, at(30)).await.unwrap();
-    assert_eq!(store.garbage(10).await.unwrap(), []);
-    store.discard_upload(ObjectId::generate(), at(1)).await.unwrap();
+    store.uploads.forget_garbage(&asset.s3_key).await.unwrap();
+    store.uploads.discard_upload(asset.id, at(30)).await.unwrap();
+    assert_eq!(store.uploads.garbage(10).await.unwrap(), []);
+    store.uploads.discard_upload(ObjectId::generate(), at(1)).await.unwrap();
 }
 
-async fn discard_leaves_final_sessions_alone(store: Arc<dyn Documents>) {
-    let asset = stored(&*store, "a.txt").await;
-    assert_fenced(store.discard_upload(asset.id, at(1)).await);
-    assert_eq!(store.upload(asset.id).await.unwrap().unwrap().state, UploadState::Stored);
-    assert_eq!(store.asset(asset.id).await.unwrap(), Some(asset));
-    assert_eq!(store.garbage(10).await.unwrap(), []);
+async fn discard_leaves_final_sessions_alone(store: Stores) {
+    let asset = stored(&store, "a.txt").await;
+    assert_fenced(store.uploads.discard_upload(asset.id, at(1)).await);
+    assert_eq!(store.uploads.upload(asset.id).await.unwrap().unwrap().state, UploadState::Stored);
+    assert_eq!(store.works.asset(asset.id).await.unwrap(), Some(asset));
+    assert_eq!(store.uploads.garbage(10).await.unwrap(), []);
 }
 
-async fn only_final_sessions_are_forgotten(store: Arc<dyn Documents>) {
+async fn only_final_sessions_are_forgotten(store: Stores) {
     let names = ["stored", "discarded", "receiving"].map(|name| (name, node("a", 1), 60));
-    let assets = open(&*store, &names).await;
-    store.commit_upload(commit(&assets[0])).await.unwrap();
-    store.discard_upload(assets[1].id, at(1)).await.unwrap();
-    assert_eq!(store.forget_uploads(at(0)).await.unwrap(), 0);
-    assert_eq!(store.forget_uploads(at(1_000)).await.unwrap(), 2);
-    assert_eq!(store.forget_uploads(at(1_000)).await.unwrap(), 0);
+    let assets = open(&store, &names).await;
+    store.works.commit_upload(commit(&assets[0])).await.unwrap();
+    store.uploads.discard_upload(assets[1].id, at(1)).await.unwrap();
+    assert_eq!(store.uploads.forget_uploads(at(0)).await.unwrap(), 0);
+    assert_eq!(store.uploads.forget_uploads(at(1_000)).await.unwrap(), 2);
+    assert_eq!(store.uploads.forget_uploads(at(1_000)).await.unwrap(), 0);
     for (asset, left) in assets.iter().zip([false, false, true]) {
-        assert_eq!(store.upload(asset.id).await.unwrap().is_some(), left, "{}", asset.file_name);
+        assert_eq!(store.uploads.upload(asset.id).await.unwrap().is_some(), left, "{}", asset.file_name);
     }
     // What the sessions led to stays.
-    assert!(store.asset(assets[0].id).await.unwrap().is_some());
-    assert_eq!(garbage_keys(&*store).await, [assets[1].s3_key.clone()]);
+    assert!(store.works.asset(assets[0].id).await.unwrap().is_some());
+    assert_eq!(garbage_keys(&store).await, [assets[1].s3_key.clone()]);
 }
 
-async fn garbage_comes_in_portions_until_forgotten(store: Arc<dyn Documents>) {
-    assert_eq!(store.garbage(10).await.unwrap(), []);
-    store.forget_garbage("never/seen").await.unwrap();
-    let assets = open(&*store, &["a", "b", "c"].map(|name| (name, node("a", 1), 60))).await;
+async fn garbage_comes_in_portions_until_forgotten(store: Stores) {
+    assert_eq!(store.uploads.garbage(10).await.unwrap(), []);
+    store.uploads.forget_garbage("never/seen").await.unwrap();
+    let assets = open(&store, &["a", "b", "c"].map(|name| (name, node("a", 1), 60))).await;
     let mut expected = Vec::new();
     for (second, asset) in (1..).zip(&assets) {
-        store.discard_upload(asset.id, at(second)).await.unwrap();
+        store.uploads.discard_upload(asset.id, at(second)).await.unwrap();
         expected.push(Garbage { s3_key: asset.s3_key.clone(), since: at(second) });
     }
-    let mut seen = store.garbage(10).await.unwrap();
+    let mut seen = store.uploads.garbage(10).await.unwrap();
     seen.sort_by_key(|garbage| garbage.since);
     assert_eq!(seen, expected);
     let mut removed = 0;
     loop {
-        let portion = store.garbage(2).await.unwrap();
+        let portion = store.uploads.garbage(2).await.unwrap();
         assert!(portion.len() <= 2);
         let Some(garbage) = portion.first() else { break };
         assert!(expected.contains(garbage));
-        store.forget_garbage(&garbage.s3_key).await.unwrap();
+        store.uploads.forget_garbage(&garbage.s3_key).await.unwrap();
         removed += 1;
     }
     assert_eq!(removed, 3);
 }
 
-async fn a_key_is_used_from_open_to_delete(store: Arc<dyn Documents>) {
+async fn a_key_is_used_from_open_to_delete(store: Stores) {
     let (kept, dropped) = (asset(ObjectId::generate(), "kept"), asset(ObjectId::generate(), "dropped"));
-    let used = async |asset: &Asset| store.key_is_used(&asset.s3_key).await.unwrap();
+    let used = async |asset: &Asset| store.uploads.key_is_used(&asset.s3_key).await.unwrap();
     assert!(!used(&kept).await);
     for asset in [&kept, &dropped] {
-        store.open_upload(&session(asset)).await.unwrap();
+        store.uploads.open_upload(&session(asset)).await.unwrap();
         assert!(used(asset).await);
     }
-    store.discard_upload(dropped.id, at(1)).await.unwrap();
+    store.uploads.discard_upload(dropped.id, at(1)).await.unwrap();
     assert!(!used(&dropped).await);
-    store.commit_upload(commit(&kept)).await.unwrap();
+    store.works.commit_upload(commit(&kept)).await.unwrap();
     assert!(used(&kept).await);
-    store.forget_uploads(at(1_000)).await.unwrap();
+    store.uploads.forget_uploads(at(1_000)).await.unwrap();
     assert!(used(&kept).await);
-    store.delete_asset(kept.id, at(2)).await.unwrap().unwrap();
+    store.works.delete_asset(kept.id, at(2)).await.unwrap().unwrap();
     assert!(!used(&kept).await);
 }

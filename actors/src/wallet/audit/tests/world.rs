@@ -82,7 +82,7 @@ impl World {
         let n = self.rows.len();
         // two rows to a write
         let batch = ObjectId::derived(&["batch", &order.wallet_id.to_hex(), &(book.seq / 2).to_string()]);
-        let stamp = Stamp { now: Timestamp(1_000 + n as i64), batch, writer: "a/1".to_owned() };
+        let stamp = Stamp { now: Timestamp(1_000 + n as i64), batch, writer: "a/1".to_owned(), version: Row::VERSION };
         book.decide(order, subject, &stamp)
     }
 

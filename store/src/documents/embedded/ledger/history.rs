@@ -11,7 +11,7 @@ use super::{journal, sql};
 use crate::Result;
 use crate::documents::embedded::many;
 use crate::documents::journal::{Group, add_up, sums_of};
-use crate::ledger::{HistoryPage, HistoryQuery, Sum};
+use crate::ports::{HistoryPage, HistoryQuery, Sum};
 use crate::sqlite::failed;
 
 /// Named, because the planner knows nothing of how much each filter leaves over.

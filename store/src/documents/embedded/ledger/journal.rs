@@ -4,15 +4,41 @@ use metastamp_protocol::ledger::{Row, Transaction};
 use metastamp_protocol::{ObjectId, Timestamp};
 use rusqlite::types::Value;
 use rusqlite::{Connection, params, params_from_iter};
+use serde::Deserialize;
+use serde_json::Value as Json;
 
 use super::{sql, views};
-use crate::documents::embedded::{encode, insert as insert_unique, many, one};
+use crate::documents::embedded::{decode, insert as insert_unique, many_by, one_by};
 use crate::documents::journal::{FENCED, fits, transactions_of};
-use crate::ledger::Look;
+use crate::ports::Look;
 use crate::sqlite::failed;
 use crate::{Result, StoreError};
 
+/// What a row is found by.
+#[derive(Deserialize)]
+struct Indexed {
+    id: String,
+    wallet_id: ObjectId,
+    seq: u64,
+    at: Timestamp,
+    transaction_id: ObjectId,
+    resolves: Option<ObjectId>,
+    idempotency_key: String,
+}
+
 pub(in crate::documents::embedded) fn insert(c: &Connection, row: &Row) -> Result<()> {
+    let Row { wallet_id, seq, at, transaction_id, resolves, .. } = *row;
+    let (id, idempotency_key) = (row.id.clone(), row.idempotency_key.clone());
+    let indexed = Indexed { id, wallet_id, seq, at, transaction_id, resolves, idempotency_key };
+    insert_text(c, &indexed, &row.to_json().map_err(|e| StoreError::Internal(format!("can't encode a row: {e}")))?)
+}
+
+/// A row of newer software, as it is.
+pub(in crate::documents::embedded) fn insert_newer(c: &Connection, row: &Json) -> Result<()> {
+    insert_text(c, &decode(&row.to_string())?, &row.to_string())
+}
+
+fn insert_text(c: &Connection, row: &Indexed, text: &str) -> Result<()> {
     let params = params![
         row.id,
         row.wallet_id.to_hex(),
@@ -21,9 +47,13 @@ pub(in crate::documents::embedded) fn insert(c: &Connection, row: &Row) -> Resul
         row.transaction_id.to_hex(),
         row.resolves.map(ObjectId::to_hex),
         row.idempotency_key,
-        encode(row)?
+        text
     ];
     insert_unique(c, "INSERT INTO wallet_journal VALUES (?1,?2,?3,?4,?5,?6,?7,?8)", params, "wallet_journal.seq")
+}
+
+pub(in crate::documents::embedded) fn read(text: &str) -> Result<Row> {
+    Ok(Row::from_json(text)?)
 }
 
 /// `rows` are a chain of one wallet.
@@ -52,7 +82,8 @@ pub(super) fn commit(c: &Connection, rows: &[Row]) -> Result<()> {
 }
 
 pub(super) fn head(c: &Connection, wallet_id: ObjectId) -> Result<Option<Row>> {
-    one(c, "SELECT doc FROM wallet_journal WHERE wallet_id=?1 ORDER BY seq DESC LIMIT 1", [wallet_id.to_hex()])
+    let query = "SELECT doc FROM wallet_journal WHERE wallet_id=?1 ORDER BY seq DESC LIMIT 1";
+    one_by(c, query, [wallet_id.to_hex()], read)
 }
 
 /// All three of one instant.
@@ -66,7 +97,7 @@ pub(super) fn look(c: &Connection, wallet_id: ObjectId, keys: &[String], transac
             let sql =
                 format!("SELECT doc FROM wallet_journal WHERE wallet_id=? AND {column} IN ({marks}) ORDER BY +seq");
             let values = std::iter::once(wallet.clone()).chain(values).map(Value::from);
-            many(&snapshot, &sql, params_from_iter(values))
+            many_by(&snapshot, &sql, params_from_iter(values), read)
         }
     };
     let look = Look {
@@ -80,16 +111,22 @@ pub(super) fn look(c: &Connection, wallet_id: ObjectId, keys: &[String], transac
 
 pub(super) fn rows_after(c: &Connection, wallet_id: ObjectId, seq: u64, limit: u32) -> Result<Vec<Row>> {
     let query = "SELECT doc FROM wallet_journal WHERE wallet_id=?1 AND seq>?2 ORDER BY seq LIMIT ?3";
-    many(c, query, params![wallet_id.to_hex(), sql(seq), limit])
+    many_by(c, query, params![wallet_id.to_hex(), sql(seq), limit], read)
 }
 
 pub(super) fn row_before(c: &Connection, wallet_id: ObjectId, at: Timestamp) -> Result<Option<Row>> {
     let query = "SELECT doc FROM wallet_journal WHERE wallet_id=?1 AND at<?2 ORDER BY at DESC, seq DESC LIMIT 1";
-    one(c, query, params![wallet_id.to_hex(), at.millis()])
+    one_by(c, query, params![wallet_id.to_hex(), at.millis()], read)
 }
 
 /// From its rows, of which there are two at most.
 pub(super) fn transaction(c: &Connection, id: ObjectId) -> Result<Option<Transaction>> {
-    let rows = many(c, "SELECT doc FROM wallet_journal WHERE transaction_id=?1", [id.to_hex()])?;
+    let rows = many_by(c, "SELECT doc FROM wallet_journal WHERE transaction_id=?1", [id.to_hex()], read)?;
     Ok(transactions_of(rows).pop())
+}
+
+/// Fails when there are rows that can't be read here.
+pub(super) fn check_readable(c: &Connection, wallet_id: ObjectId) -> Result<()> {
+    let query = "SELECT doc FROM wallet_journal WHERE wallet_id=?1 AND json_extract(doc, '$.version')>?2 LIMIT 1";
+    one_by(c, query, params![wallet_id.to_hex(), Row::VERSION], read).map(drop)
 }

@@ -7,7 +7,7 @@ use rusqlite::{Connection, params_from_iter};
 use super::history::{Statement, WHOLE_PAGE, below_statement, counting_statement, page_statement};
 use super::put_transaction;
 use crate::documents::embedded::schema::SCHEMA;
-use crate::ledger::HistoryQuery;
+use crate::ports::HistoryQuery;
 use crate::records::{Collection, bson};
 
 fn database() -> Connection {

@@ -14,7 +14,7 @@ use crate::documents::journal::{Group, add_up, sums_of};
 use crate::documents::mongo::call::Server;
 use crate::documents::mongo::fault::Attempt;
 use crate::documents::mongo::on::{On, Query, date, oid, whole};
-use crate::ledger::{HistoryPage, HistoryQuery, Sum};
+use crate::ports::{HistoryPage, HistoryQuery, Sum};
 use crate::records::Collection::WalletTransactions;
 use crate::records::wallet as document;
 

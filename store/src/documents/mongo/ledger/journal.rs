@@ -9,7 +9,7 @@ use crate::documents::journal::{FENCED, fits, transactions_of};
 use crate::documents::mongo::call::Server;
 use crate::documents::mongo::fault::{Attempt, Failure, is_duplicate};
 use crate::documents::mongo::on::{On, Query, date, oid};
-use crate::ledger::Look;
+use crate::ports::Look;
 use crate::records::Collection::WalletJournal;
 use crate::records::{bson, encode};
 use crate::{Result, StoreError};
@@ -106,6 +106,13 @@ pub(super) async fn transactions(on: &On, ids: Vec<ObjectId>) -> Attempt<Vec<Tra
     let filter = doc! { "transaction_id": { "$in": ids } };
     let rows = on.all(WalletJournal, Query { filter, ..Query::default() }).await?;
     Ok(transactions_of(rows))
+}
+
+/// Fails when there are rows that can't be read here.
+pub(super) async fn check_readable(on: On, wallet_id: ObjectId) -> Attempt<()> {
+    let mut filter = of(wallet_id);
+    filter.insert("version", doc! { "$gt": i64::from(Row::VERSION) });
+    on.one::<Row>(WalletJournal, filter).await.map(drop)
 }
 
 pub(super) fn of(wallet_id: ObjectId) -> Document {

@@ -167,6 +167,8 @@ async fn check_places(on: &On, there: &[&Transaction]) -> Attempt<()> {
 /// The document goes back to the beginning before the transactions are dropped, or it would vouch for what is not there;
 /// and again after it, since someone may have brought both up to date in between.
 pub(super) async fn rebuild(server: &Server, wallet_id: ObjectId) -> Result<u64> {
+    // Views are not given up for rows that they can't be made of.
+    server.until(server.deadline(), |_| journal::check_readable(server.on(), wallet_id)).await?;
     to_the_beginning(server, wallet_id).await?;
     loop {
         let batch = |_| async { server.on().remove_some(WalletTransactions.name(), of(wallet_id), REMOVE_BATCH).await };

@@ -1,0 +1,92 @@
+//! How alike two works are, algorithm by algorithm.
+//!
+//! Every value that both reports have is compared as its field compares it: by bits that differ, by the stretch of time
+//! that sounds the same, by passages that both have. Values of different algorithms are never compared, and each
+//! finding names the threshold it was judged by and whose it is.
+
+mod align;
+mod bits;
+mod codes;
+mod finding;
+mod moving;
+mod passages;
+mod pictures;
+mod sound;
+
+pub use finding::{Detail, Direction, Distance, Finding, Passage, Threshold, Unit, Verdict};
+
+use metastamp_protocol::fingerprint::FingerprintContent;
+
+/// What each algorithm says about two works, in the order of the report's sections. Fields that only one of the two
+/// has, or whose algorithms differ, are [`Verdict::NotComparable`]; fields that none has are left out.
+#[must_use]
+pub fn compare(a: &FingerprintContent, b: &FingerprintContent) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    codes::digests(a, b, &mut findings);
+    pictures::compare(a, b, &mut findings);
+    sound::compare(a, b, &mut findings);
+    moving::compare(a, b, &mut findings);
+    passages::compare(a, b, &mut findings);
+    codes::iscc(a, b, &mut findings);
+    findings
+}
+
+/// The strongest verdict of all findings: one algorithm that recognises a copy is enough, since others are not made
+/// for every change. [`Verdict::NotComparable`] when nothing could be compared. The Meta-Code speaks of titles, not of
+/// works, and does not count; aHash and dHash, which take some strangers for the same, say similar at most.
+#[must_use]
+pub fn conclusion(findings: &[Finding]) -> Verdict {
+    let counts = |finding: &&Finding| finding.field != "iscc_meta";
+    let verdict = |finding: &Finding| match (finding.field, finding.verdict) {
+        ("ahash" | "dhash", Verdict::Same) => Verdict::Similar,
+        (_, verdict) => verdict,
+    };
+    let says = |wanted| findings.iter().filter(counts).any(|finding| verdict(finding) == wanted);
+    [Verdict::Same, Verdict::Similar, Verdict::Different]
+        .into_iter()
+        .find(|&verdict| says(verdict))
+        .unwrap_or(Verdict::NotComparable)
+}
+
+/// What `judge` finds, given the algorithm id of `field`, when both reports name the same.
+fn judged(
+    a: &FingerprintContent,
+    b: &FingerprintContent,
+    field: &'static str,
+    judge: impl FnOnce(String) -> Finding,
+) -> Finding {
+    let why = match (a.algorithms.get(field), b.algorithms.get(field)) {
+        (Some(a), Some(b)) if a == b => return judge(a.to_owned()),
+        (Some(a), Some(b)) => format!("the values are of different algorithms, {a} and {b}"),
+        _ => "which algorithm made the values is not known".to_owned(),
+    };
+    let names = [a, b].map(|report| report.algorithms.get(field).unwrap_or("unknown"));
+    not_comparable(field, names.join(", "), why)
+}
+
+fn not_comparable(field: &'static str, algorithm: String, why: String) -> Finding {
+    Finding {
+        algorithm,
+        field,
+        distance: None,
+        threshold: None,
+        verdict: Verdict::NotComparable,
+        detail: None,
+        explanation: format!("not comparable: {why}"),
+    }
+}
+
+/// A section that one of the two reports lacks; `None` when both lack it.
+fn missing(a: &FingerprintContent, b: &FingerprintContent, has: [bool; 2], field: &'static str) -> Option<Finding> {
+    let which = match has {
+        [true, false] => "second",
+        [false, true] => "first",
+        _ => return None,
+    };
+    let algorithm = [a, b].iter().find_map(|report| report.algorithms.get(field)).unwrap_or("unknown");
+    Some(not_comparable(field, algorithm.to_owned(), format!("the {which} work has no such value")))
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests;

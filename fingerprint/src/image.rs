@@ -1,0 +1,219 @@
+//! Perceptual hashes, ISCC Image-Code, metadata and thumbnail of PNG, JPEG and WebP images.
+//!
+//! pHash, aHash and dHash are those of Python's imagehash 4.3.2 over Pillow 12: convert to RGB unless the image
+//! is RGB or L, resize to 256x256 with Lanczos, then `hash_size` 16. Alpha is dropped, palettes are
+//! looked up, Exif orientation is not applied, of animations the first frame counts. The one wanted
+//! departure: 16-bit greyscale is scaled (`>> 8`) where Pillow clips at 255, because clipped
+//! images are white and would all match each other.
+
+mod boxes;
+mod decode;
+mod encode;
+mod exif;
+mod hash;
+mod iscc;
+mod jpeg;
+mod matching;
+mod orientation;
+mod pdq;
+mod pixels;
+mod probe;
+mod resample;
+mod rows;
+mod thumbnail;
+mod trim;
+mod turbo;
+
+use std::io::{BufRead, Seek, SeekFrom};
+
+use libjpeg_turbo_rs::ScalingFactor;
+use metastamp_protocol::Object;
+use metastamp_protocol::fingerprint::algorithm::{AHASH, DHASH, ISCC_IMAGE, PDQ, PDQ_TRIMMED, PHASH};
+use metastamp_protocol::fingerprint::{Algorithms, Pdq, PerceptualHashes, TrimmedPdq};
+use serde::Serialize;
+use serde_json::json;
+
+pub use encode::{encode_jpeg, encode_png};
+pub use matching::{MatchingHashes, exact_hashes, matching_hashes};
+
+use decode::Decoded;
+use orientation::Orientation;
+use pixels::Pixels;
+use resample::{Filter, ToSquare};
+use trim::Area;
+
+use crate::progress::step;
+use crate::{EncodedPicture, FingerprintError, Limits, Metadata, Progress};
+
+/// Side of the square every image is resized to before it is hashed, in pixels.
+const NORMAL_SIDE_PX: usize = 256;
+
+/// Bits per side of each hash; a hash has `HASH_SIZE * HASH_SIZE` bits.
+pub const HASH_SIZE: u32 = 16;
+
+/// What [`fingerprint`] returns.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct ImageFingerprint {
+    /// Hashes of the decoded picture.
+    pub perceptual_hashes: PerceptualHashes,
+    pub pdq: Pdq,
+    /// ISCC Image-Code, 64 bits.
+    pub iscc_content: String,
+    /// `width`, `height`, `resolution` (`WxH`), `format` (PNG, JPEG, WEBP), `mode` (as Pillow
+    /// spells it), `file_size` in bytes, `has_exif`, `exif` {tag name: value}, and `camera` and
+    /// `dateTaken` when the Exif data tells them. GPS tags are left out: the metadata is shown to
+    /// others, and where a picture was taken is the creator's own affair.
+    pub metadata: Metadata,
+    /// For the creator only: `latitude` and `longitude` in degrees, north and east positive, and `altitude` in metres
+    /// when the file tells it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub gps: Option<Metadata>,
+    /// `thumbnail`.
+    #[serde(skip)]
+    pub pictures: Vec<EncodedPicture>,
+    /// Which algorithm made which hash.
+    pub algorithms: Algorithms,
+}
+
+/// Rows between two reports of progress.
+const ROWS_PER_STEP: usize = 256;
+
+/// Fingerprint of the PNG, JPEG or WebP image that `reader` holds, read from its start.
+///
+/// Takes the decoded image, the file when it is a JPEG, and about 1,100 bytes per row of memory.
+///
+/// # Errors
+/// [`FingerprintError::Unsupported`] for other formats and rare variants,
+/// [`FingerprintError::LimitExceeded`] from the header alone when the declared size is too much,
+/// [`FingerprintError::Malformed`] for broken and truncated files.
+pub fn fingerprint<R: BufRead + Seek>(
+    mut reader: R,
+    limits: &Limits,
+    progress: &mut dyn Progress,
+) -> Result<ImageFingerprint, FingerprintError> {
+    step(progress, 0)?;
+    let file_size = reader.seek(SeekFrom::End(0))?;
+    reader.rewind()?;
+    let header = probe::probe(&mut reader, file_size, limits)?;
+    step(progress, 5)?;
+    let Decoded { mut pixels, exif } = decode::decode(&mut reader, &header, ScalingFactor::default(), limits)?;
+    step(progress, 50)?;
+    let exif = exif.as_deref().map(exif::read).unwrap_or_default();
+    let orientation = Orientation::from_exif(exif.orientation);
+
+    let mut square = ToSquare::new(pixels.width, pixels.height, pixels.channels, NORMAL_SIDE_PX, Filter::Lanczos);
+    let mut hasher = pdq::Hasher::new(pixels.width, pixels.height);
+    let mut shrinker = thumbnail::Shrinker::new(&pixels);
+    for (y, row) in pixels.rows().enumerate() {
+        if y % ROWS_PER_STEP == 0 {
+            step(progress, percent(50, 80, y, pixels.height))?;
+        }
+        square.row(row);
+        hasher.row(row, pixels.channels);
+        shrinker.row(row, pixels.alpha_row(y));
+    }
+    let perceptual_hashes = hash::trio(&square.finish());
+    let hashed = hasher.finish();
+    let thumbnail = shrinker.finish(orientation)?;
+    step(progress, 80)?;
+
+    let area = trim::trim(&pixels, Orientation::default());
+    let trimmed = trimmed_pdq(&pixels, area, progress)?;
+    step(progress, 90)?;
+    // A colour that stands for transparency leaves the mode as it is, and iscc-sdk goes by the mode.
+    let filled = pixels.alpha.is_some() && matches!(header.mode, "RGBA" | "LA" | "P");
+    if filled {
+        pixels.fill_white();
+    }
+    let area = if filled || !orientation.is_upright() { trim::trim(&pixels, orientation) } else { area };
+    let iscc_content = iscc::image_code(&pixels, area, orientation)?;
+
+    let mut algorithms = Algorithms::from([
+        ("phash", PHASH),
+        ("ahash", AHASH),
+        ("dhash", DHASH),
+        ("pdq", PDQ),
+        ("iscc_content", ISCC_IMAGE),
+    ]);
+    if trimmed.is_some() {
+        algorithms.insert("pdq_trimmed", PDQ_TRIMMED);
+    }
+    let (hash, quality, dihedral) = (hashed.hex(), hashed.quality, hashed.dihedral());
+    let pdq = Pdq { dihedral, hash, quality, trimmed, rest: Object::new() };
+    let gps = exif.gps.clone();
+    let metadata = metadata(&header, file_size, exif);
+    step(progress, 100)?;
+    Ok(ImageFingerprint { perceptual_hashes, pdq, iscc_content, metadata, gps, pictures: vec![thumbnail], algorithms })
+}
+
+fn percent(from: usize, to: usize, done: usize, all: usize) -> u8 {
+    (from + (to - from) * done / all) as u8
+}
+
+/// PDQ of the part `area`, when that is not everything and large enough to have a hash.
+fn trimmed_pdq(
+    pixels: &Pixels,
+    area: Area,
+    progress: &mut dyn Progress,
+) -> Result<Option<TrimmedPdq>, FingerprintError> {
+    if area == Area::of(pixels) || area.width().min(area.height()) < pdq::SIDE_PX_MIN {
+        return Ok(None);
+    }
+    let mut hasher = pdq::Hasher::new(area.width(), area.height());
+    for y in area.top..area.bottom {
+        if y % ROWS_PER_STEP == 0 {
+            step(progress, percent(80, 90, y - area.top, area.height()))?;
+        }
+        hasher.row(&pixels.row(y)[area.left * pixels.channels..area.right * pixels.channels], pixels.channels);
+    }
+    let hashed = hasher.finish();
+    let sides = [area.left, area.top, area.width(), area.height()];
+    Ok(Some(TrimmedPdq {
+        area: sides.map(|side| side as u32),
+        dihedral: hashed.dihedral(),
+        hash: hashed.hex(),
+        quality: hashed.quality,
+        rest: Object::new(),
+    }))
+}
+
+/// pHash, PDQ (each 64 hex digits) and the quality of PDQ, 0 to 100, of `width` x `height` RGB pixels: what
+/// [`fingerprint`] gives for the same pixels in a file. An empty picture has hashes of zeros.
+///
+/// # Panics
+/// When `rgb` does not hold `3 * width * height` values.
+pub fn rgb_hashes(width: u32, height: u32, rgb: &[u8]) -> (String, String, u8) {
+    let (width, height) = (width as usize, height as usize);
+    assert_eq!(rgb.len(), width * height * 3, "pixels of {width}x{height}");
+    if rgb.is_empty() {
+        let zeros = "0".repeat((HASH_SIZE * HASH_SIZE / 4) as usize);
+        return (zeros.clone(), zeros, 0);
+    }
+    let mut square = ToSquare::new(width, height, 3, NORMAL_SIDE_PX, Filter::Lanczos);
+    let mut pdq = pdq::Hasher::new(width, height);
+    for row in rgb.chunks_exact(width * 3) {
+        square.row(row);
+        pdq.row(row, 3);
+    }
+    let pdq = pdq.finish();
+    (hash::phash_of(&square.finish()), pdq.hex(), pdq.quality)
+}
+
+fn metadata(header: &probe::Header, file_size: u64, exif: exif::Exif) -> Metadata {
+    let mut metadata = Metadata::new();
+    metadata.insert("width".into(), json!(header.width));
+    metadata.insert("height".into(), json!(header.height));
+    metadata.insert("resolution".into(), json!(format!("{}x{}", header.width, header.height)));
+    metadata.insert("format".into(), json!(header.format.name()));
+    metadata.insert("mode".into(), json!(header.mode));
+    metadata.insert("file_size".into(), json!(file_size));
+    metadata.insert("has_exif".into(), json!(exif.present));
+    metadata.insert("exif".into(), exif.tags.into());
+    if let Some(camera) = exif.camera {
+        metadata.insert("camera".into(), camera.into());
+    }
+    if let Some(date_taken) = exif.date_taken {
+        metadata.insert("dateTaken".into(), date_taken.into());
+    }
+    metadata
+}

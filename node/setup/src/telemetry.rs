@@ -1,0 +1,4 @@
+//! What operators see in logs: the lines, and whose request each belongs to.
+
+pub mod context;
+pub mod logs;

@@ -1,0 +1,8 @@
+//! Names of the metrics of this crate.
+
+/// Counter, bytes, label `type`: file bytes stored by uploads.
+pub const UPLOAD_BYTES_TOTAL: &str = "upload_bytes_total";
+/// Gauge: uploads being received.
+pub const UPLOADS_IN_PROGRESS: &str = "uploads_in_progress";
+/// Counter, label `limit` (user, node): uploads refused because too many run at once.
+pub const UPLOADS_REJECTED_TOTAL: &str = "uploads_rejected_total";

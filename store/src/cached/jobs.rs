@@ -1,0 +1,70 @@
+//! Claims and results are decided by the truth; what they change of an asset and its fingerprint is dropped.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use metastamp_protocol::{Job, JobLane, JobState, NodeRef, ObjectId, Timestamp};
+
+use super::Cached;
+use super::changes::Touched;
+use crate::Result;
+use crate::ports::{self, JobResult};
+
+impl Cached {
+    /// What a job that is known here touches; `otherwise` for one that is not.
+    fn job_touches(&self, job: ObjectId, otherwise: Touched) -> Touched {
+        self.known.work(job).map_or(otherwise, |work| Touched::Keys(Self::showing_work(work)))
+    }
+}
+
+#[async_trait]
+impl ports::Jobs for Cached {
+    // Of claims that may or may not have been given nothing is dropped: what shows moving work ends by itself.
+    async fn claim_jobs(
+        &self,
+        by: &NodeRef,
+        now: Timestamp,
+        lease: Duration,
+        lane: JobLane,
+        limit: u32,
+    ) -> Result<Vec<Job>> {
+        let claim = self.truth.jobs.claim_jobs(by, now, lease, lane, limit);
+        let touched = |jobs: &Vec<Job>| match jobs.as_slice() {
+            [] => Touched::Nothing,
+            jobs => Touched::Keys(jobs.iter().flat_map(|job| Self::showing_work(self.known.job(job))).collect()),
+        };
+        self.changes.make_and_see(Touched::Nothing, claim, touched).await
+    }
+
+    // Whose jobs they were is not told.
+    async fn release_claims_of(&self, node: &NodeRef, now: Timestamp) -> Result<u64> {
+        let touched = |released: &u64| if *released == 0 { Touched::Nothing } else { Touched::Everything };
+        self.changes.make_and_see(Touched::Nothing, self.truth.jobs.release_claims_of(node, now), touched).await
+    }
+
+    async fn renew_claim(&self, job: ObjectId, token: ObjectId, expires_at: Timestamp) -> Result<()> {
+        self.truth.jobs.renew_claim(job, token, expires_at).await
+    }
+
+    async fn finish_job(&self, job: ObjectId, token: ObjectId, result: JobResult, now: Timestamp) -> Result<()> {
+        let perhaps = self.job_touches(job, Touched::Nothing);
+        let touched = |(): &()| self.job_touches(job, Touched::Everything);
+        self.changes.make_and_see(perhaps, self.truth.jobs.finish_job(job, token, result, now), touched).await
+    }
+
+    async fn release_job(
+        &self,
+        job: ObjectId,
+        token: ObjectId,
+        not_before: Timestamp,
+        error: Option<String>,
+    ) -> Result<()> {
+        let perhaps = self.job_touches(job, Touched::Nothing);
+        let touched = |(): &()| self.job_touches(job, Touched::Everything);
+        self.changes.make_and_see(perhaps, self.truth.jobs.release_job(job, token, not_before, error), touched).await
+    }
+
+    async fn job_counts(&self) -> Result<Vec<(JobState, u64)>> {
+        self.truth.jobs.job_counts().await
+    }
+}

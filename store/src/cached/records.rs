@@ -1,0 +1,36 @@
+//! Whoever writes records, or brings older ones up to date, may change anything.
+
+use async_trait::async_trait;
+
+use super::Cached;
+use super::changes::Touched;
+use crate::Result;
+use crate::ports::{self, Snapshot};
+use crate::records::{Bson, Collection, Document};
+
+#[async_trait]
+impl ports::Records for Cached {
+    async fn ping(&self) -> Result<()> {
+        self.truth.records.ping().await
+    }
+
+    async fn prepare(&self) -> Result<Vec<String>> {
+        self.changes.make(Touched::Everything, self.truth.records.prepare()).await
+    }
+
+    async fn snapshot(&self) -> Result<Box<dyn Snapshot>> {
+        self.truth.records.snapshot().await
+    }
+
+    async fn put_records(&self, collection: Collection, records: Vec<Document>) -> Result<()> {
+        self.changes.make(Touched::Everything, self.truth.records.put_records(collection, records)).await
+    }
+
+    async fn remove_records(&self, collection: Collection, ids: Vec<Bson>) -> Result<u64> {
+        self.changes.make(Touched::Everything, self.truth.records.remove_records(collection, ids)).await
+    }
+
+    async fn clear(&self) -> Result<()> {
+        self.changes.make(Touched::Everything, self.truth.records.clear()).await
+    }
+}
