@@ -95,6 +95,68 @@ fn imports_go_only_in_the_direction_given() {
     }
 }
 
+/// The graph of docs/ARCHITECTURE.md has the arrows of the manifests, and no other.
+#[test]
+fn the_graph_of_crates_is_that_of_the_manifests() {
+    let architecture = read("docs/ARCHITECTURE.md");
+    let graph = architecture.split("graph TD\n").nth(1).and_then(|rest| rest.split("```").next()).unwrap();
+    let drawn: BTreeSet<_> = graph.lines().map(|line| line.trim().to_owned()).filter(|line| !line.is_empty()).collect();
+    let workspace = read("Cargo.toml");
+    let members = workspace.split("members = [").nth(1).and_then(|rest| rest.split(']').next()).unwrap();
+    let mut real = BTreeSet::new();
+    for member in members.split(',').map(|name| name.trim().trim_matches('"')).filter(|name| !name.ends_with("/fuzz")) {
+        let manifest = read(&format!("{member}/Cargo.toml"));
+        let manifest = manifest.split("[dev-dependencies]").next().unwrap();
+        let ours = |line: &str| Some(line.strip_prefix("metastamp-")?.split(['.', ' ', '=']).next()?.to_owned());
+        let name = member.rsplit('/').next().unwrap();
+        real.extend(manifest.lines().filter_map(ours).map(|used| format!("{name} --> {used}")));
+    }
+    assert!(real.len() > 20, "{real:?}");
+    assert_eq!(drawn, real);
+}
+
+/// Each limit of docs/ARCHITECTURE.md is a variable of the configuration, or a constant in the file that is named.
+#[test]
+fn limits_are_where_the_table_says() {
+    let architecture = read("docs/ARCHITECTURE.md");
+    let section = architecture.split("\n## Limits\n").nth(1).and_then(|rest| rest.split("\n## ").next()).unwrap();
+    let variables = read(".env.example");
+    let (mut file, mut count, mut wrong) = (String::new(), 0, Vec::new());
+    for row in section.lines().filter(|line| line.starts_with("| ")).skip(2) {
+        let cells: Vec<_> = row.trim_matches('|').split('|').map(str::trim).collect();
+        for part in cells[2].split(';') {
+            let words: Vec<_> = part.split('`').skip(1).step_by(2).collect();
+            let (files, names): (Vec<_>, Vec<_>) = words.into_iter().partition(|word| word.contains('/'));
+            if files.is_empty() && names.iter().all(|name| variables.contains(&format!("{name}="))) {
+                count += names.len();
+                continue;
+            }
+            // "same file" is the one named before
+            file = files.first().map_or(file, |path| (*path).to_owned());
+            let code = source(&file);
+            let holds = |name: &&str| {
+                let forms = [format!("const {name}:"), format!("static {name}:"), format!("{name}:")];
+                forms.iter().any(|form| code.contains(form))
+            };
+            wrong
+                .extend(names.iter().filter(|name| !holds(name)).map(|name| format!("{}: {name} in {file}", cells[0])));
+            count += names.len();
+        }
+    }
+    assert!(count > 60, "{count}");
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+/// The text of a file, or of all in a folder; empty for what is not there.
+fn source(path: &str) -> String {
+    let path = root().join(path);
+    if path.is_dir() {
+        let entries = fs::read_dir(&path).unwrap().map(|entry| entry.unwrap().path());
+        return entries.filter(|path| path.is_file()).map(|path| fs::read_to_string(path).unwrap()).collect();
+    }
+    fs::read_to_string(path).unwrap_or_default()
+}
+
 #[test]
 fn links_between_documents_lead_somewhere() {
     let root = root();
