@@ -43,8 +43,12 @@ impl Turn {
     /// # Errors
     /// 503 when others are at it already.
     fn take() -> Result<Self> {
+        Self::take_for(FETCHED_WITHIN)
+    }
+
+    fn take_for(time: Duration) -> Result<Self> {
         let permit = EXPORTS.try_acquire().map_err(|_| Error::busy())?;
-        let until = Instant::now() + FETCHED_WITHIN;
+        let until = Instant::now() + time;
         let held = async move {
             sleep_until(until).await;
             drop(permit);
@@ -318,18 +322,27 @@ mod tests {
         assert!(later.into_body().collect().await.is_err());
     }
 
-    #[tokio::test(start_paused = true)]
+    /// Waits until all turns are given back.
+    async fn all_given_back() {
+        let all = async {
+            while EXPORTS.available_permits() < EXPORTS_MAX {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(10), all).await.unwrap();
+    }
+
+    #[tokio::test]
     async fn so_many_files_are_made_at_once_and_none_for_ever() {
         let _alone = ALONE.lock().await;
-        while EXPORTS.available_permits() < EXPORTS_MAX {
-            tokio::task::yield_now().await;
-        }
-        let mut turns: Vec<_> = (0..EXPORTS_MAX).map(|_| Turn::take().unwrap()).collect();
+        all_given_back().await;
+        let short = Duration::from_millis(100);
+        let mut turns: Vec<_> = (0..EXPORTS_MAX).map(|_| Turn::take_for(short).unwrap()).collect();
         assert_eq!(Turn::take().err().map(|error| error.status_code()), Some(503));
         let slow = file("x.csv", ["a", "b"], pages(Vec::new()), turns.remove(0)).await.unwrap();
-        tokio::time::sleep(FETCHED_WITHIN + Duration::from_millis(1)).await;
-        assert_eq!(EXPORTS.available_permits(), EXPORTS_MAX);
+        all_given_back().await;
         assert!(slow.into_body().collect().await.is_err());
+        drop(turns);
     }
 
     #[test]
