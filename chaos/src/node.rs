@@ -173,8 +173,8 @@ impl NodeProcess {
     /// What the node is told under this name, if the harness tells it anything.
     pub fn setting(&self, name: &str) -> Option<String> {
         let shared = servers::env_of(&self.data_dir()).unwrap_or_default();
-        let mut told = self.options.env.iter().rev().chain(&shared);
-        told.find(|(known, _)| known == name).map(|(_, value)| value.clone())
+        let mut variables = self.options.env.iter().rev().chain(&shared);
+        variables.find(|(known, _)| known == name).map(|(_, value)| value.clone())
     }
 
     /// Kills the node as a power cut would: SIGKILL, then waits for its end.

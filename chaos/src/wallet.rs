@@ -17,7 +17,7 @@ use rand::{Rng as _, SeedableRng as _};
 use serde_json::{Value, json};
 
 use self::clients::{Bank, Teller};
-pub use self::judge::{Entry, Told, Verdict};
+pub use self::judge::{Acknowledged, Entry, Verdict};
 use crate::client::eventually;
 use crate::fleet::{Fleet, FleetOptions, index, name};
 use crate::node::{Signal, run_to_end};

@@ -16,16 +16,16 @@ use serde::Serialize;
 use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 
-use crate::awake::Awake;
 use crate::entities::Entities;
 use crate::gap::Gaps;
 use crate::gossip::{Membership, Peer};
 use crate::links::Links;
 use crate::members::{LinkState, Load, Member, MemberState, MemberStatus, SharedView, View};
 use crate::metrics::{CLUSTER_NOTICES_TOTAL, CLUSTER_PAUSES_TOTAL};
-use crate::reconcile::Told;
+use crate::reconcile::Departures;
 use crate::router::Receive;
 use crate::settings::Settings;
+use crate::sleep::SleepDetector;
 use crate::{placement, start};
 
 /// How long a member may take to take note of something.
@@ -92,8 +92,8 @@ pub(crate) struct Inner {
     /// The process is about to end: there is no way back.
     pub leaving: AtomicBool,
     pub load: Mutex<Load>,
-    pub told: Mutex<Told>,
-    pub awake: Awake,
+    pub departures: Mutex<Departures>,
+    pub sleep: SleepDetector,
     pub gaps: Gaps,
     /// A look at the members is due.
     pub change: Arc<Notify>,
@@ -247,9 +247,9 @@ impl Inner {
             draining: AtomicBool::new(false),
             leaving: AtomicBool::new(false),
             load: Mutex::default(),
-            told: Mutex::default(),
+            departures: Mutex::default(),
             // Nobody takes over from a node that is alone, so nothing it holds gets stale.
-            awake: Awake::new(Duration::MAX),
+            sleep: SleepDetector::new(Duration::MAX),
             gaps: Gaps::default(),
             change: Arc::default(),
             ended: CancellationToken::new(),
@@ -269,7 +269,7 @@ impl Inner {
 
     /// A node that was asleep may not be what it thinks it is.
     pub fn distrust_after_sleep(&self) {
-        let Some(slept) = self.awake.overslept() else { return };
+        let Some(slept) = self.sleep.overslept() else { return };
         counter!(CLUSTER_PAUSES_TOTAL).increment(1);
         tracing::warn!(slept_ms = slept.as_millis() as u64, "this node was asleep: what it holds is loaded again");
         if let Some(entities) = self.entities.get() {
@@ -297,8 +297,8 @@ impl Inner {
         }
     }
 
-    pub fn told_leaving(&self, peers: &[Peer]) -> HashSet<NodeRef> {
-        self.told.lock().still(peers)
+    pub fn announced_leaving(&self, peers: &[Peer]) -> HashSet<NodeRef> {
+        self.departures.lock().still(peers)
     }
 
     async fn drain(self: Arc<Self>, on: bool) {
@@ -351,7 +351,7 @@ impl Inner {
     }
 
     async fn tell_one(&self, view: &View, member: &Member, notice: &Notice) {
-        let told = async {
+        let announced = async {
             let link = self.links.as_ref()?.to(&member.node)?;
             let version = self.version_for(view, &member.node).filter(|version| *version >= NOTICES_SINCE)?;
             let request = Request {
@@ -365,14 +365,14 @@ impl Inner {
             };
             link.exchange(&request, NOTICE_WITHIN).await.ok()
         };
-        let outcome = if told.await.is_some() { "sent" } else { "lost" };
+        let outcome = if announced.await.is_some() { "sent" } else { "lost" };
         counter!(CLUSTER_NOTICES_TOTAL, "notice" => notice.name(), "outcome" => outcome).increment(1);
     }
 
     fn take_note(self: Arc<Self>, from: &NodeRef, notice: Notice) {
         match &notice {
             Notice::Leaving => {
-                self.told.lock().add(from.clone());
+                self.departures.lock().add(from.clone());
                 self.change.notify_one();
             }
             Notice::Drain { on } => {

@@ -4,7 +4,6 @@
 //! alone is its own only member, so the same code serves one node and many.
 
 mod ask;
-mod awake;
 mod cluster;
 mod entities;
 mod gap;
@@ -17,6 +16,7 @@ mod reconcile;
 mod router;
 mod secret;
 mod settings;
+mod sleep;
 mod start;
 mod throttle;
 

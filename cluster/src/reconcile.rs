@@ -19,7 +19,7 @@ use crate::metrics::{
 
 const STEP_EVERY: Duration = Duration::from_millis(250);
 /// A member that told us itself that it leaves is believed this long before gossip says so too.
-const TOLD_KEPT: Duration = Duration::from_secs(1);
+const DEPARTURES_KEPT: Duration = Duration::from_secs(1);
 
 /// Goes on until gossip ends.
 pub async fn run(inner: Arc<Inner>, membership: Arc<dyn Membership>, links: Links) {
@@ -44,7 +44,7 @@ pub async fn run(inner: Arc<Inner>, membership: Arc<dyn Membership>, links: Link
             }
         }
         inner.distrust_after_sleep();
-        inner.awake.wind();
+        inner.sleep.heartbeat();
         step(&inner, &*membership, &links, &mut published).await;
     }
 }
@@ -63,7 +63,7 @@ struct Published {
 async fn step(inner: &Inner, membership: &dyn Membership, links: &Links, published: &mut Published) {
     let peers = membership.peers().await;
     heed_namesake(inner, &peers, published);
-    let told = inner.told_leaving(&peers);
+    let told = inner.announced_leaving(&peers);
     let before = inner.view();
     let mut view = assemble(inner.local_member(), &peers, &told, |node| links.state(node));
     let live = |view: &View| -> HashSet<NodeRef> {
@@ -80,7 +80,7 @@ async fn step(inner: &Inner, membership: &dyn Membership, links: &Links, publish
     measure(&view, &peers, &mut published.measured);
     changed(&before, &view);
     inner.view.send_if_modified(|current| {
-        // Told meanwhile: what this node says of itself now counts.
+        // Departures meanwhile: what this node says of itself now counts.
         let local = inner.local_member();
         for member in view.members.iter_mut().filter(|member| member.node == local.node) {
             (member.state, member.load) = (local.state, local.load);
@@ -220,11 +220,11 @@ fn changed(before: &View, view: &View) {
 
 /// Members that said themselves that they leave, until gossip has caught up.
 #[derive(Default)]
-pub struct Told(Vec<(NodeRef, Instant)>);
+pub struct Departures(Vec<(NodeRef, Instant)>);
 
-impl Told {
+impl Departures {
     pub fn add(&mut self, node: NodeRef) {
-        self.0.retain(|(told, _)| *told != node);
+        self.0.retain(|(known, _)| *known != node);
         self.0.push((node, Instant::now()));
     }
 
@@ -233,7 +233,7 @@ impl Told {
             let state = peers.iter().find(|peer| peer.node == *node).and_then(|peer| peer.published.get(key::STATE));
             state.is_some_and(|state| state == MemberState::Leaving.as_str())
         };
-        self.0.retain(|(node, since)| since.elapsed() < TOLD_KEPT && !caught_up(node));
+        self.0.retain(|(node, since)| since.elapsed() < DEPARTURES_KEPT && !caught_up(node));
         self.0.iter().map(|(node, _)| node.clone()).collect()
     }
 }

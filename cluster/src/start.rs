@@ -10,13 +10,13 @@ use tokio::net::{TcpListener, UdpSocket};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
-use crate::awake::Awake;
 use crate::cluster::Inner;
 use crate::gossip::{self, Gossip, Membership, key};
 use crate::links::{Links, Tls};
 use crate::members::View;
 use crate::secret::Secret;
 use crate::settings::Settings;
+use crate::sleep::SleepDetector;
 use crate::{reconcile, router};
 
 /// With port 0: how often to try for a port that is free for both TCP and UDP.
@@ -63,7 +63,7 @@ pub async fn start(settings: Settings, local: NodeRef) -> anyhow::Result<Arc<Inn
         version_max,
         links: Some(links.clone()),
         membership: Some(membership.clone()),
-        awake: Awake::new(detection.sleep_max()),
+        sleep: SleepDetector::new(detection.sleep_max()),
         change,
         ended,
         ..Inner::alone(local)

@@ -22,7 +22,7 @@ use metastamp_setup::out;
 use tokio::sync::oneshot;
 
 use crate::command::{Cli, Command};
-use crate::serve::Wishes;
+use crate::serve::RunOptions;
 
 /// The configuration was refused.
 const EXIT_CONFIG: u8 = 2;
@@ -31,8 +31,8 @@ fn main() -> ExitCode {
     let cli = Cli::parse();
     match cli.command.unwrap_or_default() {
         Command::Serve { exit_with_stdin } => with_config(|config| {
-            let wishes = Wishes { exit_with_stdin, ..Wishes::default() };
-            block_on(config.threads, serve::run(config, wishes))
+            let options = RunOptions { exit_with_stdin, ..RunOptions::default() };
+            block_on(config.threads, serve::run(config, options))
         }),
         Command::Init(args) => {
             with_config(|config| block_on(config.threads, async move { init::run(&config, args).await }))
@@ -145,7 +145,7 @@ async fn run_demo(config: Config, url: Option<String>) -> anyhow::Result<()> {
         std::future::pending::<anyhow::Result<()>>().await
     };
     tokio::select! {
-        ended = serve::run(config, Wishes { started: Some(started), ..Wishes::default() }) => ended,
+        ended = serve::run(config, RunOptions { started: Some(started), ..RunOptions::default() }) => ended,
         failed = seed => failed,
     }
 }

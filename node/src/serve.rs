@@ -27,7 +27,7 @@ const UPKEEP_EVERY: Duration = Duration::from_secs(5);
 
 /// What whoever starts a node in this process wants beside the configuration.
 #[derive(Debug, Default)]
-pub struct Wishes {
+pub struct RunOptions {
     /// Gets the base URL once requests are answered.
     pub started: Option<oneshot::Sender<String>>,
     /// Leave also when standard input ends: then the process that started this one is gone.
@@ -38,7 +38,7 @@ pub struct Wishes {
 ///
 /// # Errors
 /// When a port is taken, a store can't be opened or does not come in time, or the place in the cluster is lost.
-pub async fn run(config: Config, wishes: Wishes) -> anyhow::Result<()> {
+pub async fn run(config: Config, options: RunOptions) -> anyhow::Result<()> {
     telemetry::logs::install(&config.log_level, config.log_json);
     if metastamp_store::unfenced::UNFENCED {
         tracing::error!("{}", metastamp_store::unfenced::WARNING);
@@ -62,19 +62,19 @@ pub async fn run(config: Config, wishes: Wishes) -> anyhow::Result<()> {
     tracing::info!(address = %address, node = %identity.node, "listening");
     let node = tokio::select! {
         node = Node::open(config, &identity, address, metrics.clone(), &waiting) => node?,
-        () = told_or_orphaned(wishes.exit_with_stdin) => {
+        () = shutdown_or_orphaned(options.exit_with_stdin) => {
             tracing::info!("told to leave before the stores were open");
             return Ok(());
         }
     };
     edge.open(node.app.clone());
     node.introduce(address);
-    if let Some(started) = wishes.started {
+    if let Some(started) = options.started {
         let _ = started.send(base_url(address));
     }
 
     let background = tokio::spawn(upkeep(metrics, node.local_s3.clone()));
-    let why = leave(&node, wishes.exit_with_stdin).await;
+    let why = leave(&node, options.exit_with_stdin).await;
     // Requests and jobs share one deadline.
     let since = Instant::now();
     let _ = close.send(());
@@ -84,7 +84,7 @@ pub async fn run(config: Config, wishes: Wishes) -> anyhow::Result<()> {
     tracing::info!("stopped");
     // Whoever watches over the process starts it again after a failure.
     match why {
-        Why::Told => Ok(()),
+        Why::Signal => Ok(()),
         Why::Lost => anyhow::bail!("the cluster was lost: gossip has ended"),
         Why::Replaced => anyhow::bail!("another node took the name {}", identity.node.node_id),
     }
@@ -208,7 +208,7 @@ impl Node {
 /// Why a node leaves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Why {
-    Told,
+    Signal,
     /// Without gossip a node can't know who owns what: better a restart than an island.
     Lost,
     /// Two nodes of one name would take each other's claims for their own.
@@ -220,18 +220,18 @@ enum Why {
 async fn leave(node: &Node, exit_with_stdin: bool) -> Why {
     let app = &node.app;
     let why = tokio::select! {
-        () = told_or_orphaned(exit_with_stdin) => Why::Told,
+        () = shutdown_or_orphaned(exit_with_stdin) => Why::Signal,
         () = app.cluster.ended() => Why::Lost,
         () = node.replaced() => Why::Replaced,
     };
     match why {
-        Why::Told => {}
+        Why::Signal => {}
         Why::Lost => tracing::error!("can't go on without the cluster"),
         Why::Replaced => tracing::error!("can't go on: another node runs under this name"),
     }
     app.leave();
     tokio::spawn(async move {
-        told().await;
+        shutdown_signal().await;
         tracing::warn!("second signal: stopping at once");
         std::process::exit(130);
     });
@@ -242,15 +242,15 @@ async fn leave(node: &Node, exit_with_stdin: bool) -> Why {
     why
 }
 
-async fn told_or_orphaned(exit_with_stdin: bool) {
+async fn shutdown_or_orphaned(exit_with_stdin: bool) {
     tokio::select! {
-        () = told() => {}
+        () = shutdown_signal() => {}
         () = stdin_ended(exit_with_stdin) => {}
     }
 }
 
 /// SIGTERM or Ctrl-C.
-async fn told() {
+async fn shutdown_signal() {
     match (signal(SignalKind::terminate()), signal(SignalKind::interrupt())) {
         (Ok(mut terminate), Ok(mut interrupt)) => {
             tokio::select! { _ = terminate.recv() => {}, _ = interrupt.recv() => {} }

@@ -32,8 +32,8 @@ mod entries;
 mod generation;
 mod jobs;
 mod keys;
-mod known;
 mod logins;
+mod owners;
 mod records;
 #[cfg(test)]
 mod tests;
@@ -46,7 +46,7 @@ use std::time::Duration;
 
 use self::changes::Changes;
 use self::entries::Entries;
-use self::known::Known;
+use self::owners::Owners;
 use crate::cache::SharedCache;
 use crate::ports::Stores;
 
@@ -85,7 +85,7 @@ struct Cached {
     cache: SharedCache,
     entries: Arc<Entries>,
     changes: Changes,
-    known: Known,
+    owners: Owners,
     ttls: CacheTtls,
 }
 
@@ -95,7 +95,7 @@ impl Stores {
     pub fn cached(self, cache: SharedCache, ttls: CacheTtls) -> Self {
         let entries = Arc::new(Entries::new(cache.clone()));
         let changes = Changes::new(entries.clone());
-        let cached = Cached { truth: self.clone(), cache, entries, changes, known: Known::default(), ttls };
+        let cached = Cached { truth: self.clone(), cache, entries, changes, owners: Owners::default(), ttls };
         let cached = Arc::new(cached);
         Self {
             logins: cached.clone(),

@@ -139,10 +139,10 @@ async fn usage_that_somebody_is_at_is_in_flight() {
 }
 
 /// Keys, and the transactions that they were answered with.
-type Told = Arc<Mutex<Vec<(String, Option<String>)>>>;
+type Acknowledged = Arc<Mutex<Vec<(String, Option<String>)>>>;
 
 /// Asks one after the other until the node dies; gives the keys, and the transactions of those that were answered.
-async fn rush(admin: Client, body: Value, told: Told) {
+async fn rush(admin: Client, body: Value, told: Acknowledged) {
     loop {
         let key = key();
         let sent = admin.post(BONUSES).header("Idempotency-Key", &key).json(&body).send().await;

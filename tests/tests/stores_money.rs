@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use metastamp_chaos::servers::{DocumentServer, embedded, fresh_name};
 use metastamp_chaos::wallet::judge::{End, judge};
-use metastamp_chaos::wallet::{Entry, Told};
+use metastamp_chaos::wallet::{Acknowledged, Entry};
 use metastamp_chaos::{Fault, Proxy};
 use metastamp_tests::cluster::turn;
 use metastamp_tests::money::{audit_is_clean, key, read, user_id};
@@ -67,7 +67,7 @@ impl Crew {
     }
 
     /// A bonus, a payout with its end, usage with its end; again and again.
-    async fn work(self, number: usize) -> Vec<Told> {
+    async fn work(self, number: usize) -> Vec<Acknowledged> {
         let mut told = Vec::new();
         for round in number.. {
             if self.stop.load(Ordering::Relaxed) {
@@ -82,30 +82,36 @@ impl Crew {
         told
     }
 
-    async fn bonus(&self) -> Told {
+    async fn bonus(&self) -> Acknowledged {
         let body = json!({ "user_id": self.wallet, "amount": "10.01", "reason": "for the faults" });
         let (key, bonus) = self.opened(&self.admin, "/api/v1/wallet/bonuses", &body).await;
-        Told::Opened { key: format!("bonus/{key}"), cents: 1_001, id: text(&bonus, "id") }
+        Acknowledged::Opened { key: format!("bonus/{key}"), cents: 1_001, id: text(&bonus, "id") }
     }
 
-    async fn payout(&self, is_paid: bool) -> [Told; 2] {
+    async fn payout(&self, is_paid: bool) -> [Acknowledged; 2] {
         const PAYOUTS: &str = "/api/v1/wallet/payouts";
         let (key, payout) = self.opened(&self.creator, PAYOUTS, &json!({ "amount": "10.00" })).await;
         let id = text(&payout, "id");
         let (how, end) = if is_paid { ("complete", End::Completed) } else { ("fail", End::Failed) };
         let end_it = format!("{PAYOUTS}/{id}/{how}");
         self.ask(&self.admin, &end_it, None, &json!({ "reason": "so it was" })).await.expect(200).unwrap();
-        [Told::Opened { key: format!("payout/{key}"), cents: 1_000, id: id.clone() }, Told::Ended { id, end }]
+        [
+            Acknowledged::Opened { key: format!("payout/{key}"), cents: 1_000, id: id.clone() },
+            Acknowledged::Ended { id, end },
+        ]
     }
 
-    async fn usage(&self, is_settled: bool) -> [Told; 2] {
+    async fn usage(&self, is_settled: bool) -> [Acknowledged; 2] {
         // 15 % of it
         let (_, usage) = self.opened(&self.partner, USAGE, &report(&self.asset, "20")).await;
         let (usage, id) = (text(&usage, "id"), text(&usage, "transaction_id"));
         let (how, end) = if is_settled { ("settle", End::Completed) } else { ("cancel", End::Cancelled) };
         let end_it = format!("{USAGE}/{usage}/{how}");
         self.ask(&self.partner, &end_it, None, &json!({})).await.expect(200).unwrap();
-        [Told::Opened { key: format!("usage/{usage}"), cents: 300, id: id.clone() }, Told::Ended { id, end }]
+        [
+            Acknowledged::Opened { key: format!("usage/{usage}"), cents: 300, id: id.clone() },
+            Acknowledged::Ended { id, end },
+        ]
     }
 
     /// Answers so far, refusals too.
@@ -192,7 +198,8 @@ async fn no_fault_of_the_documents_loses_money_or_makes_any() {
     };
     let begin = json!({ "user_id": crew.wallet, "amount": "9999999", "reason": "to begin with" });
     let (begun, answer) = crew.opened(&crew.admin, "/api/v1/wallet/adjustments", &begin).await;
-    let mut told = vec![Told::Opened { key: format!("adjustment/{begun}"), cents: DEPOSIT, id: text(&answer, "id") }];
+    let mut told =
+        vec![Acknowledged::Opened { key: format!("adjustment/{begun}"), cents: DEPOSIT, id: text(&answer, "id") }];
     let tasks: Vec<_> = (0..CLIENTS).map(|number| tokio::spawn(crew.clone().work(number))).collect();
     break_the_way(&crew, &mut server, &proxy).await;
     crew.stop.store(true, Ordering::Relaxed);
@@ -205,11 +212,11 @@ async fn no_fault_of_the_documents_loses_money_or_makes_any() {
 }
 
 /// What was acknowledged is what there is, in the journal and in every sum.
-async fn adds_up(crew: &Crew, partner: &Partner, told: &[Told]) {
-    let ended = |id: &str| told.contains(&Told::Ended { id: id.to_owned(), end: End::Completed });
+async fn adds_up(crew: &Crew, partner: &Partner, told: &[Acknowledged]) {
+    let ended = |id: &str| told.contains(&Acknowledged::Ended { id: id.to_owned(), end: End::Completed });
     let (mut balance, mut paid, mut earned) = (0, 0, 0);
     for told in told {
-        let Told::Opened { key, cents, id } = told else { continue };
+        let Acknowledged::Opened { key, cents, id } = told else { continue };
         match key.split_once('/').unwrap().0 {
             "adjustment" | "bonus" => balance += cents,
             "payout" if ended(id) => (balance, paid) = (balance - cents, paid + cents),

@@ -209,9 +209,9 @@ async fn what_comes_after_the_file_counts_too() {
         let body = multipart::joined(&multipart::form(file), &after);
         client.post("/api/v1/upload/text").body(&multipart::content_type(), body).send()
     };
-    let title = multipart::fields(&[("title", "Told late")]);
+    let title = multipart::fields(&[("title", "Acknowledged late")]);
     let answer = send(&media::text("late.txt", "late"), title).await.unwrap();
-    assert_eq!(answer.expect(201).unwrap().text("/title").unwrap(), "Told late");
+    assert_eq!(answer.expect(201).unwrap().text("/title").unwrap(), "Acknowledged late");
     // refused after the bytes are in: nothing may stay
     let second = multipart::form(&media::text("second.txt", "second"));
     let answer = send(&media::text("first.txt", "first"), second).await.unwrap();

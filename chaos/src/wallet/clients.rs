@@ -11,7 +11,7 @@ use rand::seq::IndexedRandom as _;
 use rand::{Rng as _, SeedableRng as _};
 use serde_json::{Value, json};
 
-use super::judge::{End, Told};
+use super::judge::{Acknowledged, End};
 use crate::{Address, Answer, Client};
 
 /// Pause once every node was tried in vain.
@@ -44,7 +44,7 @@ pub(super) struct Teller {
     /// `X-Owner` of the latest answer, of all clients.
     owner: Arc<Mutex<String>>,
     made: u64,
-    told: Vec<Told>,
+    acknowledged: Vec<Acknowledged>,
 }
 
 /// Something that is asked until it is answered.
@@ -58,10 +58,10 @@ struct Ask {
 impl Teller {
     pub fn new(number: usize, seed: u64, bank: &Bank, stop: Arc<AtomicBool>, owner: Arc<Mutex<String>>) -> Self {
         let random = StdRng::seed_from_u64(seed.wrapping_add(1 + number as u64));
-        Self { number, bank: bank.clone(), random, stop, owner, made: 0, told: Vec::new() }
+        Self { number, bank: bank.clone(), random, stop, owner, made: 0, acknowledged: Vec::new() }
     }
 
-    pub async fn work(mut self) -> Result<Vec<Told>> {
+    pub async fn work(mut self) -> Result<Vec<Acknowledged>> {
         while !self.stop.load(Ordering::Relaxed) {
             match self.random.random_range(0..11) {
                 0..=3 => self.bonus().await?,
@@ -71,7 +71,7 @@ impl Teller {
                 _ => self.again().await?,
             }
         }
-        Ok(self.told)
+        Ok(self.acknowledged)
     }
 
     fn key(&mut self) -> String {
@@ -89,7 +89,11 @@ impl Teller {
         let (client, path) = (self.bank.admin.clone(), "/api/v1/wallet/bonuses".to_owned());
         let answer = self.ask(&Ask { client, path, key: Some(key.clone()), body }).await?;
         match answer.status {
-            200 | 201 => self.told.push(Told::Opened { key: format!("bonus/{key}"), cents, id: answer.text("/id")? }),
+            200 | 201 => self.acknowledged.push(Acknowledged::Opened {
+                key: format!("bonus/{key}"),
+                cents,
+                id: answer.text("/id")?,
+            }),
             _ => bail!("a bonus: {answer}"),
         }
         Ok(())
@@ -104,12 +108,12 @@ impl Teller {
         let id = match answer.status {
             200 | 201 => answer.text("/id")?,
             422 if answer.code() == "INSUFFICIENT_FUNDS" => {
-                self.told.push(Told::Refused { key: format!("payout/{key}") });
+                self.acknowledged.push(Acknowledged::Refused { key: format!("payout/{key}") });
                 return Ok(());
             }
             _ => bail!("a payout: {answer}"),
         };
-        self.told.push(Told::Opened { key: format!("payout/{key}"), cents, id: id.clone() });
+        self.acknowledged.push(Acknowledged::Opened { key: format!("payout/{key}"), cents, id: id.clone() });
         let ends = [End::Completed, End::Failed, End::Cancelled];
         let first = ends[self.random.random_range(0..3)];
         if self.random.random_bool(0.3) {
@@ -136,7 +140,7 @@ impl Teller {
 
     fn ended(&mut self, id: &str, end: End, answer: &Answer) -> Result<()> {
         match answer.status {
-            200 => self.told.push(Told::Ended { id: id.to_owned(), end }),
+            200 => self.acknowledged.push(Acknowledged::Ended { id: id.to_owned(), end }),
             409 if answer.code() == "TRANSACTION_ENDED" => {}
             _ => bail!("the end of a payout: {answer}"),
         }
@@ -160,7 +164,7 @@ impl Teller {
         }
         // 0.8 x 0.5 x 0.25 of it, in cents
         let (usage, id, cents) = (answer.text("/id")?, answer.text("/transaction_id")?, earnings * 10);
-        self.told.push(Told::Opened { key: format!("usage/{usage}"), cents, id: id.clone() });
+        self.acknowledged.push(Acknowledged::Opened { key: format!("usage/{usage}"), cents, id: id.clone() });
         let (word, end) = match self.random.random_range(0..10) {
             0..=6 => ("settle", End::Completed),
             7..=8 => ("cancel", End::Cancelled),
@@ -169,7 +173,7 @@ impl Teller {
         let (client, path) = (self.bank.partner.clone(), format!("/api/v1/usage/{usage}/{word}"));
         let answer = self.ask(&Ask { client, path, key: None, body: json!({}) }).await?;
         match answer.status {
-            200 => self.told.push(Told::Ended { id, end }),
+            200 => self.acknowledged.push(Acknowledged::Ended { id, end }),
             _ => bail!("the end of usage: {answer}"),
         }
         Ok(())
@@ -188,8 +192,8 @@ impl Teller {
 
     /// What was acknowledged is asked for again: it must be the same, and nothing new.
     async fn again(&mut self) -> Result<()> {
-        let bonuses = self.told.iter().rev().take(REMEMBERED).filter_map(|told| match told {
-            Told::Opened { key, cents, .. } => key.strip_prefix("bonus/").map(|key| (key.to_owned(), *cents)),
+        let bonuses = self.acknowledged.iter().rev().take(REMEMBERED).filter_map(|said| match said {
+            Acknowledged::Opened { key, cents, .. } => key.strip_prefix("bonus/").map(|key| (key.to_owned(), *cents)),
             _ => None,
         });
         let bonuses: Vec<_> = bonuses.collect();

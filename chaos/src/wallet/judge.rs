@@ -16,7 +16,7 @@ use crate::check::Violation;
 
 /// An answer that a client got.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Told {
+pub enum Acknowledged {
     /// The order with this key opened, now or before, this transaction of so many cents.
     Opened { key: String, cents: i64, id: String },
     /// The transaction has ended so, now or before.
@@ -107,13 +107,13 @@ impl fmt::Display for Verdict {
 }
 
 /// Judges a whole run.
-pub fn judge(wallet_id: &str, told: &[Told], entries: &[Entry]) -> Verdict {
-    let acknowledged = told.iter().filter(|told| !matches!(told, Told::Refused { .. })).count();
+pub fn judge(wallet_id: &str, said: &[Acknowledged], entries: &[Entry]) -> Verdict {
+    let acknowledged = said.iter().filter(|said| !matches!(said, Acknowledged::Refused { .. })).count();
     let mut verdict =
-        Verdict { acknowledged, refused: told.len() - acknowledged, rows: entries.len(), ..Verdict::default() };
+        Verdict { acknowledged, refused: said.len() - acknowledged, rows: entries.len(), ..Verdict::default() };
     chain(entries, &mut verdict);
-    acknowledged_once(wallet_id, told, entries, &mut verdict);
-    ended_once(told, entries, &mut verdict);
+    acknowledged_once(wallet_id, said, entries, &mut verdict);
+    ended_once(said, entries, &mut verdict);
     verdict
 }
 
@@ -141,7 +141,7 @@ fn chain(entries: &[Entry], verdict: &mut Verdict) {
 }
 
 /// What was acknowledged is there once, as it was asked for; what is there was asked for.
-fn acknowledged_once(wallet_id: &str, told: &[Told], entries: &[Entry], verdict: &mut Verdict) {
+fn acknowledged_once(wallet_id: &str, said: &[Acknowledged], entries: &[Entry], verdict: &mut Verdict) {
     let Ok(wallet) = wallet_id.parse::<ObjectId>() else {
         return verdict.broken(ACKNOWLEDGED_IS_WRITTEN, format!("{wallet_id} is no wallet"));
     };
@@ -150,9 +150,9 @@ fn acknowledged_once(wallet_id: &str, told: &[Told], entries: &[Entry], verdict:
         opened.entry(&entry.transaction_id).or_default().push(entry);
     }
     let mut asked = BTreeSet::new();
-    for told in told {
-        match told {
-            Told::Opened { key, cents: wanted, id } => {
+    for said in said {
+        match said {
+            Acknowledged::Opened { key, cents: wanted, id } => {
                 if *id != Order::transaction_of(wallet, key).to_hex() {
                     verdict.broken(ONE_KEY_ONE_TRANSACTION, format!("{key} was answered with {id}"));
                 }
@@ -166,13 +166,13 @@ fn acknowledged_once(wallet_id: &str, told: &[Told], entries: &[Entry], verdict:
                     Some(_) => {}
                 }
             }
-            Told::Refused { key } => {
+            Acknowledged::Refused { key } => {
                 let id = Order::transaction_of(wallet, key).to_hex();
                 if opened.contains_key(id.as_str()) {
                     verdict.broken(ONE_KEY_ONE_TRANSACTION, format!("{key} was refused and is there"));
                 }
             }
-            Told::Ended { .. } => {}
+            Acknowledged::Ended { .. } => {}
         }
     }
     // every client asks until it is answered, so nothing is there that was not acknowledged
@@ -182,7 +182,7 @@ fn acknowledged_once(wallet_id: &str, told: &[Told], entries: &[Entry], verdict:
 }
 
 /// A transaction has one end, and that is the one that was told.
-fn ended_once(told: &[Told], entries: &[Entry], verdict: &mut Verdict) {
+fn ended_once(said: &[Acknowledged], entries: &[Entry], verdict: &mut Verdict) {
     let mut ends: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
     let mut seen = BTreeSet::new();
     for entry in entries {
@@ -196,8 +196,8 @@ fn ended_once(told: &[Told], entries: &[Entry], verdict: &mut Verdict) {
             verdict.broken(ENDS_ONCE, format!("transaction {id} ended {} times: {found:?}", found.len()));
         }
     }
-    for told in told {
-        let Told::Ended { id, end } = told else { continue };
+    for said in said {
+        let Acknowledged::Ended { id, end } = said else { continue };
         let found = ends.get(id.as_str()).and_then(|found| found.first());
         if found != Some(&end.word()) {
             verdict.broken(ACKNOWLEDGED_IS_WRITTEN, format!("transaction {id} was {}, now {found:?}", end.word()));

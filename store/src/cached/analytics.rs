@@ -5,15 +5,15 @@ use metastamp_protocol::ObjectId;
 use metastamp_protocol::analytics::Calculation;
 
 use super::Cached;
-use super::changes::Touched;
+use super::changes::Invalidated;
 use crate::{Result, ports};
 
 impl Cached {
     /// What a calculation changes of what is shown. Only the owner of an asset has calculations of it.
-    pub(super) fn calculation_touches(calculation: &Calculation) -> Touched {
+    pub(super) fn invalidated_by_calculation(calculation: &Calculation) -> Invalidated {
         match calculation.asset_id {
-            Some(asset_id) => Touched::Keys(Self::showing(asset_id, Some(calculation.user_id))),
-            None => Touched::Nothing,
+            Some(asset_id) => Invalidated::Keys(Self::showing(asset_id, Some(calculation.user_id))),
+            None => Invalidated::Nothing,
         }
     }
 }
@@ -21,8 +21,8 @@ impl Cached {
 #[async_trait]
 impl ports::Analytics for Cached {
     async fn put_calculation(&self, calculation: &Calculation) -> Result<()> {
-        let touched = Self::calculation_touches(calculation);
-        self.changes.make(touched, self.truth.analytics.put_calculation(calculation)).await
+        let invalidated = Self::invalidated_by_calculation(calculation);
+        self.changes.make(invalidated, self.truth.analytics.put_calculation(calculation)).await
     }
     async fn calculation(&self, id: ObjectId) -> Result<Option<Calculation>> {
         self.truth.analytics.calculation(id).await

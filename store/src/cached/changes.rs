@@ -14,7 +14,7 @@ const LATE_WRITES_MAX: usize = 1_000;
 
 /// What a write changes of what is shown.
 #[derive(Debug, Clone)]
-pub(super) enum Touched {
+pub(super) enum Invalidated {
     Nothing,
     Keys(Vec<String>),
     /// Nobody knows.
@@ -32,24 +32,24 @@ impl Changes {
         Self { entries, late: Arc::new(Semaphore::new(LATE_WRITES_MAX)) }
     }
 
-    /// Writes, then drops what is touched.
-    pub(super) async fn make<T>(&self, touched: Touched, write: impl Future<Output = Result<T>>) -> Result<T> {
-        let after = touched.clone();
-        self.make_and_see(touched, write, |_| after).await
+    /// Writes, then drops what is invalidated.
+    pub(super) async fn make<T>(&self, invalidated: Invalidated, write: impl Future<Output = Result<T>>) -> Result<T> {
+        let after = invalidated.clone();
+        self.make_and_see(invalidated, write, |_| after).await
     }
 
-    /// The same for a write whose answer tells what it touched; `perhaps` is what it may have touched when it fails.
+    /// The same for a write whose answer tells what it invalidated; `perhaps` is what it may have invalidated when it fails.
     pub(super) async fn make_and_see<T>(
         &self,
-        perhaps: Touched,
+        perhaps: Invalidated,
         write: impl Future<Output = Result<T>>,
-        touched: impl FnOnce(&T) -> Touched,
+        invalidated: impl FnOnce(&T) -> Invalidated,
     ) -> Result<T> {
         // Dropped half-way by a caller who went away, the write may happen all the same.
         let mut unsettled = Unsettled { changes: self, perhaps: Some(perhaps) };
         let result = write.await;
         match &result {
-            Ok(value) => self.drop_touched(&touched(value)).await,
+            Ok(value) => self.invalidate(&invalidated(value)).await,
             Err(
                 StoreError::Conflict { .. }
                 | StoreError::Fenced { .. }
@@ -58,8 +58,8 @@ impl Changes {
             ) => {}
             Err(_) => {
                 if let Some(perhaps) = unsettled.perhaps.clone() {
-                    self.drop_touched(&perhaps).await;
-                    self.drop_again_later(perhaps);
+                    self.invalidate(&perhaps).await;
+                    self.invalidate_again_later(perhaps);
                 }
             }
         }
@@ -67,16 +67,16 @@ impl Changes {
         result
     }
 
-    async fn drop_touched(&self, touched: &Touched) {
-        match touched {
-            Touched::Nothing => {}
-            Touched::Keys(keys) => self.entries.drop_keys(keys).await,
-            Touched::Everything => self.entries.generation.renew().await,
+    async fn invalidate(&self, invalidated: &Invalidated) {
+        match invalidated {
+            Invalidated::Nothing => {}
+            Invalidated::Keys(keys) => self.entries.drop_keys(keys).await,
+            Invalidated::Everything => self.entries.generation.renew().await,
         }
     }
 
-    fn drop_again_later(&self, touched: Touched) {
-        if matches!(touched, Touched::Nothing) {
+    fn invalidate_again_later(&self, invalidated: Invalidated) {
+        if matches!(invalidated, Invalidated::Nothing) {
             return;
         }
         let Ok(place) = self.late.clone().try_acquire_owned() else {
@@ -85,7 +85,7 @@ impl Changes {
         let changes = self.clone();
         tokio::spawn(async move {
             tokio::time::sleep(LATE_WRITE).await;
-            changes.drop_touched(&touched).await;
+            changes.invalidate(&invalidated).await;
             drop(place);
         });
     }
@@ -93,17 +93,17 @@ impl Changes {
 
 struct Unsettled<'a> {
     changes: &'a Changes,
-    perhaps: Option<Touched>,
+    perhaps: Option<Invalidated>,
 }
 
 impl Drop for Unsettled<'_> {
     fn drop(&mut self) {
-        let Some(touched) = self.perhaps.take() else { return };
+        let Some(invalidated) = self.perhaps.take() else { return };
         if let Ok(runtime) = tokio::runtime::Handle::try_current() {
             let changes = self.changes.clone();
             runtime.spawn(async move {
-                changes.drop_touched(&touched).await;
-                changes.drop_again_later(touched);
+                changes.invalidate(&invalidated).await;
+                changes.invalidate_again_later(invalidated);
             });
         }
     }

@@ -6,14 +6,14 @@ use async_trait::async_trait;
 use metastamp_protocol::{Job, JobLane, JobState, NodeRef, ObjectId, Timestamp};
 
 use super::Cached;
-use super::changes::Touched;
+use super::changes::Invalidated;
 use crate::Result;
 use crate::ports::{self, JobResult};
 
 impl Cached {
     /// What a job that is known here touches; `otherwise` for one that is not.
-    fn job_touches(&self, job: ObjectId, otherwise: Touched) -> Touched {
-        self.known.work(job).map_or(otherwise, |work| Touched::Keys(Self::showing_work(work)))
+    fn invalidated_by_job(&self, job: ObjectId, otherwise: Invalidated) -> Invalidated {
+        self.owners.work(job).map_or(otherwise, |work| Invalidated::Keys(Self::showing_work(work)))
     }
 }
 
@@ -29,17 +29,17 @@ impl ports::Jobs for Cached {
         limit: u32,
     ) -> Result<Vec<Job>> {
         let claim = self.truth.jobs.claim_jobs(by, now, lease, lane, limit);
-        let touched = |jobs: &Vec<Job>| match jobs.as_slice() {
-            [] => Touched::Nothing,
-            jobs => Touched::Keys(jobs.iter().flat_map(|job| Self::showing_work(self.known.job(job))).collect()),
+        let invalidated = |jobs: &Vec<Job>| match jobs.as_slice() {
+            [] => Invalidated::Nothing,
+            jobs => Invalidated::Keys(jobs.iter().flat_map(|job| Self::showing_work(self.owners.job(job))).collect()),
         };
-        self.changes.make_and_see(Touched::Nothing, claim, touched).await
+        self.changes.make_and_see(Invalidated::Nothing, claim, invalidated).await
     }
 
     // Whose jobs they were is not told.
     async fn release_claims_of(&self, node: &NodeRef, now: Timestamp) -> Result<u64> {
-        let touched = |released: &u64| if *released == 0 { Touched::Nothing } else { Touched::Everything };
-        self.changes.make_and_see(Touched::Nothing, self.truth.jobs.release_claims_of(node, now), touched).await
+        let invalidated = |released: &u64| if *released == 0 { Invalidated::Nothing } else { Invalidated::Everything };
+        self.changes.make_and_see(Invalidated::Nothing, self.truth.jobs.release_claims_of(node, now), invalidated).await
     }
 
     async fn renew_claim(&self, job: ObjectId, token: ObjectId, expires_at: Timestamp) -> Result<()> {
@@ -47,9 +47,9 @@ impl ports::Jobs for Cached {
     }
 
     async fn finish_job(&self, job: ObjectId, token: ObjectId, result: JobResult, now: Timestamp) -> Result<()> {
-        let perhaps = self.job_touches(job, Touched::Nothing);
-        let touched = |(): &()| self.job_touches(job, Touched::Everything);
-        self.changes.make_and_see(perhaps, self.truth.jobs.finish_job(job, token, result, now), touched).await
+        let perhaps = self.invalidated_by_job(job, Invalidated::Nothing);
+        let invalidated = |(): &()| self.invalidated_by_job(job, Invalidated::Everything);
+        self.changes.make_and_see(perhaps, self.truth.jobs.finish_job(job, token, result, now), invalidated).await
     }
 
     async fn release_job(
@@ -59,9 +59,11 @@ impl ports::Jobs for Cached {
         not_before: Timestamp,
         error: Option<String>,
     ) -> Result<()> {
-        let perhaps = self.job_touches(job, Touched::Nothing);
-        let touched = |(): &()| self.job_touches(job, Touched::Everything);
-        self.changes.make_and_see(perhaps, self.truth.jobs.release_job(job, token, not_before, error), touched).await
+        let perhaps = self.invalidated_by_job(job, Invalidated::Nothing);
+        let invalidated = |(): &()| self.invalidated_by_job(job, Invalidated::Everything);
+        self.changes
+            .make_and_see(perhaps, self.truth.jobs.release_job(job, token, not_before, error), invalidated)
+            .await
     }
 
     async fn job_counts(&self) -> Result<Vec<(JobState, u64)>> {

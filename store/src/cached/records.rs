@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 
 use super::Cached;
-use super::changes::Touched;
+use super::changes::Invalidated;
 use crate::Result;
 use crate::ports::{self, Snapshot};
 use crate::records::{Bson, Collection, Document};
@@ -15,7 +15,7 @@ impl ports::Records for Cached {
     }
 
     async fn prepare(&self) -> Result<Vec<String>> {
-        self.changes.make(Touched::Everything, self.truth.records.prepare()).await
+        self.changes.make(Invalidated::Everything, self.truth.records.prepare()).await
     }
 
     async fn snapshot(&self) -> Result<Box<dyn Snapshot>> {
@@ -23,14 +23,14 @@ impl ports::Records for Cached {
     }
 
     async fn put_records(&self, collection: Collection, records: Vec<Document>) -> Result<()> {
-        self.changes.make(Touched::Everything, self.truth.records.put_records(collection, records)).await
+        self.changes.make(Invalidated::Everything, self.truth.records.put_records(collection, records)).await
     }
 
     async fn remove_records(&self, collection: Collection, ids: Vec<Bson>) -> Result<u64> {
-        self.changes.make(Touched::Everything, self.truth.records.remove_records(collection, ids)).await
+        self.changes.make(Invalidated::Everything, self.truth.records.remove_records(collection, ids)).await
     }
 
     async fn clear(&self) -> Result<()> {
-        self.changes.make(Touched::Everything, self.truth.records.clear()).await
+        self.changes.make(Invalidated::Everything, self.truth.records.clear()).await
     }
 }

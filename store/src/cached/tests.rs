@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use metastamp_chaos::CacheServer;
 use serde::{Deserialize, Serialize};
 
-use super::changes::{Changes, Touched};
+use super::changes::{Changes, Invalidated};
 use super::entries::Entries;
 use super::keys;
 use crate::cache::SharedCache;
@@ -73,7 +73,7 @@ impl Node {
             self.truth.value.store(value, Ordering::SeqCst);
             answer
         };
-        self.changes.make(Touched::Keys(vec![KEY.to_owned()]), write).await
+        self.changes.make(Invalidated::Keys(vec![KEY.to_owned()]), write).await
     }
 }
 
@@ -190,7 +190,7 @@ async fn a_write_of_unknown_outcome_or_that_nobody_waits_for_drops_as_well() {
             written.truth.value.store(2, Ordering::SeqCst);
             std::future::pending::<Result<()>>().await
         };
-        let change = one.changes.make(Touched::Keys(vec![KEY.to_owned()]), write);
+        let change = one.changes.make(Invalidated::Keys(vec![KEY.to_owned()]), write);
         assert!(tokio::time::timeout(gone, change).await.is_err());
         eventually("dropped after all", async || two.read().await == 2).await;
     })
@@ -205,7 +205,7 @@ async fn when_nobody_knows_what_changed_everything_is_void() {
             truth.value.store(1, Ordering::SeqCst);
             Ok(())
         };
-        one.changes.make(Touched::Everything, write).await.unwrap();
+        one.changes.make(Invalidated::Everything, write).await.unwrap();
         assert_eq!(one.read().await, 1);
         eventually("the other one looks at the generation", async || two.read().await == 1).await;
     })

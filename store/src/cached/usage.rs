@@ -5,7 +5,7 @@ use metastamp_protocol::partner::{UsageEvent, UsageStatus};
 use metastamp_protocol::{ObjectId, Timestamp};
 
 use super::Cached;
-use super::changes::Touched;
+use super::changes::Invalidated;
 use crate::Result;
 use crate::ports::{self, UsageClaim, UsagePage, UsageQuery};
 
@@ -40,8 +40,8 @@ impl ports::Usage for Cached {
         if to != UsageStatus::Pending {
             return finish.await;
         }
-        let touched = |event: &UsageEvent| Touched::Keys(Self::showing(event.asset_id, Some(event.user_id)));
-        self.changes.make_and_see(Touched::Everything, finish, touched).await
+        let invalidated = |event: &UsageEvent| Invalidated::Keys(Self::showing(event.asset_id, Some(event.user_id)));
+        self.changes.make_and_see(Invalidated::Everything, finish, invalidated).await
     }
 
     async fn overdue_usages(&self, limit: u32) -> Result<Vec<UsageEvent>> {

@@ -5,8 +5,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use metastamp_protocol::{Asset, AssetQuery, Fingerprint, ObjectId, ProcessingStatus, Timestamp, UploadStatus};
 
-use super::changes::Touched;
-use super::known::Work;
+use super::changes::Invalidated;
+use super::owners::Work;
 use super::values::{Page, Version};
 use super::{Cached, MOVING_TTL, keys};
 use crate::Result;
@@ -45,14 +45,14 @@ impl Cached {
 impl ports::Works for Cached {
     async fn commit_upload(&self, commit: UploadCommit) -> Result<UploadOutcome> {
         let (id, owner) = (commit.asset.id, commit.asset.user_id);
-        let touched = Touched::Keys(Self::showing(id, Some(owner)));
-        self.changes.make(touched, self.truth.works.commit_upload(commit)).await
+        let invalidated = Invalidated::Keys(Self::showing(id, Some(owner)));
+        self.changes.make(invalidated, self.truth.works.commit_upload(commit)).await
     }
 
     async fn asset(&self, id: ObjectId) -> Result<Option<Asset>> {
         let load = self.truth.works.asset(id);
         let found = self.entries.through(Some("asset"), &keys::asset(id), |a| self.asset_ttl(a), load).await?;
-        found.iter().for_each(|asset| self.known.asset(asset));
+        found.iter().for_each(|asset| self.owners.asset(asset));
         Ok(found)
     }
 
@@ -64,52 +64,52 @@ impl ports::Works for Cached {
         let load = async { Ok(Some(Page::from(self.truth.works.assets(user_id, query).await?))) };
         let page = self.entries.through(Some("list"), &key, |page| self.page_ttl(page), load).await?;
         let page = AssetPage::from(page.unwrap_or(Page { items: Vec::new(), total: 0 }));
-        page.items.iter().for_each(|asset| self.known.asset(asset));
+        page.items.iter().for_each(|asset| self.owners.asset(asset));
         Ok(page)
     }
 
     async fn fail_asset(&self, id: ObjectId, message: &str, now: Timestamp) -> Result<bool> {
-        let owner = self.known.owner(id);
-        let keys = Touched::Keys(Self::showing(id, owner));
-        let touched = if owner.is_some() { keys.clone() } else { Touched::Everything };
-        self.changes.make_and_see(keys, self.truth.works.fail_asset(id, message, now), |_| touched).await
+        let owner = self.owners.owner(id);
+        let keys = Invalidated::Keys(Self::showing(id, owner));
+        let invalidated = if owner.is_some() { keys.clone() } else { Invalidated::Everything };
+        self.changes.make_and_see(keys, self.truth.works.fail_asset(id, message, now), |_| invalidated).await
     }
 
     async fn delete_asset(&self, id: ObjectId, now: Timestamp) -> Result<Option<DeletedAsset>> {
-        let perhaps = Touched::Keys(Self::showing(id, self.known.owner(id)));
-        let touched = |deleted: &Option<DeletedAsset>| match deleted {
-            Some(deleted) => Touched::Keys(Self::showing(id, Some(deleted.asset.user_id))),
-            None => Touched::Nothing,
+        let perhaps = Invalidated::Keys(Self::showing(id, self.owners.owner(id)));
+        let invalidated = |deleted: &Option<DeletedAsset>| match deleted {
+            Some(deleted) => Invalidated::Keys(Self::showing(id, Some(deleted.asset.user_id))),
+            None => Invalidated::Nothing,
         };
-        self.changes.make_and_see(perhaps, self.truth.works.delete_asset(id, now), touched).await
+        self.changes.make_and_see(perhaps, self.truth.works.delete_asset(id, now), invalidated).await
     }
 
     async fn fingerprint(&self, id: ObjectId) -> Result<Option<Fingerprint>> {
-        if let Some(work) = self.known.work(id) {
+        if let Some(work) = self.owners.work(id) {
             let found = self.fingerprint_of(work.asset_id).await?;
             return Ok(found.filter(|fingerprint| fingerprint.id == id));
         }
         let found = self.truth.works.fingerprint(id).await?;
-        found.iter().for_each(|fingerprint| self.known.fingerprint(fingerprint));
+        found.iter().for_each(|fingerprint| self.owners.fingerprint(fingerprint));
         Ok(found)
     }
 
     async fn fingerprint_of(&self, asset_id: ObjectId) -> Result<Option<Fingerprint>> {
         let (key, load) = (keys::fingerprint(asset_id), self.truth.works.fingerprint_of(asset_id));
         let found = self.entries.through(Some("fingerprint"), &key, |f| self.fingerprint_ttl(f), load).await?;
-        found.iter().for_each(|fingerprint| self.known.fingerprint(fingerprint));
+        found.iter().for_each(|fingerprint| self.owners.fingerprint(fingerprint));
         Ok(found)
     }
 
     async fn request_fingerprint(&self, asset_id: ObjectId, now: Timestamp) -> Result<FingerprintRequest> {
-        let perhaps = Touched::Keys(Self::showing(asset_id, self.known.owner(asset_id)));
-        let touched = |request: &FingerprintRequest| match request {
+        let perhaps = Invalidated::Keys(Self::showing(asset_id, self.owners.owner(asset_id)));
+        let invalidated = |request: &FingerprintRequest| match request {
             FingerprintRequest::Queued(fingerprint) => {
-                self.known.fingerprint(fingerprint);
-                Touched::Keys(Self::showing(asset_id, Some(fingerprint.user_id)))
+                self.owners.fingerprint(fingerprint);
+                Invalidated::Keys(Self::showing(asset_id, Some(fingerprint.user_id)))
             }
-            FingerprintRequest::Exists(_) => Touched::Nothing,
+            FingerprintRequest::Exists(_) => Invalidated::Nothing,
         };
-        self.changes.make_and_see(perhaps, self.truth.works.request_fingerprint(asset_id, now), touched).await
+        self.changes.make_and_see(perhaps, self.truth.works.request_fingerprint(asset_id, now), invalidated).await
     }
 }

@@ -99,19 +99,19 @@ pub(super) fn opened_before(rows: &[Row]) -> BTreeSet<ObjectId> {
 /// The transactions that `rows` touch, as they are after them, in the order of their opening. `known` are those of
 /// [`opened_before`].
 pub(super) fn fold(rows: &[Row], known: Vec<Transaction>) -> Result<Vec<Transaction>> {
-    let mut touched: BTreeMap<ObjectId, Transaction> = known.into_iter().map(|known| (known.id, known)).collect();
+    let mut changed: BTreeMap<ObjectId, Transaction> = known.into_iter().map(|known| (known.id, known)).collect();
     for row in rows {
         if row.is_opening() {
-            touched.insert(row.transaction_id, Transaction::opened(row));
+            changed.insert(row.transaction_id, Transaction::opened(row));
             continue;
         }
-        let ended = touched.get_mut(&row.transaction_id);
+        let ended = changed.get_mut(&row.transaction_id);
         let unknown = || StoreError::Internal(format!("row {} ends a transaction that no row opens", row.id));
         ended.ok_or_else(unknown)?.apply(row);
     }
-    let mut touched: Vec<_> = touched.into_values().collect();
-    touched.sort_by_key(|transaction| transaction.ordinal);
-    Ok(touched)
+    let mut changed: Vec<_> = changed.into_values().collect();
+    changed.sort_by_key(|transaction| transaction.ordinal);
+    Ok(changed)
 }
 
 /// Transactions of the rows of whole transactions, opening and end.

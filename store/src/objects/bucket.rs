@@ -60,13 +60,13 @@ impl Objects {
     /// `Internal` when the server refuses, for example for want of rights.
     pub async fn ensure_cors(&self, origins: &[String]) -> Result<Setting> {
         observe("ensure_cors", async {
-            let known = match self.inner.client.get_bucket_cors().bucket(self.bucket()).send().await {
-                Ok(known) => known.cors_rules.unwrap_or_default(),
+            let present = match self.inner.client.get_bucket_cors().bucket(self.bucket()).send().await {
+                Ok(present) => present.cors_rules.unwrap_or_default(),
                 Err(error) if is_unsupported(&error) => return Ok(Setting::Unsupported),
                 Err(error) if status(&error) == Some(404) => Vec::new(),
                 Err(error) => return Err(store_error(error)),
             };
-            if known.iter().any(|rule| allows(rule, origins)) {
+            if present.iter().any(|rule| allows(rule, origins)) {
                 return Ok(Setting::Kept);
             }
             let methods = METHODS.into_iter().map(str::to_owned).collect();
@@ -76,7 +76,7 @@ impl Objects {
                 .allowed_headers("*")
                 .expose_headers("ETag")
                 .max_age_seconds(MAX_AGE_S);
-            let rules = known.into_iter().chain([rule.build().map_err(unbuilt)?]).collect();
+            let rules = present.into_iter().chain([rule.build().map_err(unbuilt)?]).collect();
             let rules = CorsConfiguration::builder().set_cors_rules(Some(rules)).build().map_err(unbuilt)?;
             let put = self.inner.client.put_bucket_cors().bucket(self.bucket()).cors_configuration(rules);
             set(put.send().await)
@@ -90,13 +90,13 @@ impl Objects {
     /// `Internal` when the server refuses, for example for want of rights.
     pub async fn ensure_policy(&self) -> Result<Setting> {
         observe("ensure_policy", async {
-            let known = match self.inner.client.get_bucket_policy().bucket(self.bucket()).send().await {
-                Ok(known) => known.policy,
+            let present = match self.inner.client.get_bucket_policy().bucket(self.bucket()).send().await {
+                Ok(present) => present.policy,
                 Err(error) if is_unsupported(&error) => return Ok(Setting::Unsupported),
                 Err(error) if status(&error) == Some(404) => None,
                 Err(error) => return Err(store_error(error)),
             };
-            let Some(policy) = with_statement(known.as_deref(), self.bucket())? else { return Ok(Setting::Kept) };
+            let Some(policy) = with_statement(present.as_deref(), self.bucket())? else { return Ok(Setting::Kept) };
             let put = self.inner.client.put_bucket_policy().bucket(self.bucket()).policy(policy);
             set(put.send().await)
         })
@@ -132,10 +132,10 @@ fn allows(rule: &CorsRule, origins: &[String]) -> bool {
 }
 
 /// The policy with our statement; none when it has it already.
-fn with_statement(known: Option<&str>, bucket: &str) -> Result<Option<String>> {
+fn with_statement(present: Option<&str>, bucket: &str) -> Result<Option<String>> {
     let wrong = || StoreError::Internal("the bucket has a policy that is no list of statements".to_owned());
-    let mut policy = match known.filter(|known| !known.is_empty()) {
-        Some(known) => serde_json::from_str(known).map_err(|_| wrong())?,
+    let mut policy = match present.filter(|present| !present.is_empty()) {
+        Some(present) => serde_json::from_str(present).map_err(|_| wrong())?,
         None => json!({ "Version": "2012-10-17", "Statement": [] }),
     };
     let statements = policy.get_mut("Statement").and_then(Value::as_array_mut).ok_or_else(wrong)?;

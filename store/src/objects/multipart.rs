@@ -58,10 +58,10 @@ impl Objects {
     /// answer to the first attempt may have been lost.
     pub async fn complete_multipart(&self, key: &str, id: &str, parts: &[UploadedPart]) -> Result<String> {
         let completed = observe("complete_multipart", async {
-            let told = parts.iter().map(|part| {
+            let completed = parts.iter().map(|part| {
                 CompletedPart::builder().part_number(part.number).e_tag(format!("\"{}\"", part.etag)).build()
             });
-            let upload = CompletedMultipartUpload::builder().set_parts(Some(told.collect())).build();
+            let upload = CompletedMultipartUpload::builder().set_parts(Some(completed.collect())).build();
             let request = self.inner.client.complete_multipart_upload().bucket(self.bucket()).key(key);
             let request = request.upload_id(id).multipart_upload(upload).customize();
             // servers that copy the parts together may take their time, by the size of the object

@@ -30,61 +30,64 @@ fn entries(rows: &[(&str, &str, i64, i64, i64, i64)]) -> Vec<Entry> {
     rows.iter().zip(1..).map(entry).collect()
 }
 
-fn sound() -> (Vec<Told>, Vec<Entry>) {
-    let opened = |key: &str, cents| Told::Opened { key: key.to_owned(), cents, id: id(key) };
-    let told = vec![
+fn sound() -> (Vec<Acknowledged>, Vec<Entry>) {
+    let opened = |key: &str, cents| Acknowledged::Opened { key: key.to_owned(), cents, id: id(key) };
+    let said = vec![
         opened("bonus/a", 2_050),
         opened("payout/b", 1_000),
-        Told::Ended { id: id("payout/b"), end: End::Completed },
-        Told::Refused { key: "payout/c".to_owned() },
+        Acknowledged::Ended { id: id("payout/b"), end: End::Completed },
+        Acknowledged::Refused { key: "payout/c".to_owned() },
     ];
     let rows = [
         ("bonus/a", "completed", 2_050, 2_050, 2_050, 0),
         ("payout/b", "pending", 0, 1_000, 1_050, 1_000),
         ("payout/b", "completed", -1_000, 1_000, 1_050, 0),
     ];
-    (told, entries(&rows))
+    (said, entries(&rows))
 }
 
-fn found(told: &[Told], entries: &[Entry]) -> Vec<&'static str> {
-    judge(WALLET, told, entries).violations.into_iter().map(|violation| violation.invariant).collect()
+fn found(said: &[Acknowledged], entries: &[Entry]) -> Vec<&'static str> {
+    judge(WALLET, said, entries).violations.into_iter().map(|violation| violation.invariant).collect()
 }
 
 #[test]
 fn a_sound_run_holds() {
-    let (told, entries) = sound();
-    let verdict = judge(WALLET, &told, &entries);
+    let (said, entries) = sound();
+    let verdict = judge(WALLET, &said, &entries);
     assert!(verdict.holds(), "{verdict}");
     assert_eq!((verdict.acknowledged, verdict.refused, verdict.rows), (3, 1, 3));
 }
 
 #[test]
 fn each_broken_promise_is_named() {
-    let (told, rows) = sound();
-    let doctored = |change: &dyn Fn(&mut Vec<Told>, &mut Vec<Entry>)| {
-        let (mut told, mut rows) = (told.clone(), rows.clone());
-        change(&mut told, &mut rows);
-        found(&told, &rows)
+    let (said, rows) = sound();
+    let doctored = |change: &dyn Fn(&mut Vec<Acknowledged>, &mut Vec<Entry>)| {
+        let (mut said, mut rows) = (said.clone(), rows.clone());
+        change(&mut said, &mut rows);
+        found(&said, &rows)
     };
     assert!(doctored(&|_, rows| rows.truncate(2)).contains(&ACKNOWLEDGED_IS_WRITTEN), "the end is lost");
     assert!(doctored(&|_, rows| drop(rows.remove(0))).contains(&SEQ_IS_DENSE));
     assert!(doctored(&|_, rows| rows[1].previous = "x".to_owned()).contains(&CHAIN_HOLDS));
     assert!(doctored(&|_, rows| rows[2].amount = number(-999)).contains(&BALANCE_IS_THE_REPLAY));
     assert!(doctored(&|_, rows| rows[1].balances["available"] = json!(-1)).contains(&NEVER_NEGATIVE));
-    assert!(doctored(&|told, _| drop(told.remove(0))).contains(&ONE_KEY_ONE_TRANSACTION), "nobody asked for it");
-    let refused = |told: &mut Vec<Told>, _: &mut Vec<Entry>| told.push(Told::Refused { key: "bonus/a".to_owned() });
+    assert!(doctored(&|said, _| drop(said.remove(0))).contains(&ONE_KEY_ONE_TRANSACTION), "nobody asked for it");
+    let refused = |said: &mut Vec<Acknowledged>, _: &mut Vec<Entry>| {
+        said.push(Acknowledged::Refused { key: "bonus/a".to_owned() })
+    };
     assert!(doctored(&refused).contains(&ONE_KEY_ONE_TRANSACTION));
-    let twice = |_: &mut Vec<Told>, rows: &mut Vec<Entry>| {
+    let twice = |_: &mut Vec<Acknowledged>, rows: &mut Vec<Entry>| {
         let mut again = rows[2].clone();
         (again.seq, again.status, again.amount) = (4, "cancelled".to_owned(), number(0));
         again.previous.clone_from(&rows[2].hash);
         rows.push(again);
     };
     assert!(doctored(&twice).contains(&ENDS_ONCE));
-    let other =
-        |told: &mut Vec<Told>, _: &mut Vec<Entry>| told[2] = Told::Ended { id: id("payout/b"), end: End::Failed };
+    let other = |said: &mut Vec<Acknowledged>, _: &mut Vec<Entry>| {
+        said[2] = Acknowledged::Ended { id: id("payout/b"), end: End::Failed }
+    };
     assert!(doctored(&other).contains(&ACKNOWLEDGED_IS_WRITTEN));
-    let mut verdict = judge(WALLET, &told, &rows);
+    let mut verdict = judge(WALLET, &said, &rows);
     verdict.balance_at("node-1", &json!({ "available": 10.51, "held": 0 }), &rows);
     assert_eq!(verdict.violations[0].invariant, BALANCE_IS_THE_REPLAY);
     verdict.audited((false, "w4".to_owned()));

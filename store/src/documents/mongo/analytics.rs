@@ -7,7 +7,7 @@ use mongodb::bson::doc;
 
 use super::MongoDocuments;
 use super::fault::Attempt;
-use super::on::{On, Query, any_form};
+use super::scope::{Query, Scope, any_form};
 use crate::records::Collection::{self, Assets};
 use crate::records::{decode, encode};
 use crate::{Result, ports};
@@ -35,7 +35,7 @@ impl ports::Analytics for MongoDocuments {
 }
 
 /// Within a transaction. See [`ports::Analytics::put_calculation`].
-pub(super) async fn put(on: On, calculation: &Calculation) -> Attempt<()> {
+pub(super) async fn put(on: Scope, calculation: &Calculation) -> Attempt<()> {
     on.put(Collection::Analytics, encode(Collection::Analytics, calculation)?).await?;
     if let Some(asset_id) = calculation.asset_id {
         let score = doc! { "$set": { "ai_touch_score": calculation.touch_score() } };
@@ -45,18 +45,18 @@ pub(super) async fn put(on: On, calculation: &Calculation) -> Attempt<()> {
 }
 
 /// Sets the status of a calculation of reported usage; false when it is not there.
-pub(super) async fn set_status(on: &On, id: ObjectId, status: &str) -> Attempt<bool> {
+pub(super) async fn set_status(on: &Scope, id: ObjectId, status: &str) -> Attempt<bool> {
     on.update(Collection::Analytics, doc! { "_id": any_form(id) }, doc! { "$set": { "status": status } }).await
 }
 
-async fn by_id(on: On, id: ObjectId) -> Attempt<Option<Calculation>> {
+async fn by_id(on: Scope, id: ObjectId) -> Attempt<Option<Calculation>> {
     let record = on.record(Collection::Analytics, doc! { "_id": any_form(id) }).await?;
     Ok(record.and_then(|record| decode(Collection::Analytics, record).ok()))
 }
 
 /// Count and rows are of one instant when `on` is a snapshot.
 async fn page(
-    on: On,
+    on: Scope,
     user_id: ObjectId,
     asset_id: Option<ObjectId>,
     skip: u64,

@@ -12,7 +12,7 @@ use tokio::time::{Instant, timeout_at};
 
 use super::connect::write_concern;
 use super::fault::{Attempt, Failure};
-use super::on::On;
+use super::scope::Scope;
 use super::sessions::Sessions;
 use crate::metrics::observe;
 use crate::{Result, StoreError};
@@ -31,24 +31,24 @@ pub(super) struct Server {
 
 impl Server {
     /// Operations outside of transactions.
-    pub fn on(&self) -> On {
-        On { db: self.db.clone(), session: None }
+    pub fn on(&self) -> Scope {
+        Scope { db: self.db.clone(), session: None }
     }
 
     /// Reads of one instant, that of the first of them.
-    pub async fn snapshot(&self) -> Attempt<On> {
+    pub async fn snapshot(&self) -> Attempt<Scope> {
         let session = self.client.start_session().snapshot(true).await?;
         Ok(self.on_session(Arc::new(Mutex::new(session))))
     }
 
     /// The same by a transaction, which the server ends after a while.
-    pub async fn transaction(&self) -> Attempt<On> {
+    pub async fn transaction(&self) -> Attempt<Scope> {
         let session = self.begin().await?;
         Ok(self.on_session(Arc::new(Mutex::new(session))))
     }
 
-    fn on_session(&self, session: Arc<Mutex<ClientSession>>) -> On {
-        On { db: self.db.clone(), session: Some(session) }
+    fn on_session(&self, session: Arc<Mutex<ClientSession>>) -> Scope {
+        Scope { db: self.db.clone(), session: Some(session) }
     }
 
     pub fn deadline(&self) -> Instant {
@@ -69,7 +69,7 @@ impl Server {
     /// that it is given.
     pub async fn transact<T, F, A>(&self, op: &'static str, step: F) -> Result<T>
     where
-        F: FnMut(On) -> A,
+        F: FnMut(Scope) -> A,
         A: Future<Output = Attempt<T>>,
     {
         self.measured(op, self.transact_until(self.deadline(), step)).await
@@ -104,7 +104,7 @@ impl Server {
     /// Like [`Server::transact`], until `deadline` and not measured.
     pub async fn transact_until<T, F, A>(&self, deadline: Instant, mut step: F) -> Result<T>
     where
-        F: FnMut(On) -> A,
+        F: FnMut(Scope) -> A,
         A: Future<Output = Attempt<T>>,
     {
         let mut tries = Tries::default();
@@ -126,7 +126,7 @@ impl Server {
 
     async fn transact_once<T, F, A>(&self, step: &mut F) -> Attempt<T>
     where
-        F: FnMut(On) -> A,
+        F: FnMut(Scope) -> A,
         A: Future<Output = Attempt<T>>,
     {
         let session = Arc::new(Mutex::new(self.begin().await?));

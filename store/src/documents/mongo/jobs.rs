@@ -14,7 +14,7 @@ use tokio::time::Instant;
 
 use super::call::Server;
 use super::fault::Attempt;
-use super::on::{On, Query, any_form, any_form_of, date, oid, whole};
+use super::scope::{Query, Scope, any_form, any_form_of, date, oid, whole};
 use super::sessions::lives_until;
 use super::{MongoDocuments, STAY_OPEN};
 use crate::documents::rules;
@@ -122,14 +122,14 @@ impl Claiming {
     }
 
     /// The first jobs in the order of the queue that can be claimed now.
-    async fn candidates(&self, on: On, limit: u32) -> Attempt<Vec<Job>> {
+    async fn candidates(&self, on: Scope, limit: u32) -> Attempt<Vec<Job>> {
         let query =
             Query { filter: self.filter(), sort: doc! { "created_at": 1, "_id": 1 }, limit, ..Query::default() };
         on.all(Jobs, query).await
     }
 
     /// Claims one of them under `token`, if it is still as it was `seen`; `None` when another claimer was faster.
-    async fn claim(&self, on: On, seen: &Job, token: ObjectId, earlier_attempts: u32) -> Attempt<Option<Job>> {
+    async fn claim(&self, on: Scope, seen: &Job, token: ObjectId, earlier_attempts: u32) -> Attempt<Option<Job>> {
         // An attempt that was not answered may have claimed it.
         if earlier_attempts > 0
             && let Some(job) = on.one(Jobs, under(seen.id, token)).await?
@@ -209,7 +209,7 @@ async fn claim_up_to(
 }
 
 /// Tells assets and fingerprints that these jobs run, as far as they still run under these claims. Within a transaction.
-async fn show_running(on: On, claimed: &[Job], now: Timestamp) -> Attempt<()> {
+async fn show_running(on: Scope, claimed: &[Job], now: Timestamp) -> Attempt<()> {
     let claims = claimed.iter().filter_map(|job| job.claim.as_ref());
     let tokens: Vec<_> = claims.map(|claim| oid(claim.token)).collect();
     let ids: Vec<_> = claimed.iter().map(|job| oid(job.id)).collect();
@@ -219,7 +219,7 @@ async fn show_running(on: On, claimed: &[Job], now: Timestamp) -> Attempt<()> {
 }
 
 /// Tells assets and fingerprints of jobs how these stand.
-async fn show(on: &On, jobs: &[Job], status: ProcessingStatus, at: Option<Timestamp>) -> Attempt<()> {
+async fn show(on: &Scope, jobs: &[Job], status: ProcessingStatus, at: Option<Timestamp>) -> Attempt<()> {
     let mut change = doc! { "processing_status": status.as_str() };
     if let Some(at) = at {
         change.insert("updated_at", date(at));
@@ -233,7 +233,7 @@ async fn show(on: &On, jobs: &[Job], status: ProcessingStatus, at: Option<Timest
 }
 
 /// One batch, within a transaction; returns how many it was.
-async fn release_claims_of(on: On, node: &NodeRef, now: Timestamp) -> Attempt<u64> {
+async fn release_claims_of(on: Scope, node: &NodeRef, now: Timestamp) -> Attempt<u64> {
     let filter = doc! {
         "state": "running", "claim.by.node_id": &node.node_id, "claim.by.generation": { "$lte": node.generation },
     };
@@ -256,13 +256,13 @@ fn under(id: ObjectId, token: ObjectId) -> Document {
 
 const LOST: StoreError = StoreError::Fenced { what: "job" };
 
-async fn renew(on: On, id: ObjectId, token: ObjectId, expires_at: Timestamp) -> Attempt<()> {
+async fn renew(on: Scope, id: ObjectId, token: ObjectId, expires_at: Timestamp) -> Attempt<()> {
     let later = doc! { "$set": { "claim.expires_at": date(expires_at) } };
     if on.update(Jobs, under(id, token), later).await? { Ok(()) } else { Err(LOST.into()) }
 }
 
 /// Within a transaction.
-async fn release(on: On, id: ObjectId, token: ObjectId, not_before: Timestamp, error: Option<&str>) -> Attempt<()> {
+async fn release(on: Scope, id: ObjectId, token: ObjectId, not_before: Timestamp, error: Option<&str>) -> Attempt<()> {
     let job: Job = on.one(Jobs, under(id, token)).await?.ok_or(LOST)?;
     let mut change = doc! { "state": "queued", "not_before": date(not_before) };
     match error {
@@ -284,7 +284,7 @@ struct Finish {
 }
 
 /// Within a transaction.
-async fn finish(on: On, finish: &Finish) -> Attempt<()> {
+async fn finish(on: Scope, finish: &Finish) -> Attempt<()> {
     let Finish { job: id, token, result, now, call } = finish;
     let Some(job) = on.take(Jobs, under(*id, *token)).await? else {
         let mine = doc! { "_id": any_form(*id), COMMITTED_BY: oid(*call) };
@@ -304,7 +304,7 @@ async fn finish(on: On, finish: &Finish) -> Attempt<()> {
 }
 
 /// Within a transaction.
-pub(super) async fn request(on: On, asset_id: ObjectId, now: Timestamp) -> Attempt<FingerprintRequest> {
+pub(super) async fn request(on: Scope, asset_id: ObjectId, now: Timestamp) -> Attempt<FingerprintRequest> {
     let kept_asset = on.record(Assets, doc! { "_id": any_form(asset_id) }).await?;
     let kept_asset = kept_asset.ok_or(StoreError::NotFound { what: "asset" })?;
     let mut asset: Asset = decode(Assets, kept_asset.clone())?;
@@ -331,7 +331,7 @@ pub(super) async fn request(on: On, asset_id: ObjectId, now: Timestamp) -> Attem
     Ok(FingerprintRequest::Queued(fingerprint))
 }
 
-async fn counts(on: On) -> Attempt<Vec<(JobState, u64)>> {
+async fn counts(on: Scope) -> Attempt<Vec<(JobState, u64)>> {
     let counted = on.aggregate(Jobs.name(), vec![doc! { "$group": { "_id": "$state", "n": { "$sum": 1 } } }]).await?;
     let of = |state: JobState| {
         let is_it = |group: &&Document| group.get("_id").and_then(Bson::as_str) == Some(state.as_str());

@@ -7,7 +7,7 @@ use metastamp_protocol::{NodeRef, Timestamp};
 use mongodb::bson::doc;
 
 use super::fault::{Attempt, Failure, is_duplicate};
-use super::on::{On, date};
+use super::scope::{Scope, date};
 use super::sessions::lives_before;
 use super::{MongoDocuments, STAY_OPEN};
 use crate::{Result, ports};
@@ -37,7 +37,7 @@ impl ports::Leases for MongoDocuments {
 
 pub(super) const LEASES: &str = "leases";
 
-pub(super) async fn take(on: On, name: &str, holder: &str, now: Timestamp, ttl: Duration) -> Attempt<bool> {
+pub(super) async fn take(on: Scope, name: &str, holder: &str, now: Timestamp, ttl: Duration) -> Attempt<bool> {
     let free = doc! { "_id": name, "$or": [{ "holder": holder }, { "until": { "$lte": date(now) } }] };
     let mine = doc! { "$set": { "holder": holder, "until": date(now.plus(ttl)) } };
     // One that is someone else's is not found, and can't be made a second time.
@@ -48,6 +48,6 @@ pub(super) async fn take(on: On, name: &str, holder: &str, now: Timestamp, ttl: 
     }
 }
 
-pub(super) async fn give_back(on: On, name: &str, holder: &str) -> Attempt<()> {
+pub(super) async fn give_back(on: Scope, name: &str, holder: &str) -> Attempt<()> {
     on.remove(LEASES, doc! { "_id": name, "holder": holder }).await.map(drop)
 }

@@ -5,7 +5,7 @@ use metastamp_protocol::{ObjectId, Timestamp};
 use mongodb::bson::doc;
 
 use super::fault::Attempt;
-use super::on::{On, date};
+use super::scope::{Scope, date};
 use super::{MongoDocuments, users};
 use crate::Result;
 use crate::ports::{self, Principal};
@@ -31,18 +31,18 @@ impl ports::Logins for MongoDocuments {
 
 /// Two reads at once. They need not be of one instant: a revocation is final, and whoever is told of one only later was
 /// asked about it earlier.
-async fn principal(on: On, user_id: ObjectId, sid: &str) -> Attempt<Principal> {
+async fn principal(on: Scope, user_id: ObjectId, sid: &str) -> Attempt<Principal> {
     let user = users::find(on.clone(), users::by_id(user_id));
     let revoked = on.record(Collection::RevokedSessions, doc! { "_id": sid });
     let (user, revoked) = tokio::try_join!(user, revoked)?;
     Ok(Principal { user, revoked: revoked.is_some() })
 }
 
-async fn revoke(on: On, sid: &str, until: Timestamp) -> Attempt<()> {
+async fn revoke(on: Scope, sid: &str, until: Timestamp) -> Attempt<()> {
     let later = doc! { "$max": { "until": date(until) } };
     on.upsert(Collection::RevokedSessions.name(), doc! { "_id": sid }, later).await
 }
 
-async fn forget_revocations(on: On, now: Timestamp) -> Attempt<u64> {
+async fn forget_revocations(on: Scope, now: Timestamp) -> Attempt<u64> {
     on.remove(Collection::RevokedSessions.name(), doc! { "until": { "$lt": date(now) } }).await
 }

@@ -4,7 +4,7 @@ use mongodb::bson::{Bson, DateTime, Document, doc};
 
 use super::call::Server;
 use super::fault::Attempt;
-use super::on::On;
+use super::scope::Scope;
 
 /// One document for each version that was applied.
 pub(super) const MIGRATIONS: &str = "migrations";
@@ -73,7 +73,7 @@ pub(super) async fn apply(server: &Server) -> Attempt<Vec<String>> {
 }
 
 /// Text that is neither an id nor an instant stays as it is.
-async fn convert(on: &On, collection: &str, field: &str, to: To) -> Attempt<u64> {
+async fn convert(on: &Scope, collection: &str, field: &str, to: To) -> Attempt<u64> {
     let (to, looks_like_it) = match to {
         To::Date => ("date", r"^\d{4}-\d{2}-\d{2}"),
         To::Id => ("objectId", "^[0-9a-fA-F]{24}$"),
@@ -86,7 +86,7 @@ async fn convert(on: &On, collection: &str, field: &str, to: To) -> Attempt<u64>
     Ok(updated.modified_count)
 }
 
-async fn fill(on: &On, collection: &str, field: &str, other: &str) -> Attempt<u64> {
+async fn fill(on: &Scope, collection: &str, field: &str, other: &str) -> Attempt<u64> {
     let age = doc! { "$convert": { "input": "$_id", "to": "date", "onError": Bson::Null, "onNull": Bson::Null } };
     let change = vec![doc! { "$set": { field: { "$ifNull": [format!("${other}"), age] } } }];
     let missing = doc! { field: Bson::Null };

@@ -7,7 +7,7 @@ use mongodb::bson::{Bson, Document, doc};
 
 use super::MongoDocuments;
 use super::fault::{Attempt, Failure, is_duplicate};
-use super::on::{On, Query, conflict, date, oid};
+use super::scope::{Query, Scope, conflict, date, oid};
 use crate::records::Collection::{self, ApiKeys, Partners};
 use crate::records::{decode, encode};
 use crate::{Result, StoreError, ports};
@@ -56,7 +56,7 @@ impl ports::Partners for MongoDocuments {
 }
 
 /// Inserts a document once, however often its answer gets lost.
-async fn insert<T>(on: On, collection: Collection, id: ObjectId, value: &T, earlier_attempts: u32) -> Attempt<()>
+async fn insert<T>(on: Scope, collection: Collection, id: ObjectId, value: &T, earlier_attempts: u32) -> Attempt<()>
 where
     T: serde::Serialize + serde::de::DeserializeOwned + PartialEq,
 {
@@ -72,12 +72,12 @@ where
     }
 }
 
-async fn by_id(on: On, id: ObjectId) -> Attempt<Option<Partner>> {
+async fn by_id(on: Scope, id: ObjectId) -> Attempt<Option<Partner>> {
     on.one(Partners, doc! { "_id": oid(id) }).await
 }
 
 /// Count and rows are of one instant when `on` is a snapshot.
-async fn page(on: On, skip: u64, limit: u32) -> Attempt<(Vec<Partner>, u64)> {
+async fn page(on: Scope, skip: u64, limit: u32) -> Attempt<(Vec<Partner>, u64)> {
     let total = on.count(Partners.name(), doc! {}).await?;
     if limit == 0 || skip >= total {
         return Ok((Vec::new(), total));
@@ -86,7 +86,7 @@ async fn page(on: On, skip: u64, limit: u32) -> Attempt<(Vec<Partner>, u64)> {
     Ok((on.all(Partners, query).await?, total))
 }
 
-async fn save(on: On, partner: &Partner, seen: Timestamp, earlier_attempts: u32) -> Attempt<()> {
+async fn save(on: Scope, partner: &Partner, seen: Timestamp, earlier_attempts: u32) -> Attempt<()> {
     let mut change = encode(Partners, partner)?;
     change.remove("_id");
     change.remove("created_at");
@@ -109,7 +109,7 @@ async fn save(on: On, partner: &Partner, seen: Timestamp, earlier_attempts: u32)
     }
 }
 
-async fn key_and_partner(on: On, id: ObjectId) -> Attempt<Option<(ApiKey, Partner)>> {
+async fn key_and_partner(on: Scope, id: ObjectId) -> Attempt<Option<(ApiKey, Partner)>> {
     let partner = doc! {
         "from": Partners.name(), "localField": "partner_id", "foreignField": "_id", "as": "partner",
     };
@@ -120,12 +120,12 @@ async fn key_and_partner(on: On, id: ObjectId) -> Attempt<Option<(ApiKey, Partne
     Ok(Some((decode(ApiKeys, key)?, decode(Partners, partner)?)))
 }
 
-async fn keys_of(on: On, partner_id: ObjectId) -> Attempt<Vec<ApiKey>> {
+async fn keys_of(on: Scope, partner_id: ObjectId) -> Attempt<Vec<ApiKey>> {
     let filter = doc! { "partner_id": oid(partner_id) };
     on.all(ApiKeys, Query { filter, sort: doc! { "created_at": 1, "_id": 1 }, ..Query::default() }).await
 }
 
-async fn revoke(on: On, partner_id: ObjectId, id: ObjectId, at: Timestamp) -> Attempt<()> {
+async fn revoke(on: Scope, partner_id: ObjectId, id: ObjectId, at: Timestamp) -> Attempt<()> {
     let key = doc! { "_id": oid(id), "partner_id": oid(partner_id) };
     // The first end counts.
     let first = doc! { "$min": { "revoked_at": date(at) } };

@@ -7,7 +7,7 @@ use super::call::Server;
 use super::fault::{Attempt, Failure};
 use super::leases::LEASES;
 use super::migrations::MIGRATIONS;
-use super::on::{On, Query, conflict, whole};
+use super::scope::{Query, Scope, conflict, whole};
 use super::uploads::SAME_UPLOADS;
 use super::{MongoDocuments, ping, prepare};
 use crate::ports::{self, Snapshot};
@@ -80,7 +80,7 @@ impl ports::Records for MongoDocuments {
 /// A session that reads at one instant. MongoDB 5 and later keep what one sees for five minutes, or as long as
 /// `minSnapshotHistoryWindowInSeconds` says. Servers that only speak the protocol may promise it and not do it, so it is
 /// tried out; their transactions are the second choice, and no session at all the last.
-async fn open(server: &Server) -> Attempt<On> {
+async fn open(server: &Server) -> Attempt<Scope> {
     let snapshot = server.snapshot().await?;
     if holds_still(server, &snapshot).await? {
         return Ok(snapshot);
@@ -90,7 +90,7 @@ async fn open(server: &Server) -> Attempt<On> {
 }
 
 /// Whether a write after its first read is not seen.
-async fn holds_still(server: &Server, on: &On) -> Attempt<bool> {
+async fn holds_still(server: &Server, on: &Scope) -> Attempt<bool> {
     let probe = doc! { "_id": "snapshot-probe" };
     let before = match on.find(LEASES, probe.clone()).await {
         Ok(before) => before,
@@ -103,7 +103,7 @@ async fn holds_still(server: &Server, on: &On) -> Attempt<bool> {
 
 struct View {
     server: Server,
-    on: On,
+    on: Scope,
     of_one_instant: bool,
 }
 

@@ -11,7 +11,7 @@ use super::call::Server;
 use super::fault::{Attempt, code, is_duplicate};
 use super::leases::LEASES;
 use super::migrations::MIGRATIONS;
-use super::on::whole;
+use super::scope::whole;
 use super::sessions::TRANSACTION_SESSIONS;
 use super::uploads::SAME_UPLOADS;
 use super::validators::validator;

@@ -16,7 +16,7 @@ use parking_lot::Mutex;
 
 use super::call::Server;
 use super::fault::Attempt;
-use super::on::date;
+use super::scope::date;
 
 pub(super) const TRANSACTION_SESSIONS: &str = "transaction_sessions";
 

@@ -6,7 +6,7 @@ use mongodb::bson::{Bson, Document, doc};
 use sha2::{Digest as _, Sha256};
 
 use super::fault::{Attempt, Failure};
-use super::on::{On, Query, any_form, date, oid};
+use super::scope::{Query, Scope, any_form, date, oid};
 use super::{MongoDocuments, works};
 use crate::ports::{self, Garbage, UploadCommit, UploadOutcome};
 use crate::records::Collection::{self, Assets, Fingerprints, Jobs, Repeats, Uploads};
@@ -79,7 +79,7 @@ fn receiving(id: ObjectId) -> Document {
     doc! { "_id": oid(id), "state": "receiving" }
 }
 
-async fn open(on: On, session: &UploadSession, earlier_attempts: u32) -> Attempt<()> {
+async fn open(on: Scope, session: &UploadSession, earlier_attempts: u32) -> Attempt<()> {
     match on.insert(Uploads, session).await {
         // An attempt that was not answered may be what is in the way.
         Err(Failure::Final(conflict)) if earlier_attempts > 0 && matches!(conflict, StoreError::Conflict { .. }) => {
@@ -92,11 +92,11 @@ async fn open(on: On, session: &UploadSession, earlier_attempts: u32) -> Attempt
     }
 }
 
-async fn by_id(on: On, id: ObjectId) -> Attempt<Option<UploadSession>> {
+async fn by_id(on: Scope, id: ObjectId) -> Attempt<Option<UploadSession>> {
     on.one(Uploads, doc! { "_id": oid(id) }).await
 }
 
-async fn renew(on: On, id: ObjectId, expires_at: Timestamp) -> Attempt<()> {
+async fn renew(on: Scope, id: ObjectId, expires_at: Timestamp) -> Attempt<()> {
     let later = doc! { "$set": { "expires_at": date(expires_at) } };
     if on.update(Uploads, receiving(id), later).await? {
         return Ok(());
@@ -109,7 +109,7 @@ async fn renew(on: On, id: ObjectId, expires_at: Timestamp) -> Attempt<()> {
 }
 
 /// Within a transaction.
-pub(super) async fn commit(on: On, commit: &UploadCommit) -> Attempt<UploadOutcome> {
+pub(super) async fn commit(on: Scope, commit: &UploadCommit) -> Attempt<UploadOutcome> {
     let UploadCommit { asset, fingerprint, repeat_since } = commit;
     // First what others are most likely to be at as well: whoever is in conflict has not done much for nothing.
     let commits = doc! { "$set": { "at": date(asset.created_at) }, "$inc": { "commits": 1_i64 } };
@@ -136,7 +136,7 @@ pub(super) async fn commit(on: On, commit: &UploadCommit) -> Attempt<UploadOutco
 }
 
 /// Ends the session that `filter` finds; answers it.
-async fn end(on: &On, filter: Document, state: UploadState) -> Attempt<Option<UploadSession>> {
+async fn end(on: &Scope, filter: Document, state: UploadState) -> Attempt<Option<UploadSession>> {
     let state = match state {
         UploadState::Receiving => "receiving",
         UploadState::Stored => "stored",
@@ -148,7 +148,7 @@ async fn end(on: &On, filter: Document, state: UploadState) -> Attempt<Option<Up
 
 /// What a session that does not receive any more has become. The answer to an earlier commit may have been lost on the
 /// way: then it is told again.
-async fn committed_before(on: &On, id: ObjectId) -> Attempt<UploadOutcome> {
+async fn committed_before(on: &Scope, id: ObjectId) -> Attempt<UploadOutcome> {
     let gone = StoreError::NotFound { what: "asset" };
     let session = by_id(on.clone(), id).await?.ok_or(StoreError::NotFound { what: "upload session" })?;
     if session.state == UploadState::Stored {
@@ -169,7 +169,7 @@ fn likeness(asset: &Asset) -> String {
     hex::encode(Sha256::digest(format!("{user_id}/{sha256}/{file_size}/{file_name}")))
 }
 
-async fn repeat_of(on: &On, asset: &Asset, since: Timestamp) -> Attempt<Option<Asset>> {
+async fn repeat_of(on: &Scope, asset: &Asset, since: Timestamp) -> Attempt<Option<Asset>> {
     let filter = doc! {
         "user_id": any_form(asset.user_id), "sha256": &asset.sha256, "file_name": &asset.file_name,
         "file_size": asset.file_size as i64, "created_at": { "$gte": date(since) },
@@ -179,7 +179,7 @@ async fn repeat_of(on: &On, asset: &Asset, since: Timestamp) -> Attempt<Option<A
 }
 
 /// Within a transaction.
-async fn discard(on: On, id: ObjectId, now: Timestamp) -> Attempt<()> {
+async fn discard(on: Scope, id: ObjectId, now: Timestamp) -> Attempt<()> {
     if let Some(session) = end(&on, receiving(id), UploadState::Discarded).await? {
         return add_garbage(&on, &session.s3_key, now).await;
     }
@@ -192,7 +192,7 @@ async fn discard(on: On, id: ObjectId, now: Timestamp) -> Attempt<()> {
 }
 
 /// Within a transaction.
-async fn discard_seen(on: On, seen: &UploadSession, now: Timestamp) -> Attempt<bool> {
+async fn discard_seen(on: Scope, seen: &UploadSession, now: Timestamp) -> Attempt<bool> {
     // Nothing else of a session ever changes.
     let mut filter = receiving(seen.id);
     filter.extend(doc! {
@@ -207,14 +207,14 @@ async fn discard_seen(on: On, seen: &UploadSession, now: Timestamp) -> Attempt<b
     Ok(true)
 }
 
-async fn abandoned(on: On, now: Timestamp, of: &NodeRef, limit: u32) -> Attempt<Vec<UploadSession>> {
+async fn abandoned(on: Scope, now: Timestamp, of: &NodeRef, limit: u32) -> Attempt<Vec<UploadSession>> {
     let former_life = doc! { "owner.node_id": &of.node_id, "owner.generation": { "$lt": of.generation } };
     let filter = doc! { "state": "receiving", "$or": [{ "expires_at": { "$lte": date(now) } }, former_life] };
     some(on, Uploads, Query { filter, sort: doc! { "expires_at": 1 }, limit, ..Query::default() }).await
 }
 
-/// Like [`On::all`], where a limit of 0 means none at all.
-async fn some<T>(on: On, collection: Collection, query: Query) -> Attempt<Vec<T>>
+/// Like [`Scope::all`], where a limit of 0 means none at all.
+async fn some<T>(on: Scope, collection: Collection, query: Query) -> Attempt<Vec<T>>
 where
     T: serde::de::DeserializeOwned,
 {
@@ -222,7 +222,7 @@ where
 }
 
 /// One batch, within a transaction; returns how many sessions it was.
-async fn forget(on: On, before: Timestamp) -> Attempt<u64> {
+async fn forget(on: Scope, before: Timestamp) -> Attempt<u64> {
     let filter = doc! { "state": { "$in": ["stored", "discarded"] }, "expires_at": { "$lt": date(before) } };
     let ended = on.records(Uploads, Query { filter, limit: FORGET_BATCH, ..Query::default() }).await?;
     let ids: Vec<Bson> = ended.into_iter().filter_map(|mut session| session.remove("_id")).collect();
@@ -233,12 +233,12 @@ async fn forget(on: On, before: Timestamp) -> Attempt<u64> {
     on.remove(Uploads.name(), doc! { "_id": { "$in": ids } }).await
 }
 
-pub(super) async fn add_garbage(on: &On, s3_key: &str, now: Timestamp) -> Attempt<()> {
+pub(super) async fn add_garbage(on: &Scope, s3_key: &str, now: Timestamp) -> Attempt<()> {
     let since = doc! { "$setOnInsert": { "since": date(now) } };
     on.upsert(Collection::Garbage.name(), doc! { "_id": s3_key }, since).await
 }
 
-async fn garbage(on: On, limit: u32) -> Attempt<Vec<Garbage>> {
+async fn garbage(on: Scope, limit: u32) -> Attempt<Vec<Garbage>> {
     if limit == 0 {
         return Ok(Vec::new());
     }
@@ -250,12 +250,12 @@ async fn garbage(on: On, limit: u32) -> Attempt<Vec<Garbage>> {
     Ok(on.records(Collection::Garbage, query).await?.into_iter().filter_map(read).collect())
 }
 
-async fn forget_garbage(on: On, s3_key: &str) -> Attempt<()> {
+async fn forget_garbage(on: Scope, s3_key: &str) -> Attempt<()> {
     on.remove(Collection::Garbage.name(), doc! { "_id": s3_key }).await.map(drop)
 }
 
 /// Within a transaction: an object is removed because of a no, so it must be of one instant and there to stay.
-async fn key_is_used(on: On, s3_key: &str) -> Attempt<bool> {
+async fn key_is_used(on: Scope, s3_key: &str) -> Attempt<bool> {
     if on.record(Uploads, doc! { "s3_key": s3_key, "state": "receiving" }).await?.is_some() {
         return Ok(true);
     }

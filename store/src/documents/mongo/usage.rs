@@ -8,7 +8,7 @@ use mongodb::bson::{Document, doc};
 use mongodb::options::ReturnDocument;
 
 use super::fault::{Attempt, Failure};
-use super::on::{On, Query, any_form, oid};
+use super::scope::{Query, Scope, any_form, oid};
 use super::{MongoDocuments, analytics};
 use crate::ports::{self, UsageClaim, UsagePage, UsageQuery};
 use crate::records::Collection::{Assets, UsageEvents};
@@ -59,11 +59,11 @@ impl ports::Usage for MongoDocuments {
 /// The call that ended the last step: should its answer be lost, the next attempt of the same call knows.
 const FINISHED_BY: &str = "finished_by";
 
-async fn by_id(on: On, id: ObjectId) -> Attempt<Option<UsageEvent>> {
+async fn by_id(on: Scope, id: ObjectId) -> Attempt<Option<UsageEvent>> {
     on.one(UsageEvents, doc! { "_id": oid(id) }).await
 }
 
-async fn open(on: On, event: &UsageEvent, earlier_attempts: u32) -> Attempt<(UsageEvent, bool)> {
+async fn open(on: Scope, event: &UsageEvent, earlier_attempts: u32) -> Attempt<(UsageEvent, bool)> {
     match on.insert(UsageEvents, event).await {
         Ok(()) => Ok((event.clone(), true)),
         Err(Failure::Final(StoreError::Conflict { index })) => {
@@ -77,7 +77,7 @@ async fn open(on: On, event: &UsageEvent, earlier_attempts: u32) -> Attempt<(Usa
 }
 
 /// Count and rows are of one instant when `on` is a snapshot.
-async fn page(on: On, query: &UsageQuery, skip: u64, limit: u32) -> Attempt<UsagePage> {
+async fn page(on: Scope, query: &UsageQuery, skip: u64, limit: u32) -> Attempt<UsagePage> {
     let UsageQuery { partner_id, user_id, asset_id, status } = query;
     let mut filter = Document::new();
     for (member, id) in [("partner_id", partner_id), ("user_id", user_id), ("asset_id", asset_id)] {
@@ -98,7 +98,7 @@ async fn page(on: On, query: &UsageQuery, skip: u64, limit: u32) -> Attempt<Usag
 
 /// [`UsageClaim::take`] as one conditional write. An attempt that was not answered is the same worker's, which finds the
 /// step free.
-async fn take(on: On, claim: &UsageClaim) -> Attempt<Option<UsageEvent>> {
+async fn take(on: Scope, claim: &UsageClaim) -> Attempt<Option<UsageEvent>> {
     let UsageClaim { id, from, to, worker, lease, reason, expired } = claim;
     let to = to.as_str();
     let from: Vec<_> = from.iter().map(|status| status.as_str()).collect();
@@ -143,7 +143,7 @@ struct Finish {
 }
 
 /// Within a transaction.
-async fn finish(on: On, finish: &Finish) -> Attempt<UsageEvent> {
+async fn finish(on: Scope, finish: &Finish) -> Attempt<UsageEvent> {
     let Finish { id, worker, to, reason, now, call } = finish;
     let Some(mut kept) = on.record(UsageEvents, doc! { "_id": oid(*id), "worker": oid(*worker) }).await? else {
         let mine = on.one(UsageEvents, doc! { "_id": oid(*id), FINISHED_BY: oid(*call) }).await?;
@@ -159,7 +159,7 @@ async fn finish(on: On, finish: &Finish) -> Attempt<UsageEvent> {
 
 /// Within a transaction: the calculation of an event that has become pending is made, unless its asset is gone; later its
 /// status follows. One that went with its asset stays away.
-async fn calculation_follows(on: &On, event: &UsageEvent) -> Attempt<()> {
+async fn calculation_follows(on: &Scope, event: &UsageEvent) -> Attempt<()> {
     match (event.status, event.calculation()) {
         (UsageStatus::Pending, Some(calculation)) => {
             // Taken off before it is put on: a score that is set to what it was writes nothing, and this step would not
@@ -178,7 +178,7 @@ async fn calculation_follows(on: &On, event: &UsageEvent) -> Attempt<()> {
 }
 
 /// By the server's clock, read a moment before: whoever takes one up is told by [`take`] whether that is still so.
-async fn overdue(on: On, limit: u32) -> Attempt<Vec<UsageEvent>> {
+async fn overdue(on: Scope, limit: u32) -> Attempt<Vec<UsageEvent>> {
     let hello = on.db.run_command(doc! { "hello": 1 }).await?;
     let now = *hello.get_datetime("localTime").map_err(|e| StoreError::Internal(format!("mongodb: {e}")))?;
     let under_way = doc! { "$in": ["received", "settling", "cancelling"] };

@@ -7,7 +7,7 @@ use mongodb::bson::{Document, doc};
 
 use super::MongoDocuments;
 use super::fault::{Attempt, Failure};
-use super::on::{On, any_form, date};
+use super::scope::{Scope, any_form, date};
 use crate::records::Collection;
 use crate::{Result, StoreError, ports, records};
 
@@ -43,11 +43,11 @@ pub(super) fn by_id(id: ObjectId) -> Document {
     doc! { "_id": any_form(id) }
 }
 
-pub(super) async fn find(on: On, filter: Document) -> Attempt<Option<User>> {
+pub(super) async fn find(on: Scope, filter: Document) -> Attempt<Option<User>> {
     on.one(Collection::Users, filter).await
 }
 
-async fn insert(on: On, user: User, earlier_attempts: u32) -> Attempt<()> {
+async fn insert(on: Scope, user: User, earlier_attempts: u32) -> Attempt<()> {
     let user = User { email: normalise_email(&user.email), ..user };
     match on.insert(Collection::Users, &user).await {
         // An attempt that was not answered may be what is in the way.
@@ -61,14 +61,14 @@ async fn insert(on: On, user: User, earlier_attempts: u32) -> Attempt<()> {
     }
 }
 
-async fn set(on: On, id: ObjectId, change: Document) -> Attempt<()> {
+async fn set(on: Scope, id: ObjectId, change: Document) -> Attempt<()> {
     match on.update(Collection::Users, by_id(id), doc! { "$set": change }).await? {
         true => Ok(()),
         false => Err(StoreError::NotFound { what: "user" }.into()),
     }
 }
 
-async fn record_login(on: On, id: ObjectId, at: Timestamp, new_hash: Option<String>) -> Attempt<()> {
+async fn record_login(on: Scope, id: ObjectId, at: Timestamp, new_hash: Option<String>) -> Attempt<()> {
     let mut change = doc! { "last_login": date(at) };
     if let Some(hash) = new_hash {
         change.extend(doc! { "hashed_password": hash, "updated_at": date(at) });
@@ -76,7 +76,7 @@ async fn record_login(on: On, id: ObjectId, at: Timestamp, new_hash: Option<Stri
     set(on, id, change).await
 }
 
-async fn set_role(on: On, id: ObjectId, role: Role) -> Attempt<()> {
+async fn set_role(on: Scope, id: ObjectId, role: Role) -> Attempt<()> {
     let role = records::bson::serialize_to_bson(&role).map_err(|e| StoreError::Internal(e.to_string()))?;
     set(on, id, doc! { "role": role }).await
 }

@@ -11,7 +11,7 @@ use parking_lot::Mutex;
 
 use super::call::Server;
 use super::fault::Attempt;
-use super::on::{On, Query, any_form};
+use super::scope::{Query, Scope, any_form};
 use super::{MongoDocuments, jobs, uploads};
 use crate::Result;
 use crate::documents::{CALCULATIONS_LEFT, REMOVE_BATCH, rules};
@@ -58,12 +58,12 @@ impl ports::Works for MongoDocuments {
     }
 }
 
-pub(super) async fn by_id(on: On, id: ObjectId) -> Attempt<Option<Asset>> {
+pub(super) async fn by_id(on: Scope, id: ObjectId) -> Attempt<Option<Asset>> {
     on.one(Assets, doc! { "_id": any_form(id) }).await
 }
 
 /// Count and rows are of one instant when `on` is a snapshot.
-async fn page(on: On, user_id: ObjectId, query: &AssetQuery) -> Attempt<AssetPage> {
+async fn page(on: Scope, user_id: ObjectId, query: &AssetQuery) -> Attempt<AssetPage> {
     let mut filter = doc! { "user_id": any_form(user_id) };
     if let Some(kind) = query.kind {
         filter.insert("file_type", kind.as_str());
@@ -122,12 +122,12 @@ async fn delete(server: &Server, id: ObjectId, now: Timestamp) -> Result<Option<
 }
 
 /// So many at most; how many were found, and removed.
-async fn remove_calculations(on: On, asset_id: ObjectId) -> Attempt<(u64, u64)> {
+async fn remove_calculations(on: Scope, asset_id: ObjectId) -> Attempt<(u64, u64)> {
     on.remove_some(Analytics.name(), doc! { "asset_id": any_form(asset_id) }, REMOVE_BATCH).await
 }
 
 /// Within a transaction.
-async fn delete_one(on: On, id: ObjectId, now: Timestamp) -> Attempt<Option<DeletedAsset>> {
+async fn delete_one(on: Scope, id: ObjectId, now: Timestamp) -> Attempt<Option<DeletedAsset>> {
     let Some(record) = on.take(Assets, doc! { "_id": any_form(id) }).await? else { return Ok(None) };
     let asset: Asset = decode(Assets, record)?;
     let removed = on.remove(Fingerprints.name(), doc! { "asset_id": any_form(id) }).await?;
@@ -141,7 +141,7 @@ async fn delete_one(on: On, id: ObjectId, now: Timestamp) -> Attempt<Option<Dele
 }
 
 /// Within a transaction: the bytes of an asset are gone.
-async fn fail(on: On, id: ObjectId, message: &str, now: Timestamp) -> Attempt<bool> {
+async fn fail(on: Scope, id: ObjectId, message: &str, now: Timestamp) -> Attempt<bool> {
     let Some(record) = on.record(Assets, doc! { "_id": any_form(id) }).await? else { return Ok(false) };
     let mut asset: Asset = decode(Assets, record.clone())?;
     let message = bounded_message(message);
@@ -158,10 +158,10 @@ async fn fail(on: On, id: ObjectId, message: &str, now: Timestamp) -> Attempt<bo
     Ok(true)
 }
 
-async fn fingerprint(on: On, id: ObjectId) -> Attempt<Option<Fingerprint>> {
+async fn fingerprint(on: Scope, id: ObjectId) -> Attempt<Option<Fingerprint>> {
     on.one(Fingerprints, doc! { "_id": any_form(id) }).await
 }
 
-async fn fingerprint_of(on: On, asset_id: ObjectId) -> Attempt<Option<Fingerprint>> {
+async fn fingerprint_of(on: Scope, asset_id: ObjectId) -> Attempt<Option<Fingerprint>> {
     on.one(Fingerprints, doc! { "asset_id": any_form(asset_id) }).await
 }

@@ -56,12 +56,12 @@ impl Store {
                 Ok(statement.query_map([], read)?.collect::<rusqlite::Result<Vec<_>>>()?)
             })
             .await?;
-        let told = rows.into_iter().map(|(name, created_ms)| Bucket {
+        let listed = rows.into_iter().map(|(name, created_ms)| Bucket {
             name: Some(name),
             creation_date: Some(timestamp(created_ms)),
             ..Default::default()
         });
-        Ok(ListBucketsOutput { buckets: Some(told.collect()), ..Default::default() })
+        Ok(ListBucketsOutput { buckets: Some(listed.collect()), ..Default::default() })
     }
 
     pub async fn list(&self, input: ListObjectsV2Input) -> S3Result<S3Response<ListObjectsV2Output>> {
@@ -153,14 +153,14 @@ impl Store {
         let more = found.len() > limit as usize;
         found.truncate(limit as usize);
         let last = found.last().filter(|_| more).map(|(key, id, _)| (key.clone(), id.clone())).unzip();
-        let told = found.into_iter().map(|(key, id, created_ms)| MultipartUpload {
+        let listed = found.into_iter().map(|(key, id, created_ms)| MultipartUpload {
             key: Some(key),
             upload_id: Some(id),
             initiated: Some(timestamp(created_ms)),
             ..Default::default()
         });
         Ok(S3Response::new(ListMultipartUploadsOutput {
-            uploads: Some(told.collect()),
+            uploads: Some(listed.collect()),
             bucket: Some(input.bucket),
             prefix: input.prefix,
             key_marker: input.key_marker,

@@ -230,8 +230,8 @@ impl Store {
                 Ok(Change::new(keys).garbage(garbage))
             })
             .await?;
-        let told = deleted.into_iter().map(|key| DeletedObject { key: Some(key), ..Default::default() });
-        let deleted = (!quiet).then(|| told.collect());
+        let listed = deleted.into_iter().map(|key| DeletedObject { key: Some(key), ..Default::default() });
+        let deleted = (!quiet).then(|| listed.collect());
         Ok(S3Response::new(DeleteObjectsOutput { deleted, ..Default::default() }))
     }
 }

@@ -146,7 +146,7 @@ impl Store {
         let more = found.len() > limit as usize;
         found.truncate(limit as usize);
         let last = found.last().map(|part| part.number);
-        let told = found.into_iter().map(|part| Part {
+        let listed = found.into_iter().map(|part| Part {
             part_number: Some(part.number),
             size: Some(part.size as i64),
             e_tag: Some(ETag::Strong(part.etag)),
@@ -154,7 +154,7 @@ impl Store {
             ..Default::default()
         });
         Ok(S3Response::new(ListPartsOutput {
-            parts: Some(told.collect()),
+            parts: Some(listed.collect()),
             bucket: Some(upload.0),
             key: Some(upload.1),
             upload_id: Some(upload.2),

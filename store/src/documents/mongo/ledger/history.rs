@@ -13,7 +13,7 @@ use crate::Result;
 use crate::documents::journal::{Group, add_up, sums_of};
 use crate::documents::mongo::call::Server;
 use crate::documents::mongo::fault::Attempt;
-use crate::documents::mongo::on::{On, Query, date, oid, whole};
+use crate::documents::mongo::scope::{Query, Scope, date, oid, whole};
 use crate::ports::{HistoryPage, HistoryQuery, Sum};
 use crate::records::Collection::WalletTransactions;
 use crate::records::wallet as document;
@@ -60,7 +60,7 @@ async fn catch_up(server: &Server, wallet_id: ObjectId) -> Result<()> {
 }
 
 /// Count and sums are of one instant, that of the document. The page is of those that it counts.
-async fn unfiltered(on: On, wallet_id: ObjectId, skip: u64, limit: u32) -> Attempt<HistoryPage> {
+async fn unfiltered(on: Scope, wallet_id: ObjectId, skip: u64, limit: u32) -> Attempt<HistoryPage> {
     let Some(record) = views::record(on.clone(), wallet_id).await? else { return Ok(HistoryPage::default()) };
     let total = document::transaction_count(&record);
     if total == 0 {
@@ -80,7 +80,7 @@ async fn unfiltered(on: On, wallet_id: ObjectId, skip: u64, limit: u32) -> Attem
 }
 
 /// Sums of bonuses and refunds.
-async fn given(on: &On, wallet_id: ObjectId, ordinal_max: u64) -> Attempt<Vec<Sum>> {
+async fn given(on: &Scope, wallet_id: ObjectId, ordinal_max: u64) -> Attempt<Vec<Sum>> {
     let mut filter = of(wallet_id);
     filter.extend(doc! {
         "type": { "$in": ["bonus", "refund"] }, "status": "completed", "ordinal": { "$lt": number(ordinal_max + 1) },
@@ -88,7 +88,7 @@ async fn given(on: &On, wallet_id: ObjectId, ordinal_max: u64) -> Attempt<Vec<Su
     Ok(count(on, filter).await?.1)
 }
 
-async fn filtered(on: On, query: &HistoryQuery, skip: u64, limit: u32) -> Attempt<HistoryPage> {
+async fn filtered(on: Scope, query: &HistoryQuery, skip: u64, limit: u32) -> Attempt<HistoryPage> {
     let filter = matching(query);
     let (total, sums) = match query.wallet_id {
         Some(_) => count(&on, filter.clone()).await?,
@@ -105,7 +105,7 @@ async fn filtered(on: On, query: &HistoryQuery, skip: u64, limit: u32) -> Attemp
     Ok(HistoryPage { items, total, sums })
 }
 
-async fn count(on: &On, filter: Document) -> Attempt<(u64, Vec<Sum>)> {
+async fn count(on: &Scope, filter: Document) -> Attempt<(u64, Vec<Sum>)> {
     let by = doc! { "type": "$type", "status": "$status", "currency": "$currency" };
     let group = doc! { "_id": by, "n": { "$sum": 1 }, "amount": { "$sum": "$amount" } };
     let groups =

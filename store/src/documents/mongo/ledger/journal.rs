@@ -8,7 +8,7 @@ use tokio::time::timeout_at;
 use crate::documents::journal::{FENCED, fits, transactions_of};
 use crate::documents::mongo::call::Server;
 use crate::documents::mongo::fault::{Attempt, Failure, is_duplicate};
-use crate::documents::mongo::on::{On, Query, date, oid};
+use crate::documents::mongo::scope::{Query, Scope, date, oid};
 use crate::ports::Look;
 use crate::records::Collection::WalletJournal;
 use crate::records::{bson, encode};
@@ -29,7 +29,7 @@ pub(super) async fn commit(server: &Server, rows: &[Row]) -> Result<()> {
 }
 
 /// The row before must be there, and the one that `first` was made for. Rows never change, so it stays true.
-async fn check_place(on: On, first: &Row) -> Attempt<()> {
+async fn check_place(on: Scope, first: &Row) -> Attempt<()> {
     let before: Option<Row> = match first.seq.checked_sub(1) {
         None | Some(0) => return Ok(()),
         Some(seq) => on.one(WalletJournal, doc! { "_id": Row::id_of(first.wallet_id, seq) }).await?,
@@ -47,14 +47,14 @@ async fn insert(server: &Server, records: Vec<Document>) -> Attempt<()> {
     }
 }
 
-pub(super) async fn head(on: On, wallet_id: ObjectId) -> Attempt<Option<Row>> {
+pub(super) async fn head(on: Scope, wallet_id: ObjectId) -> Attempt<Option<Row>> {
     let query = Query { filter: of(wallet_id), sort: doc! { "seq": -1 }, limit: 1, ..Query::default() };
     Ok(on.all(WalletJournal, query).await?.pop())
 }
 
 /// Keys last: whatever an order would be refused for, if it was the order itself that made it so, its key is found. Rows
 /// that come after the head are in the way of whoever writes without knowing them.
-pub(super) async fn look(on: On, wallet_id: ObjectId, keys: &[String], transactions: &[ObjectId]) -> Attempt<Look> {
+pub(super) async fn look(on: Scope, wallet_id: ObjectId, keys: &[String], transactions: &[ObjectId]) -> Attempt<Look> {
     let transactions: Vec<_> = transactions.iter().map(|id| oid(*id)).collect();
     let by_key = rows_with(on.clone(), wallet_id, "idempotency_key", keys);
     let of_transactions = rows_with(on.clone(), wallet_id, "transaction_id", &transactions);
@@ -63,7 +63,7 @@ pub(super) async fn look(on: On, wallet_id: ObjectId, keys: &[String], transacti
     Ok(Look { head, by_key, of_transactions })
 }
 
-async fn rows_with<T>(on: On, wallet_id: ObjectId, field: &str, values: &[T]) -> Attempt<Vec<Row>>
+async fn rows_with<T>(on: Scope, wallet_id: ObjectId, field: &str, values: &[T]) -> Attempt<Vec<Row>>
 where
     T: Clone + Into<bson::Bson>,
 {
@@ -77,7 +77,7 @@ where
     Ok(rows)
 }
 
-pub(super) async fn rows_after(on: On, wallet_id: ObjectId, seq: u64, limit: u32) -> Attempt<Vec<Row>> {
+pub(super) async fn rows_after(on: Scope, wallet_id: ObjectId, seq: u64, limit: u32) -> Attempt<Vec<Row>> {
     if limit == 0 {
         return Ok(Vec::new());
     }
@@ -86,7 +86,7 @@ pub(super) async fn rows_after(on: On, wallet_id: ObjectId, seq: u64, limit: u32
     on.all(WalletJournal, Query { filter, sort: doc! { "seq": 1 }, limit, ..Query::default() }).await
 }
 
-pub(super) async fn row_before(on: On, wallet_id: ObjectId, at: Timestamp) -> Attempt<Option<Row>> {
+pub(super) async fn row_before(on: Scope, wallet_id: ObjectId, at: Timestamp) -> Attempt<Option<Row>> {
     let mut filter = of(wallet_id);
     filter.insert("at", doc! { "$lt": date(at) });
     let query = Query { filter, sort: doc! { "at": -1, "seq": -1 }, limit: 1, ..Query::default() };
@@ -94,11 +94,11 @@ pub(super) async fn row_before(on: On, wallet_id: ObjectId, at: Timestamp) -> At
 }
 
 /// From its rows, of which there are two at most: the views may be a moment late.
-pub(super) async fn transaction(on: On, id: ObjectId) -> Attempt<Option<Transaction>> {
+pub(super) async fn transaction(on: Scope, id: ObjectId) -> Attempt<Option<Transaction>> {
     Ok(transactions(&on, vec![id]).await?.pop())
 }
 
-pub(super) async fn transactions(on: &On, ids: Vec<ObjectId>) -> Attempt<Vec<Transaction>> {
+pub(super) async fn transactions(on: &Scope, ids: Vec<ObjectId>) -> Attempt<Vec<Transaction>> {
     if ids.is_empty() {
         return Ok(Vec::new());
     }
@@ -109,7 +109,7 @@ pub(super) async fn transactions(on: &On, ids: Vec<ObjectId>) -> Attempt<Vec<Tra
 }
 
 /// Fails when there are rows that can't be read here.
-pub(super) async fn check_readable(on: On, wallet_id: ObjectId) -> Attempt<()> {
+pub(super) async fn check_readable(on: Scope, wallet_id: ObjectId) -> Attempt<()> {
     let mut filter = of(wallet_id);
     filter.insert("version", doc! { "$gt": i64::from(Row::VERSION) });
     on.one::<Row>(WalletJournal, filter).await.map(drop)

@@ -14,7 +14,7 @@ use crate::documents::REMOVE_BATCH;
 use crate::documents::journal::{PROJECT_ROWS_MAX, check_dense, fold, opened_before};
 use crate::documents::mongo::call::Server;
 use crate::documents::mongo::fault::{Attempt, Failure, is_duplicate_code};
-use crate::documents::mongo::on::{On, Query, any_form, oid};
+use crate::documents::mongo::scope::{Query, Scope, any_form, oid};
 use crate::records::Collection::{Wallet as Wallets, WalletJournal, WalletTransactions};
 use crate::records::encode;
 use crate::records::wallet::{self as document, advanced, empty, reset};
@@ -23,16 +23,16 @@ use crate::{Result, StoreError};
 /// Transactions that are replaced at the same time.
 const REPLACES_AT_ONCE: usize = 8;
 
-pub(super) async fn record(on: On, user_id: ObjectId) -> Attempt<Option<Document>> {
+pub(super) async fn record(on: Scope, user_id: ObjectId) -> Attempt<Option<Document>> {
     on.record(Wallets, doc! { "user_id": any_form(user_id) }).await
 }
 
-pub(super) async fn wallet(on: On, user_id: ObjectId, now: Timestamp) -> Attempt<Wallet> {
+pub(super) async fn wallet(on: Scope, user_id: ObjectId, now: Timestamp) -> Attempt<Wallet> {
     Ok(document::decode(&record_or_new(on, user_id, now).await?)?)
 }
 
 /// Of two that make it at once the unique index lets one through; the other takes what that one made.
-async fn record_or_new(on: On, user_id: ObjectId, now: Timestamp) -> Attempt<Document> {
+async fn record_or_new(on: Scope, user_id: ObjectId, now: Timestamp) -> Attempt<Document> {
     if let Some(record) = record(on.clone(), user_id).await? {
         return Ok(record);
     }
@@ -64,7 +64,7 @@ enum Step {
     AtTheEnd,
 }
 
-async fn project_some(on: On, wallet_id: ObjectId) -> Attempt<Step> {
+async fn project_some(on: Scope, wallet_id: ObjectId) -> Attempt<Step> {
     let kept = record(on.clone(), wallet_id).await?;
     let seq = kept.as_ref().map_or(0, document::last_seq);
     let rows = journal::rows_after(on.clone(), wallet_id, seq, PROJECT_ROWS_MAX).await?;
@@ -89,7 +89,7 @@ async fn project_some(on: On, wallet_id: ObjectId) -> Attempt<Step> {
 }
 
 /// The transactions that `rows` end and do not open, as far as they are shown.
-async fn shown_before(on: &On, rows: &[Row]) -> Attempt<Vec<Transaction>> {
+async fn shown_before(on: &Scope, rows: &[Row]) -> Attempt<Vec<Transaction>> {
     let ids: Vec<_> = opened_before(rows).into_iter().map(oid).collect();
     if ids.is_empty() {
         return Ok(Vec::new());
@@ -99,7 +99,7 @@ async fn shown_before(on: &On, rows: &[Row]) -> Attempt<Vec<Transaction>> {
 }
 
 /// Replaces the document, unless it has moved on since it was read as `kept`; tells whether it did.
-async fn replace(on: &On, kept: &Document, record: Document) -> Attempt<bool> {
+async fn replace(on: &Scope, kept: &Document, record: Document) -> Attempt<bool> {
     // null is also what is not there
     let seen = kept.get("last_seq").cloned().unwrap_or(Bson::Null);
     let filter = doc! { "_id": kept.get("_id").cloned().unwrap_or(Bson::Null), "last_seq": seen };
@@ -108,7 +108,7 @@ async fn replace(on: &On, kept: &Document, record: Document) -> Attempt<bool> {
 }
 
 /// Each takes the place of an earlier state of itself only. Of `new` ones some may be there meanwhile.
-async fn put_transactions(on: &On, mut known: Vec<&Transaction>, new: Vec<&Transaction>) -> Attempt<()> {
+async fn put_transactions(on: &Scope, mut known: Vec<&Transaction>, new: Vec<&Transaction>) -> Attempt<()> {
     let there = insert(on, &new).await?;
     check_places(on, &there).await?;
     known.extend(there);
@@ -118,7 +118,7 @@ async fn put_transactions(on: &On, mut known: Vec<&Transaction>, new: Vec<&Trans
     Ok(())
 }
 
-async fn replace_earlier(on: &On, transaction: &Transaction) -> Attempt<()> {
+async fn replace_earlier(on: &Scope, transaction: &Transaction) -> Attempt<()> {
     let earlier = doc! { "_id": oid(transaction.id), "seq": { "$lt": number(transaction.seq) } };
     let record = encode(WalletTransactions, transaction)?;
     on.db.collection::<Document>(WalletTransactions.name()).replace_one(earlier, record).await?;
@@ -126,7 +126,7 @@ async fn replace_earlier(on: &On, transaction: &Transaction) -> Attempt<()> {
 }
 
 /// In one command; answers those that could not be inserted because there is something in their place.
-async fn insert<'a>(on: &On, new: &[&'a Transaction]) -> Attempt<Vec<&'a Transaction>> {
+async fn insert<'a>(on: &Scope, new: &[&'a Transaction]) -> Attempt<Vec<&'a Transaction>> {
     if new.is_empty() {
         return Ok(Vec::new());
     }
@@ -146,7 +146,7 @@ async fn insert<'a>(on: &On, new: &[&'a Transaction]) -> Attempt<Vec<&'a Transac
 }
 
 /// That what was in the way of inserts is an earlier or later state of the same transactions.
-async fn check_places(on: &On, there: &[&Transaction]) -> Attempt<()> {
+async fn check_places(on: &Scope, there: &[&Transaction]) -> Attempt<()> {
     let Some(first) = there.first() else { return Ok(()) };
     let ids: Vec<_> = there.iter().map(|transaction| oid(transaction.id)).collect();
     let same = on.count(WalletTransactions.name(), doc! { "_id": { "$in": &ids } }).await?;

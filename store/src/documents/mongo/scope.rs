@@ -17,7 +17,7 @@ use crate::records::{Collection, decode, encode};
 
 /// Where operations run.
 #[derive(Clone)]
-pub(super) struct On {
+pub(super) struct Scope {
     pub db: Database,
     /// The transaction. Its operations go one after the other.
     pub session: Option<Arc<Mutex<ClientSession>>>,
@@ -45,7 +45,7 @@ macro_rules! run {
     }};
 }
 
-impl On {
+impl Scope {
     fn collection(&self, name: &str) -> mongodb::Collection<Document> {
         self.db.collection(name)
     }

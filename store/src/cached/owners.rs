@@ -14,19 +14,19 @@ pub(super) struct Work {
 }
 
 #[derive(Clone)]
-pub(super) struct Known {
+pub(super) struct Owners {
     owners: Cache<ObjectId, ObjectId>,
     /// By fingerprint, which is also the id of its job.
     works: Cache<ObjectId, Work>,
 }
 
-impl Default for Known {
+impl Default for Owners {
     fn default() -> Self {
         Self { owners: Cache::new(IDS_MAX), works: Cache::new(IDS_MAX) }
     }
 }
 
-impl Known {
+impl Owners {
     pub(super) fn asset(&self, asset: &Asset) {
         self.owners.insert(asset.id, asset.user_id);
     }

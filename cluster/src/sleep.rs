@@ -5,27 +5,27 @@ use std::time::Duration;
 
 use rustix::time::{ClockId, clock_gettime};
 
-/// A clock that has to be wound regularly.
-pub struct Awake {
-    wound_ms: AtomicU64,
+/// A clock that has to be last regularly.
+pub struct SleepDetector {
+    heartbeat_ms: AtomicU64,
     gap_max: Duration,
 }
 
-impl Awake {
-    /// A gap longer than `gap_max` between two windings is sleep.
+impl SleepDetector {
+    /// A gap longer than `gap_max` between two heartbeats is sleep.
     pub fn new(gap_max: Duration) -> Self {
-        Self { wound_ms: AtomicU64::new(now_ms()), gap_max }
+        Self { heartbeat_ms: AtomicU64::new(now_ms()), gap_max }
     }
 
-    pub fn wind(&self) {
-        self.wound_ms.store(now_ms(), Ordering::SeqCst);
+    pub fn heartbeat(&self) {
+        self.heartbeat_ms.store(now_ms(), Ordering::SeqCst);
     }
 
     /// How long this node slept, told to one caller only.
     pub fn overslept(&self) -> Option<Duration> {
-        let (now, wound) = (now_ms(), self.wound_ms.load(Ordering::SeqCst));
-        let gap = Duration::from_millis(now.saturating_sub(wound));
-        let first = || self.wound_ms.compare_exchange(wound, now, Ordering::SeqCst, Ordering::SeqCst).is_ok();
+        let (now, last) = (now_ms(), self.heartbeat_ms.load(Ordering::SeqCst));
+        let gap = Duration::from_millis(now.saturating_sub(last));
+        let first = || self.heartbeat_ms.compare_exchange(last, now, Ordering::SeqCst, Ordering::SeqCst).is_ok();
         (gap > self.gap_max && first()).then_some(gap)
     }
 }
@@ -43,9 +43,9 @@ mod tests {
 
     #[test]
     fn sleep_is_told_once() {
-        let awake = Awake::new(Duration::from_secs(1));
+        let awake = SleepDetector::new(Duration::from_secs(1));
         assert_eq!(awake.overslept(), None);
-        awake.wound_ms.fetch_sub(9_000, Ordering::SeqCst);
+        awake.heartbeat_ms.fetch_sub(9_000, Ordering::SeqCst);
         assert!(awake.overslept().is_some_and(|gap| gap >= Duration::from_secs(9)));
         assert_eq!(awake.overslept(), None);
     }
