@@ -88,7 +88,7 @@ impl Inner {
                         Failure::NotOwner(_) => {}
                         Failure::Stopped => self.gaps.failed(&to.node),
                         Failure::Unsupported => journey.incapable.push(to.node.clone()),
-                        // Departures by who should know, or nobody can tell any more.
+                        // Told by who should know, or nobody can tell any more.
                         _ => return Err(failure),
                     }
                     last = failure;

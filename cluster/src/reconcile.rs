@@ -80,7 +80,7 @@ async fn step(inner: &Inner, membership: &dyn Membership, links: &Links, publish
     measure(&view, &peers, &mut published.measured);
     changed(&before, &view);
     inner.view.send_if_modified(|current| {
-        // Departures meanwhile: what this node says of itself now counts.
+        // Told meanwhile: what this node says of itself now counts.
         let local = inner.local_member();
         for member in view.members.iter_mut().filter(|member| member.node == local.node) {
             (member.state, member.load) = (local.state, local.load);

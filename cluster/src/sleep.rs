@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use rustix::time::{ClockId, clock_gettime};
 
-/// A clock that has to be last regularly.
+/// Detects sleep by a heartbeat that has to come regularly.
 pub struct SleepDetector {
     heartbeat_ms: AtomicU64,
     gap_max: Duration,

@@ -128,10 +128,14 @@ async fn all(stores: &Stores) -> anyhow::Result<BTreeSet<ObjectId>> {
     loop {
         let page = snapshot.page(Collection::WalletJournal, after.take(), 1).await?;
         let Some(Bson::String(id)) = page.first().and_then(|record| record.get("_id")) else { break };
-        let (wallet_id, _) = Row::place(id).with_context(|| format!("{id} is no id of a row"))?;
-        wallets.insert(wallet_id);
-        // over the rest of its rows
-        after = Some(Bson::String(Row::id_of(wallet_id, Row::SEQ_MAX)));
+        // over the rest of its rows; what is no place is the audit's to name
+        after = Some(Bson::String(Row::place(id).map_or_else(
+            || id.clone(),
+            |(wallet_id, _)| {
+                wallets.insert(wallet_id);
+                Row::id_of(wallet_id, Row::SEQ_MAX)
+            },
+        )));
     }
     let mut after = None;
     loop {

@@ -45,7 +45,7 @@ impl Limit {
 
     /// # Errors
     /// 413 for a length that can't be taken, before a byte of it has come.
-    pub fn admit(self, declared: Option<u64>) -> Result<()> {
+    fn admit(self, declared: Option<u64>) -> Result<()> {
         let bytes_max = self.bytes_max();
         match declared {
             Some(declared) if self != Self::Streamed && declared > bytes_max as u64 => Err(too_large(bytes_max)),
@@ -67,6 +67,8 @@ pub struct Body {
     /// Somebody has begun to read.
     touched: Arc<AtomicBool>,
     limit: Limit,
+    /// The length that the client said it would have.
+    declared: Option<u64>,
 }
 
 impl Body {
@@ -76,7 +78,12 @@ impl Body {
         B: Buf,
     {
         let chunks = stream.map(|chunk| chunk.map(|mut data| data.copy_to_bytes(data.remaining())));
-        Self { chunks: Arc::new(Mutex::new(Some(Box::pin(chunks)))), touched: Arc::default(), limit: Limit::Small }
+        Self {
+            chunks: Arc::new(Mutex::new(Some(Box::pin(chunks)))),
+            touched: Arc::default(),
+            limit: Limit::Small,
+            declared: None,
+        }
     }
 
     pub fn is_touched(&self) -> bool {
@@ -84,15 +91,16 @@ impl Body {
     }
 
     /// The same body, read under the limit of a route.
-    pub fn limited(self, limit: Limit) -> Self {
-        Self { limit, ..self }
+    pub fn limited(self, limit: Limit, declared: Option<u64>) -> Self {
+        Self { limit, declared, ..self }
     }
 
     /// Reads all of it, up to the limit of its route.
     ///
     /// # Errors
-    /// 413 for what is longer, 408 for what takes too long.
+    /// 413 for what is longer, before a byte is read where the length was declared; 408 for what takes too long.
     pub async fn read(&mut self) -> Result<Bytes> {
+        self.limit.admit(self.declared)?;
         let bytes_max = self.limit.bytes_max();
         let read = async {
             let mut all = BytesMut::new();
@@ -160,9 +168,9 @@ mod tests {
     #[tokio::test]
     async fn a_body_is_read_up_to_the_limit_of_its_route() {
         for (limit, bytes_max) in [(Limit::Small, SMALL_BODY_BYTES_MAX), (Limit::Batch, BATCH_BODY_BYTES_MAX)] {
-            let all = body(&[1, bytes_max - 1]).limited(limit).read().await.unwrap();
+            let all = body(&[1, bytes_max - 1]).limited(limit, None).read().await.unwrap();
             assert_eq!(all.len(), bytes_max);
-            let refused = body(&[bytes_max, 1]).limited(limit).read().await.err().unwrap();
+            let refused = body(&[bytes_max, 1]).limited(limit, None).read().await.err().unwrap();
             assert_eq!((refused.status_code(), refused.code), (413, ErrorCode::FileTooLarge));
             assert!(limit.admit(Some(bytes_max as u64)).is_ok() && limit.admit(None).is_ok());
             assert_eq!(limit.admit(Some(bytes_max as u64 + 1)).err().map(|error| error.status_code()), Some(413));

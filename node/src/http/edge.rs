@@ -113,9 +113,9 @@ impl Edge {
         };
         let method = request.method.clone();
         request.params = params;
-        request.body = request.body.limited(row.body);
+        let declared = request.content_length();
+        request.body = request.body.limited(row.body, declared);
         let handling = async {
-            row.body.admit(request.content_length())?;
             match self.app.get() {
                 Some(app) => row.handle(app.clone(), request).await,
                 None => self.starting.handle(path.template, &request),
@@ -179,13 +179,16 @@ fn request_id(headers: &HeaderMap) -> String {
 fn normalise(path: &str) -> String {
     const PREFIX: &str = "/api/v1";
     let mut path = path;
+    // a base URL that ends in a slash makes two of them
+    while path.starts_with("//") {
+        path = &path[1..];
+    }
     if let Some(rest) = path.strip_prefix(PREFIX)
         && (rest == PREFIX || rest.starts_with("/api/v1/"))
     {
         path = rest;
     }
-    let trimmed = path.trim_end_matches('/');
-    if trimmed.is_empty() { "/".to_owned() } else { trimmed.to_owned() }
+    format!("/{}", path.trim_matches('/'))
 }
 
 #[cfg(test)]
@@ -197,6 +200,7 @@ mod tests {
         for (raw, normal) in [
             ("/", "/"),
             ("//", "/"),
+            ("//health", "/health"),
             ("/health/", "/health"),
             ("/api/v1/assets/", "/api/v1/assets"),
             ("/api/v1/api/v1/assets", "/api/v1/assets"),

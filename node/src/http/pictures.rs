@@ -23,13 +23,13 @@ pub fn links<'a>(app: &'a App, request: &Request) -> impl Fn(ObjectId, &str) -> 
 
 /// The bytes of one picture: by its signed address, or by the owner's token.
 pub async fn show(app: Arc<App>, request: Request) -> Result<Response> {
-    let (id, name) = (request.id("asset_id")?, request.params.get("name"));
+    let name = request.params.get("name");
     let pairs = request.query_pairs();
     let value = |name: &str| pairs.iter().find(|(n, _)| n == name).map_or("", |(_, v)| v.as_str());
     let works = &app.service.works;
     let picture = match value("signature") {
-        "" => works.picture(caller(&app, &request).await?.user.id, id, name).await?,
-        signature => works.signed_picture(id, name, value("expires"), signature).await?,
+        "" => works.picture(caller(&app, &request).await?.user.id, request.id("asset_id")?, name).await?,
+        signature => works.signed_picture(request.id("asset_id")?, name, value("expires"), signature).await?,
     };
     let mut response = response::raw(200, picture.media_type, picture.bytes);
     response.headers_mut().insert(CACHE_CONTROL, KEPT);

@@ -122,10 +122,12 @@ impl Row {
         format!("{wallet_id}-{seq:012}")
     }
 
-    /// The wallet and number that the id of a row names.
+    /// The wallet and number that the id of a row names; `None` for what [`Row::id_of`] does not make.
     pub fn place(id: &str) -> Option<(ObjectId, u64)> {
         let (wallet, seq) = id.split_once('-')?;
-        Some((wallet.parse().ok()?, seq.parse().ok()?))
+        let (wallet_id, seq) = (wallet.parse().ok()?, seq.parse().ok()?);
+        let is_place = (1..=Self::SEQ_MAX).contains(&seq) && Self::id_of(wallet_id, seq) == id;
+        is_place.then_some((wallet_id, seq))
     }
 
     /// SHA-256, hex, over the row's JSON without `hash`, by the formula of its version (docs/LEDGER.md).

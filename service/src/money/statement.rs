@@ -5,7 +5,7 @@ use metastamp_protocol::{Currency, ObjectId, Timestamp};
 use metastamp_store::Stores;
 
 use super::Money;
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 /// The part of a journal that is asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -117,7 +117,12 @@ impl StatementPages {
             return Ok(None);
         }
         let mut rows = self.stores.ledger.rows_after(self.wallet_id, self.after, limit).await?;
-        self.after = rows.last().map_or(self.end, |last| last.seq);
+        let Some(last) = rows.last() else {
+            // A statement that ends early must not look complete.
+            tracing::error!(wallet = %self.wallet_id, after = self.after, end = self.end, "rows are missing");
+            return Err(Error::internal());
+        };
+        self.after = last.seq;
         rows.retain(|row| row.seq <= self.end && self.span.concerns(row));
         Ok(Some(rows))
     }

@@ -46,7 +46,7 @@ struct Stamp<'a> {
 pub(super) fn encode<T: Serialize>(generation: &str, value: &T) -> Option<String> {
     let json = serde_json::to_string(value).ok()?;
     let members = json.strip_prefix('{').filter(|members| *members != "}")?;
-    Some(format!("{{\"cache_generation\":\"{generation}\",{members}"))
+    Some(stamped(generation) + members)
 }
 
 /// The generation of a value; none when the entry is corrupt.
@@ -54,8 +54,15 @@ pub(super) fn generation(text: &str) -> Option<&str> {
     serde_json::from_str::<Stamp<'_>>(text).ok().map(|stamp| stamp.cache_generation)
 }
 
+/// The value without its stamp, which types that keep unknown members would take for one of theirs.
 pub(super) fn decode<T: DeserializeOwned>(text: &str) -> Option<T> {
-    serde_json::from_str(text).ok()
+    let members = text.strip_prefix(&stamped(generation(text)?))?;
+    serde_json::from_str(&format!("{{{members}")).ok()
+}
+
+/// How a value of this generation begins.
+fn stamped(generation: &str) -> String {
+    format!("{{\"cache_generation\":\"{generation}\",")
 }
 
 #[cfg(test)]
@@ -68,6 +75,7 @@ mod tests {
         assert_eq!(text, r#"{"cache_generation":"g1","version":"v"}"#);
         assert_eq!(generation(&text), Some("g1"));
         assert_eq!(decode::<Version>(&text).unwrap().version, "v");
+        assert_eq!(decode::<serde_json::Value>(&text).unwrap(), serde_json::json!({ "version": "v" }));
         for corrupt in ["", "{}", "[]", "{\"cache_generation\":1}", &text[..20]] {
             assert_eq!(generation(corrupt), None, "{corrupt}");
         }

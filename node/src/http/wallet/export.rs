@@ -1,6 +1,7 @@
 //! Histories and statements for spreadsheets: RFC 4180, amounts as exact decimal text. A file is made while it is sent, a
 //! page of rows at a time.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -8,10 +9,10 @@ use csv_core::{Terminator, WriteResult, WriterBuilder};
 use futures_util::{Stream, StreamExt as _, stream};
 use metastamp_protocol::http::wallet::{Entry, shown_type};
 use metastamp_protocol::ledger::{Row, Transaction};
-use metastamp_protocol::{ObjectId, Timestamp};
+use metastamp_protocol::{ErrorCode, ObjectId, Timestamp};
 use metastamp_service::Caller;
 use metastamp_service::money::{HistoryQuery, Span};
-use tokio::sync::Semaphore;
+use parking_lot::Mutex;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep_until};
 
@@ -23,47 +24,80 @@ use crate::http::response::{self, Response};
 const ROWS_MAX: u64 = 100_000;
 /// Rows in one look at the store: what of a file is in memory.
 const PAGE_ROWS: u32 = 1_000;
-/// Files made at once on a node.
-const EXPORTS_MAX: usize = 4;
-static EXPORTS: Semaphore = Semaphore::const_new(EXPORTS_MAX);
+/// Files under way at once, for one user and on a node.
+const USER_FILES_MAX: usize = 2;
+const NODE_FILES_MAX: usize = 64;
 /// Longest time that a client may take to fetch one.
-const FETCHED_WITHIN: Duration = Duration::from_secs(600);
+const FETCHED_WITHIN: Duration = Duration::from_secs(3_600);
 
 /// Cells of one line.
 type Line<const N: usize> = [String; N];
 
-/// Leave to make a file. It is given back with the file, or when its time is over even if the client does not read on:
+/// Users with files under way.
+static UNDER_WAY: Mutex<BTreeMap<ObjectId, usize>> = Mutex::new(BTreeMap::new());
+
+/// One file under way.
+struct Place(ObjectId);
+
+impl Place {
+    fn take(user: ObjectId) -> Option<Self> {
+        let mut under_way = UNDER_WAY.lock();
+        let has_room = under_way.values().sum::<usize>() < NODE_FILES_MAX;
+        let mine = under_way.get(&user).copied().unwrap_or_default();
+        (has_room && mine < USER_FILES_MAX).then(|| {
+            under_way.insert(user, mine + 1);
+            Self(user)
+        })
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let mut under_way = UNDER_WAY.lock();
+        if let Some(mine) = under_way.get_mut(&self.0) {
+            *mine -= 1;
+        }
+        under_way.retain(|_, files| *files > 0);
+    }
+}
+
+/// Leave to send a file. It is given back with the file, or when its time is over even if the client does not read on:
 /// who takes forever must not keep others from their turn.
 struct Turn {
     until: Instant,
-    permit: JoinHandle<()>,
+    held: JoinHandle<()>,
 }
 
 impl Turn {
     /// # Errors
-    /// 503 when others are at it already.
-    fn take() -> Result<Self> {
-        Self::take_for(FETCHED_WITHIN)
+    /// 503 when this user, or all together, have so many under way already.
+    fn take(user: ObjectId) -> Result<Self> {
+        Self::take_for(user, FETCHED_WITHIN)
     }
 
-    fn take_for(time: Duration) -> Result<Self> {
-        let permit = EXPORTS.try_acquire().map_err(|_| Error::busy())?;
+    fn take_for(user: ObjectId, time: Duration) -> Result<Self> {
+        let place = Place::take(user).ok_or_else(Error::busy)?;
         let until = Instant::now() + time;
         let held = async move {
             sleep_until(until).await;
-            drop(permit);
+            drop(place);
         };
-        Ok(Self { until, permit: tokio::spawn(held) })
+        Ok(Self { until, held: tokio::spawn(held) })
     }
 
-    fn is_over(&self) -> bool {
-        Instant::now() >= self.until
+    /// # Errors
+    /// 408 when its time is over.
+    fn judge(&self) -> Result<()> {
+        match Instant::now() < self.until {
+            true => Ok(()),
+            false => Err(Error::new(ErrorCode::UploadFailed, "The file was not fetched in time").status(408)),
+        }
     }
 }
 
 impl Drop for Turn {
     fn drop(&mut self) {
-        self.permit.abort();
+        self.held.abort();
     }
 }
 
@@ -78,7 +112,10 @@ async fn file<const N: usize>(
     let mut first = vec![header.map(str::to_owned)];
     first.extend(pages.next().await.transpose()?.unwrap_or_default());
     let pages = stream::iter([Ok(first)]).chain(pages);
-    let lines = pages.map(move |page| if turn.is_over() { Err(Error::busy()) } else { Ok(lines(&page?)) });
+    let lines = pages.map(move |page| {
+        turn.judge()?;
+        Ok(lines(&page?))
+    });
     Ok(response::download(response::streamed(200, "text/csv; charset=utf-8", lines), name))
 }
 
@@ -151,9 +188,9 @@ const COLUMNS: [&str; 12] = [
 /// All that matches.
 ///
 /// # Errors
-/// 422 for more than [`ROWS_MAX`] rows, 503 when too many files are being made.
+/// 422 for more than [`ROWS_MAX`] rows, 503 when too many files are under way.
 pub async fn history(app: &App, caller: &Caller, query: HistoryQuery) -> Result<Response> {
-    let turn = Turn::take()?;
+    let turn = Turn::take(caller.user.id)?;
     let pages = app.service.money.history_pages(caller, query).await?;
     bounded(pages.total(), "startDate")?;
     let name = format!("metastamp-history-{}.csv", Timestamp::now().day());
@@ -206,9 +243,9 @@ const STATEMENT_COLUMNS: [&str; 15] = [
 /// All rows of a period.
 ///
 /// # Errors
-/// 422 for more than [`ROWS_MAX`] rows, 503 when too many files are being made.
+/// 422 for more than [`ROWS_MAX`] rows, 503 when too many files are under way.
 pub async fn statement(app: &App, wallet_id: ObjectId, span: Span) -> Result<Response> {
-    let turn = Turn::take()?;
+    let turn = Turn::take(wallet_id)?;
     let pages = app.service.money.statement_pages(wallet_id, span).await?;
     bounded(pages.left(), "from")?;
     let name = format!("metastamp-statement-{}-{}.csv", span.from.day(), span.to.day());
@@ -248,8 +285,10 @@ mod tests {
 
     use super::*;
 
-    /// The turns are the same for all tests of this process.
-    static ALONE: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
+    /// For somebody who has no other file under way.
+    fn turn() -> Turn {
+        Turn::take(ObjectId::generate()).unwrap()
+    }
 
     fn texts<const N: usize>(line: [&str; N]) -> Line<N> {
         line.map(str::to_owned)
@@ -306,42 +345,35 @@ mod tests {
 
     #[tokio::test]
     async fn a_file_is_a_download() {
-        let _alone = ALONE.lock().await;
         let rows = vec![Ok(vec![texts(["1", "x"])]), Ok(vec![texts(["2", "y"])])];
-        let response = file("x.csv", ["a", "b"], pages(rows), Turn::take().unwrap()).await.unwrap();
+        let response = file("x.csv", ["a", "b"], pages(rows), turn()).await.unwrap();
         assert_eq!(response.headers()[CONTENT_TYPE], "text/csv; charset=utf-8");
         assert_eq!(response.headers()[CONTENT_DISPOSITION], "attachment; filename=\"x.csv\"");
         assert_eq!(response.into_body().collect().await.unwrap(), b"a,b\r\n1,x\r\n2,y\r\n");
-        let empty = file("x.csv", ["a", "b"], pages(Vec::new()), Turn::take().unwrap()).await.unwrap();
+        let empty = file("x.csv", ["a", "b"], pages(Vec::new()), turn()).await.unwrap();
         assert_eq!(empty.into_body().collect().await.unwrap(), b"a,b\r\n");
         // what fails at once is an answer, what fails later breaks the file
-        let at_once = file("x.csv", ["a", "b"], pages(vec![Err(Error::busy())]), Turn::take().unwrap()).await;
+        let at_once = file("x.csv", ["a", "b"], pages(vec![Err(Error::busy())]), turn()).await;
         assert_eq!(at_once.err().map(|error| error.status_code()), Some(503));
         let later = vec![Ok(vec![texts(["1", "x"])]), Err(Error::busy())];
-        let later = file("x.csv", ["a", "b"], pages(later), Turn::take().unwrap()).await.unwrap();
+        let later = file("x.csv", ["a", "b"], pages(later), turn()).await.unwrap();
         assert!(later.into_body().collect().await.is_err());
     }
 
-    /// Waits until all turns are given back.
-    async fn all_given_back() {
-        let all = async {
-            while EXPORTS.available_permits() < EXPORTS_MAX {
+    #[tokio::test]
+    async fn a_user_has_so_many_files_under_way_and_none_for_ever() {
+        let (ada, short) = (ObjectId::generate(), Duration::from_millis(100));
+        let mut turns: Vec<_> = (0..USER_FILES_MAX).map(|_| Turn::take_for(ada, short).unwrap()).collect();
+        assert_eq!(Turn::take(ada).err().map(|error| error.status_code()), Some(503));
+        assert!(Turn::take(ObjectId::generate()).is_ok(), "others have their own");
+        let slow = file("x.csv", ["a", "b"], pages(Vec::new()), turns.remove(0)).await.unwrap();
+        let given_back = async {
+            while UNDER_WAY.lock().contains_key(&ada) {
                 tokio::time::sleep(Duration::from_millis(1)).await;
             }
         };
-        tokio::time::timeout(Duration::from_secs(10), all).await.unwrap();
-    }
-
-    #[tokio::test]
-    async fn so_many_files_are_made_at_once_and_none_for_ever() {
-        let _alone = ALONE.lock().await;
-        all_given_back().await;
-        let short = Duration::from_millis(100);
-        let mut turns: Vec<_> = (0..EXPORTS_MAX).map(|_| Turn::take_for(short).unwrap()).collect();
-        assert_eq!(Turn::take().err().map(|error| error.status_code()), Some(503));
-        let slow = file("x.csv", ["a", "b"], pages(Vec::new()), turns.remove(0)).await.unwrap();
-        all_given_back().await;
-        assert!(slow.into_body().collect().await.is_err());
+        tokio::time::timeout(Duration::from_secs(10), given_back).await.unwrap();
+        assert!(slow.into_body().collect().await.is_err(), "its time is over");
         drop(turns);
     }
 

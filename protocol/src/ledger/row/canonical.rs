@@ -1,6 +1,8 @@
 //! The bytes of a row that are hashed, for each version. Rows are proved by them for ever: what is here may be added to,
 //! and never changed.
 
+use std::collections::BTreeMap;
+
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
@@ -12,9 +14,10 @@ pub(super) fn digest(row: &Row) -> String {
     hex::encode(Sha256::digest(bytes.unwrap_or_default()))
 }
 
-/// Version 1: members in the order of the struct, `hash` among them as an empty text.
+/// Version 1: members in the order of the struct, `hash` among them as an empty text. Members that it does not know were
+/// never part of it.
 fn first(row: &Row) -> serde_json::Result<Vec<u8>> {
-    serde_json::to_vec(&Row { hash: String::new(), ..row.clone() })
+    serde_json::to_vec(&Row { hash: String::new(), other: BTreeMap::new(), ..row.clone() })
 }
 
 /// From version 2: without `hash`, members of all objects in the order of their names.

@@ -28,7 +28,10 @@ impl Row {
         match serde_json::from_str::<Row>(text) {
             Ok(row) if row.version <= Row::VERSION => Ok(row),
             // Looked at again: a newer row may have members that make no sense here.
-            _ => Self::from_value(serde_json::from_str(text)?),
+            read => {
+                Self::check_version(&serde_json::from_str(text)?)?;
+                Ok(read?)
+            }
         }
     }
 
@@ -44,7 +47,9 @@ impl Row {
     /// # Errors
     /// When it is of a newer version.
     pub fn check_version(row: &Value) -> Result<(), RowError> {
-        let version = row.get("version").and_then(Value::as_u64).unwrap_or_default();
+        let whole = |number: f64| (number >= 0.0 && number.fract() == 0.0).then_some(number as u64);
+        let number = |value: &Value| value.as_u64().or_else(|| value.as_f64().and_then(whole));
+        let version = row.get("version").and_then(number).unwrap_or_default();
         if version <= u64::from(Row::VERSION) {
             return Ok(());
         }
