@@ -130,7 +130,7 @@ impl Crew {
     async fn goes_on(&self, after: &str) {
         let (began, wanted) = (Instant::now(), self.done.load(Ordering::Relaxed) + 4 * CLIENTS);
         let looked = || async { Ok((self.done.load(Ordering::Relaxed) >= wanted).then_some(())) };
-        eventually(&format!("work goes on after {after}"), ANSWERED_WITHIN, looked).await.unwrap();
+        eventually(&format!("work goes on after {after}"), DONE_WITHIN, looked).await.unwrap();
         let refused = self.refused.swap(0, Ordering::Relaxed);
         eprintln!("money after {after}: goes on after {:?}, {refused} times refused", began.elapsed());
     }
@@ -154,7 +154,7 @@ async fn break_the_way(crew: &Crew, server: &mut DocumentServer, proxy: &Proxy) 
     crew.goes_on("nothing").await;
     // before a write: there is nobody to write to
     proxy.set(Fault::Refuse);
-    crew.meets("a server nobody reaches", 4 * CLIENTS).await;
+    crew.meets("a server nobody reaches", CLIENTS).await;
     proxy.set(Fault::Pass);
     crew.goes_on("no connections").await;
     // during one: the connection ends in the middle of it
