@@ -13,7 +13,7 @@ use tokio::time::{Instant, timeout_at};
 use super::connect::write_concern;
 use super::fault::{Attempt, Failure};
 use super::scope::Scope;
-use super::sessions::Sessions;
+use super::sessions::{Sessions, UnheardTransaction};
 use crate::metrics::observe;
 use crate::{Result, StoreError};
 
@@ -129,19 +129,22 @@ impl Server {
         F: FnMut(Scope) -> A,
         A: Future<Output = Attempt<T>>,
     {
-        let session = Arc::new(Mutex::new(self.begin().await?));
-        // What is dropped half-way, because the time is over, is aborted by the driver.
+        let session = self.begin().await?;
+        let mut unheard = UnheardTransaction::of(self, &session);
+        let session = Arc::new(Mutex::new(session));
         let result = step(self.on_session(session.clone())).await;
         let mut session = session.lock().await;
-        match result {
+        let ended = match result {
             // Also when nothing was written: a commit makes sure that what was read is there to stay.
             Ok(value) => commit(&mut session).await.map(|()| value),
             Err(failure) => {
-                // The server ends what it no longer hears of; the failure is the better answer.
+                // The failure is the better answer.
                 let _ = session.abort_transaction().await;
                 Err(failure)
             }
-        }
+        };
+        unheard.is_open = matches!(ended, Err(Failure::Unheard(_)));
+        ended
     }
 
     async fn begin(&self) -> Attempt<ClientSession> {
@@ -180,7 +183,7 @@ impl Tries {
     async fn next(&mut self, failure: Failure) -> Result<()> {
         match failure {
             Failure::Final(error) => return Err(error),
-            Failure::Again(error) => self.last = Some(error),
+            Failure::Again(error) | Failure::Unheard(error) => self.last = Some(error),
         }
         pause(self.number).await;
         self.number = self.number.saturating_add(1);

@@ -14,6 +14,8 @@ pub(super) enum Failure {
     Final(StoreError),
     /// It may pass: try again while there is time, then this is the answer. Whether the attempt had an effect is unknown.
     Again(StoreError),
+    /// The same, and no answer of the server: it may still be at work on what was asked, or come to it later.
+    Unheard(StoreError),
 }
 
 /// Result of one attempt.
@@ -30,9 +32,11 @@ impl From<Error> for Failure {
         if let Some(refusal) = refusal(&error) {
             return Failure::Final(refusal);
         }
+        let said = format!("mongodb: {}", text(&error));
         match may_pass(&error) {
-            true => Failure::Again(StoreError::Unavailable(format!("mongodb: {}", text(&error)))),
-            false => Failure::Final(StoreError::Internal(format!("mongodb: {}", text(&error)))),
+            true if is_unheard(&error) => Failure::Unheard(StoreError::Unavailable(said)),
+            true => Failure::Again(StoreError::Unavailable(said)),
+            false => Failure::Final(StoreError::Internal(said)),
         }
     }
 }
@@ -109,6 +113,11 @@ const PASSING_CODES: [i32; 31] = [
 /// OutOfDiskSpace: nothing for a program to heal, but nothing for ever either.
 const DISK_FULL_CODE: i32 = 14031;
 
+/// The connection broke, alone or with all others.
+fn is_unheard(error: &Error) -> bool {
+    matches!(*error.kind, ErrorKind::Io(_) | ErrorKind::ConnectionPoolCleared { .. })
+}
+
 fn may_pass(error: &Error) -> bool {
     const LABELS: [&str; 5] = [
         TRANSIENT_TRANSACTION_ERROR,
@@ -154,7 +163,7 @@ mod tests {
     #[test]
     fn what_may_pass_is_tried_again() {
         let lost: Error = std::io::Error::from(std::io::ErrorKind::ConnectionReset).into();
-        assert!(matches!(Failure::from(lost), Failure::Again(StoreError::Unavailable(_))));
+        assert!(matches!(Failure::from(lost), Failure::Unheard(StoreError::Unavailable(_))));
         assert!(matches!(Failure::from(said(112, "WriteConflict")), Failure::Again(StoreError::Unavailable(_))));
         let wrong = Error::custom("x");
         assert!(matches!(Failure::from(wrong), Failure::Final(StoreError::Internal(_))));

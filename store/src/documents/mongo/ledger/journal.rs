@@ -23,7 +23,7 @@ pub(super) async fn commit(server: &Server, rows: &[Row]) -> Result<()> {
     let records = rows.iter().map(|row| encode(WalletJournal, row)).collect::<Result<Vec<_>>>()?;
     match timeout_at(deadline, insert(server, records)).await {
         Ok(Ok(())) => Ok(()),
-        Ok(Err(Failure::Final(error) | Failure::Again(error))) => Err(error),
+        Ok(Err(Failure::Final(error) | Failure::Again(error) | Failure::Unheard(error))) => Err(error),
         Err(_) => Err(StoreError::Unavailable("mongodb did not answer a commit in time".to_owned())),
     }
 }
