@@ -28,6 +28,8 @@ use crate::serve::RunOptions;
 const EXIT_CONFIG: u8 = 2;
 
 fn main() -> ExitCode {
+    #[cfg(feature = "unfenced")]
+    metastamp_store::unfenced::switch_off();
     let cli = Cli::parse();
     match cli.command.unwrap_or_default() {
         Command::Serve { exit_with_stdin } => with_config(|config| {

@@ -40,7 +40,7 @@ pub struct RunOptions {
 /// When a port is taken, a store can't be opened or does not come in time, or the place in the cluster is lost.
 pub async fn run(config: Config, options: RunOptions) -> anyhow::Result<()> {
     telemetry::logs::install(&config.log_level, config.log_json);
-    if metastamp_store::unfenced::UNFENCED {
+    if metastamp_store::unfenced::is_unfenced() {
         tracing::error!("{}", metastamp_store::unfenced::WARNING);
     }
     // Each connection and each open file takes one; the usual soft limit is 1,024.

@@ -1,15 +1,27 @@
-//! Test only: what the feature `unfenced` breaks, on purpose.
+//! Test only: what a node built with the feature `unfenced` breaks, on purpose.
 //!
 //! Safety rests on conditional writes. Tests that stay green without them prove nothing, so a node can be built with
 //! them off: a commit ignores the state of its session and the check for repeats, claim tokens are not looked at, and
-//! running jobs are handed out twice. The tests must notice. Never on by default; a node built so says it at start.
+//! running jobs are handed out twice. The tests must notice. Only the binary `metastamp-unfenced` ever calls
+//! [`switch_off`], before anything else, and it says so at start. It is no feature of this crate, so that the binary costs
+//! a build of the node's own crate and not of all that are above the stores.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use metastamp_protocol::Timestamp;
 
-/// Conditional writes of the embedded document store are off.
-pub const UNFENCED: bool = cfg!(feature = "unfenced");
+static SWITCHED_OFF: AtomicBool = AtomicBool::new(false);
+
+/// From here on conditional writes of the embedded document store are off, in this process.
+pub fn switch_off() {
+    SWITCHED_OFF.store(true, Ordering::Relaxed);
+}
+
+/// Whether they are.
+pub fn is_unfenced() -> bool {
+    SWITCHED_OFF.load(Ordering::Relaxed)
+}
 
 /// What a node built so has to say at start.
 pub const WARNING: &str =
@@ -20,7 +32,7 @@ const RESPECTED_FOR: Duration = Duration::from_secs(1);
 
 /// One more reason to hand out a running job, as the tail of an SQL expression; nothing in a normal build.
 pub(crate) fn claimable_too(now: Timestamp, lease: Duration) -> String {
-    if !UNFENCED {
+    if !is_unfenced() {
         return String::new();
     }
     let expires_at = now.plus(lease).minus(RESPECTED_FOR).millis();

@@ -113,7 +113,7 @@ pub(super) fn commit(c: &Connection, commit: UploadCommit) -> Result<UploadOutco
             let stored = works::by_id(c, asset.id)?.ok_or(StoreError::NotFound { what: "asset" })?;
             return Ok(UploadOutcome::Stored(stored));
         }
-        UploadState::Discarded if unfenced::UNFENCED => {}
+        UploadState::Discarded if unfenced::is_unfenced() => {}
         // The same for the answer that it was a repeat; otherwise the session was given up.
         UploadState::Discarded => return repeated(c, session.id),
     }
@@ -121,7 +121,7 @@ pub(super) fn commit(c: &Connection, commit: UploadCommit) -> Result<UploadOutco
         return Err(StoreError::Internal("the asset names another object than its session".to_owned()));
     }
     if let Some(first) = repeat_of(c, &asset, repeat_since)?
-        && !unfenced::UNFENCED
+        && !unfenced::is_unfenced()
     {
         execute(c, "INSERT INTO repeats VALUES (?1,?2)", [session.id.to_hex(), first.id.to_hex()])?;
         end(c, session, UploadState::Discarded, asset.created_at)?;
