@@ -19,7 +19,7 @@ pub mod writer;
 
 pub use bucket::Setting;
 pub use client::{ListPage, ListedObject, ObjectInfo, Objects, ObjectsConfig};
-pub use local::{LocalS3, Swept};
+pub use local::{Damage, LocalS3, Swept};
 pub use multipart::{PART_BYTES, PARTS_MAX, UploadedPart};
 pub use read::ObjectStream;
 pub use writer::{ObjectWriter, Stored};

@@ -1,5 +1,6 @@
 //! Faults that were planted are found, mended, and gone.
 
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use metastamp_protocol::{Asset, Fingerprint, Job, ObjectId, Timestamp, UploadSession, UploadState, UploadStatus};
@@ -9,7 +10,7 @@ use metastamp_tests::kept::Kept;
 use metastamp_tests::{DONE_WITHIN, NodeOptions, accepted, media, member, start};
 use serde_json::Value;
 
-use crate::backup::metastamp;
+use crate::backup::{embedded, metastamp, only_archive};
 
 async fn all(stores: &Stores, collection: Collection) -> Vec<Document> {
     stores.records.snapshot().await.unwrap().page(collection, None, 1_000).await.unwrap()
@@ -121,4 +122,59 @@ async fn planted_faults_are_found_and_mended() {
             client.fingerprint_when_done(&asset.id, DONE_WITHIN).await.unwrap();
         }
     }
+}
+
+/// Files below a directory.
+fn files_below(dir: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(dir).unwrap().flatten().map(|entry| entry.path());
+    entries.flat_map(|path| if path.is_dir() { files_below(&path) } else { vec![path] }).collect()
+}
+
+fn blob_of(data: &Path, bytes: &[u8]) -> PathBuf {
+    let is_it = |path: &PathBuf| path.to_str().unwrap().contains("/blobs/") && std::fs::read(path).unwrap() == bytes;
+    files_below(data).into_iter().find(is_it).unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn lost_cut_and_changed_bytes_are_findings_and_end_nothing() {
+    let mut node = start(embedded());
+    let client = member(&node).await;
+    let mut works = Vec::new();
+    for n in 0..4 {
+        let file = media::text(&format!("{n}.txt"), &format!("the work of number {n}"));
+        let asset = accepted(&client, &file).await;
+        client.fingerprint_when_done(&asset.id, DONE_WITHIN).await.unwrap();
+        works.push((asset.id, file.bytes));
+    }
+    node.terminate(Duration::from_secs(30)).unwrap();
+    let (home, data) = (tempfile::tempdir().unwrap(), node.data_dir());
+    let blob = |n: usize| blob_of(&data, &works[n].1);
+    let (lost, cut, changed) = (blob(0), blob(1), blob(2));
+    std::fs::remove_file(lost).unwrap();
+    std::fs::write(cut, "the").unwrap();
+    std::fs::write(changed, "X".repeat(works[2].1.len())).unwrap();
+
+    let ids_of = |text: &str, class: &str| report(text)["problems"][class]["ids"].to_string();
+    let (code, text) = metastamp(home.path(), &data, &["fsck", "--json"]);
+    assert_eq!(code, 1, "{text}");
+    assert!(ids_of(&text, "asset_without_object").contains(&works[0].0), "{text}");
+    assert!(ids_of(&text, "size_mismatch").contains(&works[1].0), "{text}");
+    assert_eq!(report(&text)["found"], 2, "{text}");
+    let (code, text) = metastamp(home.path(), &data, &["fsck", "--json", "--deep"]);
+    assert_eq!((code, &report(&text)["found"]), (1, &3.into()), "{text}");
+    assert!(ids_of(&text, "digest_mismatch").contains(&works[2].0), "{text}");
+
+    let backups = home.path().join("backups");
+    let (code, text) = metastamp(home.path(), &data, &["backup", "--full", "--dir", backups.to_str().unwrap()]);
+    assert_eq!(code, 7, "{text}");
+    assert!(works[..2].iter().all(|(id, _)| text.contains(id)) && !text.contains(&works[3].0), "{text}");
+    let archive = only_archive(&backups);
+    assert_eq!(metastamp(home.path(), home.path(), &["backup", "--verify", archive.to_str().unwrap()]).0, 0);
+
+    let (code, text) = metastamp(home.path(), &data, &["fsck", "--deep", "--repair"]);
+    assert_eq!(code, 0, "{text}");
+    node.restart().unwrap();
+    let assets = client.all_assets().await.unwrap();
+    let failed = assets.iter().filter(|asset| asset.upload_status == UploadStatus::Failed).count();
+    assert_eq!((failed, assets.len()), (3, 4), "the whole one is as it was");
 }

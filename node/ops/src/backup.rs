@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 use metastamp_protocol::Timestamp;
 use metastamp_setup::config::{Config, DocumentStore};
-use metastamp_setup::exit::{ARCHIVE, DUMP, ExitWith, OFFSITE, OrExit, USAGE};
+use metastamp_setup::exit::{ARCHIVE, DUMP, ExitWith, INCOMPLETE, OFFSITE, OrExit, USAGE};
 use metastamp_setup::identity::private_dir;
 use metastamp_setup::progress::{Progress, Unit};
 use metastamp_setup::stores::Opened;
@@ -73,7 +73,8 @@ impl Job {
 }
 
 /// # Errors
-/// With exit code 3 when the records can't be read, 4 when the archive can't be written, 5 when it can't be sent away.
+/// With exit code 3 when the records can't be read, 4 when the archive can't be written, 5 when it can't be sent away, 7
+/// when it is there, and objects are missing in it or are not what their records say.
 pub async fn run(config: Config, args: BackupArgs) -> anyhow::Result<()> {
     telemetry::logs::install(if args.verbose { "info" } else { "warning" }, false);
     let progress = Progress::new(args.quiet);
@@ -99,13 +100,22 @@ pub async fn run(config: Config, args: BackupArgs) -> anyhow::Result<()> {
     let archive = job.archive();
     let parent = archive.parent().context("no directory")?.to_owned();
     private_dir(&parent).or_exit(ARCHIVE, "the directory of backups")?;
-    write(&config, &job, &archive, &parent).await?;
+    let objects = write(&config, &job, &archive, &parent).await?;
     if job.upload {
         offsite::send(&config, &job.name, &day(now), &archive, &job.progress)
             .await
             .or_exit(OFFSITE, "copy elsewhere")?;
     }
     retention::remove_leftovers(&job.dir)?;
+    if let Some(ObjectsSum { lost, differing, .. }) = objects.filter(|sum| sum.lost + sum.differing > 0) {
+        // older archives stay: what this one lacks may be in them
+        out::line(&archive.display().to_string());
+        let message = format!(
+            "the archive is there, but {lost} objects could not be saved and {differing} are not what their records say: \
+             see metastamp fsck --deep. No older archive was removed"
+        );
+        return Err(ExitWith { code: INCOMPLETE, message }.into());
+    }
     for old in retention::outdated(&job.dir, now, job.retention_days, config.backup.count_min)? {
         retention::remove(&old)?;
         job.progress.note(&format!("removed {}, it was older than {} days", old.display(), job.retention_days));
@@ -127,7 +137,8 @@ fn say_what_would_be_done(config: &Config, job: &Job) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn write(config: &Config, job: &Job, archive: &Path, parent: &Path) -> anyhow::Result<()> {
+/// Gives what became of the objects, if they were asked for.
+async fn write(config: &Config, job: &Job, archive: &Path, parent: &Path) -> anyhow::Result<Option<ObjectsSum>> {
     let work = tempfile::Builder::new().prefix(".work-").tempdir_in(parent).or_exit(ARCHIVE, "temporary files")?;
     let stores = Opened::open(config).await.or_exit(DUMP, "stores")?;
     let written = write_with(config, job, &stores, archive, work.path()).await;
@@ -137,7 +148,13 @@ async fn write(config: &Config, job: &Job, archive: &Path, parent: &Path) -> any
     written
 }
 
-async fn write_with(config: &Config, job: &Job, stores: &Opened, archive: &Path, work: &Path) -> anyhow::Result<()> {
+async fn write_with(
+    config: &Config,
+    job: &Job,
+    stores: &Opened,
+    archive: &Path,
+    work: &Path,
+) -> anyhow::Result<Option<ObjectsSum>> {
     let (dump_path, assets) = (work.join("dump.gz"), work.join("assets.jsonl"));
     let source = source(config);
     let dumped = dump_records(job, stores, &source.database, &dump_path, &assets).await.or_exit(DUMP, "records")?;
@@ -165,7 +182,7 @@ async fn write_with(config: &Config, job: &Job, stores: &Opened, archive: &Path,
     });
     let size = finished.await.or_exit(ARCHIVE, "archive")?;
     report(job, &dumped, sum.as_ref(), size);
-    Ok(())
+    Ok(sum)
 }
 
 async fn dump_records(
@@ -218,12 +235,6 @@ fn report(job: &Job, dumped: &Dumped, objects: Option<&ObjectsSum>, size: u64) {
     let Some(sum) = objects else { return };
     if sum.deleted > 0 {
         job.progress.note(&format!("{} assets were deleted meanwhile and are left out on restore", sum.deleted));
-    }
-    if sum.lost > 0 {
-        job.progress.warn(&format!("{} assets have no object: see metastamp fsck", sum.lost));
-    }
-    if sum.differing > 0 {
-        job.progress.warn(&format!("{} objects are not what their records say: see metastamp fsck", sum.differing));
     }
 }
 

@@ -1,11 +1,40 @@
 //! Objects as a whole: their digest, and copies of them.
 
 use std::path::Path;
+use std::time::Duration;
 
 use futures_util::StreamExt;
 use metastamp_store::objects::Objects;
 use metastamp_store::{Result, StoreError};
 use sha2::{Digest, Sha256};
+
+const ATTEMPTS_MAX: u32 = 4;
+const PAUSE: Duration = Duration::from_millis(500);
+
+/// Tries again what may pass. The outer error is that of a store that does not answer at all, the inner one of what was
+/// asked for: a lost or damaged object is no outage, and none of the others are to be given up for it.
+///
+/// # Errors
+/// Of the store, when it can't be reached.
+pub async fn patiently<T, A>(objects: &Objects, mut ask: impl FnMut() -> A) -> Result<Result<T>>
+where
+    A: Future<Output = Result<T>>,
+{
+    let mut attempt = 1;
+    loop {
+        match ask().await {
+            Err(error) if error.is_transient() && attempt < ATTEMPTS_MAX => {
+                tokio::time::sleep(PAUSE * attempt).await;
+                attempt += 1;
+            }
+            Err(error) if error.is_transient() => {
+                objects.ping().await?;
+                return Ok(Err(error));
+            }
+            answer => return Ok(answer),
+        }
+    }
+}
 
 /// Size and digest of bytes.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -108,7 +108,10 @@ async fn begin(
     }
     let lost = done?;
     target.documents.leases.return_lease(MARKER, &holder).await?;
-    anyhow::ensure!(lost == 0, "moved, but for {lost} objects that the source does not have: see metastamp fsck");
+    anyhow::ensure!(
+        lost == 0,
+        "moved, but for {lost} objects that the source does not give: see metastamp fsck --deep"
+    );
     out::line("moved");
     Ok(())
 }

@@ -16,6 +16,8 @@ pub const DUMP: u8 = 3;
 pub const ARCHIVE: u8 = 4;
 /// The copy elsewhere could not be made.
 pub const OFFSITE: u8 = 5;
+/// All that could be read was saved, and some could not. Not 6: the scripts say that of their arguments.
+pub const INCOMPLETE: u8 = 7;
 
 /// Gives an error its exit code.
 pub trait OrExit<T> {

@@ -8,6 +8,7 @@ mod blobs;
 mod buckets;
 mod conditions;
 mod credentials;
+mod damage;
 mod edge;
 mod fault;
 mod listing;
@@ -35,6 +36,7 @@ use tokio_util::sync::CancellationToken;
 
 use self::blobs::Blobs;
 use self::credentials::KeyPair;
+pub use self::damage::Damage;
 use self::fault::Fault;
 use self::meta::Meta;
 pub use self::sweep::Swept;
@@ -101,6 +103,14 @@ impl LocalS3 {
     /// repeated.
     pub async fn sweep_orphan_blobs(&self, min_age: Duration) -> Result<Swept> {
         self.store.sweep(min_age).await.map_err(|fault| StoreError::Unavailable(fault.to_string()))
+    }
+
+    /// What is wrong with the bytes of an object on the disk; none also when there is no such object.
+    ///
+    /// # Errors
+    /// `Unavailable` when metadata or directory can't be read.
+    pub async fn damage(&self, bucket: &str, key: &str) -> Result<Option<Damage>> {
+        self.store.damage(bucket, key).await.map_err(|fault| StoreError::Unavailable(fault.to_string()))
     }
 
     /// Takes no more connections, lets requests under way end within a deadline, closes the metadata. May be called

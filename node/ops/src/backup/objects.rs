@@ -3,26 +3,25 @@
 use std::fs::File;
 use std::io::{BufRead, BufReader, BufWriter, Seek, SeekFrom, Write};
 use std::path::{Component, Path};
-use std::time::Duration;
 
 use futures_util::{StreamExt, stream};
 use metastamp_protocol::ObjectId;
 use metastamp_protocol::files::owner_key;
 use metastamp_setup::progress::{Progress, Unit};
 use metastamp_setup::stores::Opened;
+use metastamp_store::StoreError;
 use metastamp_store::archive::{AssetLine, BundleWriter, Kept, ObjectLine, ObjectsSum};
-use metastamp_store::objects::Objects;
-use metastamp_store::{Result, StoreError};
 use sha2::{Digest, Sha256};
 use tempfile::SpooledTempFile;
 
 use super::blocking;
+use crate::bytes_of;
+
+type Result<T, E = StoreError> = std::result::Result<T, E>;
 
 const FETCHED_AT_ONCE: usize = 4;
 /// Of each object so much is held in memory; the rest lies on the disk.
 const MEMORY_BYTES_MAX: usize = 1 << 20;
-const ATTEMPTS_MAX: u32 = 4;
-const PAUSE: Duration = Duration::from_millis(500);
 /// Longest path in a bundle that names its key.
 const PATH_BYTES_MAX: usize = 1_024;
 
@@ -45,9 +44,12 @@ pub async fn add_all(
     while let Some(next) = fetched.next().await {
         let Fetched { asset, state, bytes } = next?;
         let is_picture = owner_key(&asset.key) != asset.key;
-        if is_picture && bytes.is_none() {
+        if is_picture && bytes.is_err() {
             // no loss: the work it was made of is there, or gone with it
             continue;
+        }
+        if let (Kept::Lost, Err(why)) = (state, &bytes) {
+            progress.warn(&format!("not saved: {} {}: {why}", asset.asset_id, asset.key));
         }
         let mut line = ObjectLine {
             key: asset.key,
@@ -59,7 +61,7 @@ pub async fn add_all(
             content_type: asset.content_type,
         };
         match (state, bytes) {
-            (Kept::Kept, Some(Spooled { mut file, size, sha256 })) => {
+            (Kept::Kept, Ok(Spooled { mut file, size, sha256 })) => {
                 number += 1;
                 sum.differing += u64::from(!asset.sha256.is_empty() && asset.sha256 != sha256);
                 sum.kept += 1;
@@ -92,7 +94,8 @@ pub async fn add_all(
 struct Fetched {
     asset: AssetLine,
     state: Kept,
-    bytes: Option<Spooled>,
+    /// Or why there are none.
+    bytes: Result<Spooled, String>,
 }
 
 struct Spooled {
@@ -104,30 +107,29 @@ struct Spooled {
 async fn fetch(stores: &Opened, line: std::io::Result<String>, work: &Path) -> Result<Fetched> {
     let asset: AssetLine =
         serde_json::from_str(&line.map_err(local)?).map_err(|e| StoreError::Internal(e.to_string()))?;
-    let mut attempt = 1;
-    loop {
-        match spool(&stores.objects, &asset.key, work).await {
-            Ok(bytes) => return Ok(Fetched { asset, state: Kept::Kept, bytes: Some(bytes) }),
-            Err(StoreError::NotFound { .. }) => {
-                // rows go before their objects: who has neither was deleted while we worked
-                let id = asset.asset_id.parse::<ObjectId>();
-                let row = match id {
-                    Ok(id) => stores.documents.works.asset(id).await?.is_some(),
-                    Err(_) => true,
-                };
-                let state = if row { Kept::Lost } else { Kept::Deleted };
-                return Ok(Fetched { asset, state, bytes: None });
-            }
-            Err(error) if error.is_transient() && attempt < ATTEMPTS_MAX => {
-                tokio::time::sleep(PAUSE * attempt).await;
-                attempt += 1;
-            }
-            Err(error) => return Err(error),
-        }
-    }
+    let why = match bytes_of::patiently(&stores.objects, || spool(stores, &asset.key, work)).await? {
+        Ok(bytes) => return Ok(Fetched { asset, state: Kept::Kept, bytes: Ok(bytes) }),
+        Err(StoreError::NotFound { .. }) => "it is not there".to_owned(),
+        Err(StoreError::Unavailable(why)) => why,
+        // of this machine: its disk, for one
+        Err(error) => return Err(error),
+    };
+    // rows go before their objects: who has neither was deleted while we worked
+    let row = match asset.asset_id.parse::<ObjectId>() {
+        Ok(id) => stores.documents.works.asset(id).await?.is_some(),
+        Err(_) => true,
+    };
+    let state = if row { Kept::Lost } else { Kept::Deleted };
+    Ok(Fetched { asset, state, bytes: Err(why) })
 }
 
-async fn spool(objects: &Objects, key: &str, work: &Path) -> Result<Spooled> {
+async fn spool(stores: &Opened, key: &str, work: &Path) -> Result<Spooled> {
+    let objects = &stores.objects;
+    if let Some(local) = &stores.local_s3
+        && let Some(damage) = local.damage(objects.bucket(), key).await?
+    {
+        return Err(StoreError::Unavailable(damage.to_string()));
+    }
     let mut stream = objects.open(key).await?;
     let announced = stream.info().size;
     let mut file = tempfile::spooled_tempfile_in(MEMORY_BYTES_MAX, work);

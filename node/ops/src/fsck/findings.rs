@@ -11,6 +11,7 @@ pub enum Class {
     ObjectWithoutRow,
     SizeMismatch,
     DigestMismatch,
+    UnreadableObject,
     FingerprintWithoutAsset,
     JobWithoutAsset,
     ProcessingWithoutJob,
@@ -21,11 +22,12 @@ pub enum Class {
 }
 
 impl Class {
-    pub const ALL: [Class; 11] = [
+    pub const ALL: [Class; 12] = [
         Class::AssetWithoutObject,
         Class::ObjectWithoutRow,
         Class::SizeMismatch,
         Class::DigestMismatch,
+        Class::UnreadableObject,
         Class::FingerprintWithoutAsset,
         Class::JobWithoutAsset,
         Class::ProcessingWithoutJob,
@@ -41,6 +43,7 @@ impl Class {
             Class::ObjectWithoutRow => "object_without_row",
             Class::SizeMismatch => "size_mismatch",
             Class::DigestMismatch => "digest_mismatch",
+            Class::UnreadableObject => "unreadable_object",
             Class::FingerprintWithoutAsset => "fingerprint_without_asset",
             Class::JobWithoutAsset => "job_without_asset",
             Class::ProcessingWithoutJob => "processing_without_job",
@@ -57,6 +60,7 @@ impl Class {
             Class::ObjectWithoutRow => "objects without a row",
             Class::SizeMismatch => "objects of another size than their row says",
             Class::DigestMismatch => "objects of another digest than their row says",
+            Class::UnreadableObject => "objects that can't be read, in a store that answers",
             Class::FingerprintWithoutAsset => "fingerprints without an asset",
             Class::JobWithoutAsset => "jobs without an asset",
             Class::ProcessingWithoutJob => "assets that wait for a job that is not there",
@@ -75,7 +79,8 @@ impl Class {
             Class::FingerprintWithoutAsset | Class::JobWithoutAsset => "removed",
             Class::ProcessingWithoutJob | Class::ReadyWithoutFingerprint => "queued again",
             Class::ExpiredSession => "discarded",
-            Class::DuplicateKey | Class::Senseless => "nothing",
+            // the disk, or the store behind it, may give them again
+            Class::DuplicateKey | Class::Senseless | Class::UnreadableObject => "nothing",
         }
     }
 }

@@ -4,6 +4,8 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 use metastamp_protocol::files::{UPLOADS, owner_key};
 use metastamp_protocol::{Asset, UploadStatus};
 use metastamp_setup::progress::Unit;
+use metastamp_store::StoreError;
+use metastamp_store::objects::Damage;
 use metastamp_store::records::{Bson, Collection, decode};
 
 use super::Check;
@@ -37,10 +39,10 @@ pub async fn of_assets(check: &Check<'_>, count: u64, found: &mut Found) -> anyh
         there += faults.iter().filter(|fault| fault.is_none()).count();
         for Fault { class, asset, why } in faults.into_iter().flatten() {
             found.0.add(class, format!("{} {}{why}", asset.id, asset.s3_key));
-            if class == Class::AssetWithoutObject {
-                missing.push(Repair::Fail(class, asset.id, LOST));
-            } else {
-                found.1.push(Repair::Fail(class, asset.id, CHANGED));
+            match class {
+                Class::AssetWithoutObject => missing.push(Repair::Fail(class, asset.id, LOST)),
+                Class::UnreadableObject => {}
+                _ => found.1.push(Repair::Fail(class, asset.id, CHANGED)),
             }
         }
     }
@@ -60,28 +62,51 @@ struct Fault {
     why: String,
 }
 
+/// What is wrong with the object of an asset. An object that can't be read is a finding, unless its store does not answer
+/// at all: then nothing can be said of any.
 async fn fault(check: &Check<'_>, asset: Asset) -> anyhow::Result<Option<Fault>> {
     let marked = asset.error_message.as_deref().is_some_and(|message| [LOST, CHANGED].contains(&message));
     let not_uploaded = matches!(asset.upload_status, UploadStatus::Queued | UploadStatus::Uploading);
     if (asset.upload_status == UploadStatus::Failed && marked) || not_uploaded {
         return Ok(None);
     }
-    let objects = &check.stores.objects;
-    let fault = match objects.head(&asset.s3_key).await? {
-        // deleted since the view was taken?
-        None if check.stores.documents.works.asset(asset.id).await?.is_none() => None,
-        None => Some((Class::AssetWithoutObject, String::new())),
-        Some(info) if info.size != asset.file_size => {
-            Some((Class::SizeMismatch, format!(": {} bytes instead of {}", info.size, asset.file_size)))
-        }
-        // the original kept no digests
-        Some(_) if check.deep && !asset.sha256.is_empty() => match bytes_of::sum(objects, &asset.s3_key).await? {
-            Some(sum) if sum.sha256 != asset.sha256 => Some((Class::DigestMismatch, String::new())),
-            _ => None,
-        },
-        Some(_) => None,
+    let is_deleted = async || Ok::<_, StoreError>(check.stores.documents.works.asset(asset.id).await?.is_none());
+    let fault = match bytes_of::patiently(&check.stores.objects, || object(check, &asset)).await? {
+        // since the view was taken
+        Ok(Some((Class::AssetWithoutObject, _))) if is_deleted().await? => None,
+        Ok(fault) => fault,
+        Err(_) if is_deleted().await? => None,
+        Err(error) => Some((Class::UnreadableObject, format!(": {error}"))),
     };
     Ok(fault.map(|(class, why)| Fault { class, asset, why }))
+}
+
+/// What is wrong with an object, and what is to be said of it behind its key.
+async fn object(check: &Check<'_>, asset: &Asset) -> Result<Option<(Class, String)>, StoreError> {
+    let (objects, key) = (&check.stores.objects, &asset.s3_key);
+    let Some(info) = objects.head(key).await? else { return Ok(Some((Class::AssetWithoutObject, String::new()))) };
+    let on_disk = match &check.stores.local_s3 {
+        Some(local) => local.damage(objects.bucket(), key).await?,
+        None => None,
+    };
+    if let Some(damage) = on_disk {
+        let class = match damage {
+            Damage::Missing => Class::AssetWithoutObject,
+            Damage::Size { .. } => Class::SizeMismatch,
+        };
+        return Ok(Some((class, format!(": {damage}"))));
+    }
+    if info.size != asset.file_size {
+        let why = format!(": {} bytes instead of {}", info.size, asset.file_size);
+        return Ok(Some((Class::SizeMismatch, why)));
+    }
+    // the original kept no digests
+    if !check.deep || asset.sha256.is_empty() {
+        return Ok(None);
+    }
+    let sum = bytes_of::sum(objects, key).await?;
+    let differs = sum.is_some_and(|sum| sum.sha256 != asset.sha256);
+    Ok(differs.then(|| (Class::DigestMismatch, String::new())))
 }
 
 /// Fewer than so many objects without a row are never too many.

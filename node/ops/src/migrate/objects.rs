@@ -20,8 +20,8 @@ const AT_ONCE: usize = 4;
 enum Outcome {
     Copied,
     WasThere,
-    /// The source has a row for it, and no bytes.
-    Lost,
+    /// The source has a row for it, and no bytes, or none that can be read.
+    Lost(String),
 }
 
 /// Copies the objects of all assets; gives how many the source does not have. What the target has with the same bytes is left alone.
@@ -48,7 +48,10 @@ pub async fn copy_all(source: &Opened, target: &Opened, sweeper: &str, progress:
             match outcome {
                 Outcome::Copied => copied += 1,
                 Outcome::WasThere => there += 1,
-                Outcome::Lost => lost += 1,
+                Outcome::Lost(why) => {
+                    lost += 1;
+                    progress.warn(&format!("not moved: {why}"));
+                }
             }
         }
         for stores in [source, target] {
@@ -57,7 +60,7 @@ pub async fn copy_all(source: &Opened, target: &Opened, sweeper: &str, progress:
     }
     progress.note(&format!("objects: {copied} copied, {there} were there with the same bytes"));
     if lost > 0 {
-        progress.warn(&format!("{lost} assets have no object in the source: see metastamp fsck"));
+        progress.warn(&format!("{lost} assets have no object in the source: see metastamp fsck --deep"));
     }
     Ok(lost)
 }
@@ -71,11 +74,20 @@ fn pictures_of(record: Document) -> Vec<String> {
 async fn one(from: &Objects, to: &Objects, key: &str, spool: &std::path::Path) -> Result<Outcome> {
     if let Some(info) = to.head(key).await?
         && from.head(key).await?.is_some_and(|source| source.size == info.size)
-        && bytes_of::sum(to, key).await? == bytes_of::sum(from, key).await?
+        && bytes_of::sum(to, key).await? == bytes_of::sum(from, key).await.ok().flatten()
     {
         return Ok(Outcome::WasThere);
     }
-    let Some(sum) = bytes_of::copy(from, to, key, spool).await? else { return Ok(Outcome::Lost) };
+    // what the source can't give is lost to the move, and none of the others are
+    let copied = bytes_of::patiently(from, || bytes_of::copy(from, to, key, spool)).await?;
+    let sum = match copied {
+        Ok(Some(sum)) => sum,
+        Ok(None) => return Ok(Outcome::Lost(format!("{key}: it is not there"))),
+        Err(error) if bytes_of::patiently(from, || bytes_of::sum(from, key)).await?.is_err() => {
+            return Ok(Outcome::Lost(format!("{key}: {error}")));
+        }
+        Err(error) => return Err(error),
+    };
     match bytes_of::sum(to, key).await? {
         Some(found) if found == sum => Ok(Outcome::Copied),
         _ => Err(StoreError::Internal(format!("{key} is not in the target as it was sent"))),
