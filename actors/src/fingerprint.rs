@@ -5,7 +5,10 @@ mod job;
 mod pool;
 mod queue;
 pub mod state;
+mod waits;
 mod worker;
+
+use std::sync::Arc;
 
 use metastamp_protocol::{NodeRef, ObjectId};
 use metastamp_store::Stores;
@@ -40,6 +43,7 @@ pub(crate) struct Tools {
     pub settings: Settings,
     /// None: jobs run in this process.
     pub workers: Option<Workers>,
+    pub waits: Arc<waits::Waits>,
 }
 
 /// The jobs that run on this node, by job id.

@@ -24,6 +24,9 @@ pub const FINGERPRINT_WORKERS: &str = "fingerprint_workers";
 pub const FINGERPRINT_JOB_DURATION_SECONDS: &str = "fingerprint_job_duration_seconds";
 /// Counter: processes that ended in the middle of a fingerprint: a decoder crashed or took too much memory.
 pub const FINGERPRINT_WORKERS_LOST_TOTAL: &str = "fingerprint_workers_lost_total";
+/// Counter, label `cause` (fetch, digest, keep, node): jobs that went back to the queue for what says nothing about their
+/// file. `digest`: the object store gave other bytes than were uploaded.
+pub const FINGERPRINT_JOBS_WAITED_TOTAL: &str = "fingerprint_jobs_waited_total";
 /// Counter: jobs of dead members that this node returned to the queue.
 pub const FINGERPRINT_JOBS_RETURNED_TOTAL: &str = "fingerprint_jobs_returned_total";
 /// Counter, label `what` (upload, wallet, usage, job, job_renewal, job_release): writes refused by the store because someone else had moved on.

@@ -133,6 +133,7 @@ impl System {
             node,
             settings: deps.settings.clone(),
             workers: deps.settings.worker.clone().map(Workers::new),
+            waits: Arc::default(),
         };
         let sessions = Sessions::new(deps.stores.clone(), rules);
         let tellers = Tellers::new(deps.stores.ledger.clone(), &deps.cluster, deps.settings.wallet_group_max);

@@ -21,5 +21,5 @@ pub use bucket::Setting;
 pub use client::{ListPage, ListedObject, ObjectInfo, Objects, ObjectsConfig};
 pub use local::{Damage, LocalS3, Swept};
 pub use multipart::{PART_BYTES, PARTS_MAX, UploadedPart};
-pub use read::ObjectStream;
+pub use read::{Downloaded, ObjectStream};
 pub use writer::{ObjectWriter, Stored};

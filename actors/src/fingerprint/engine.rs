@@ -17,6 +17,7 @@ use super::Tools;
 use super::job::Gauge;
 use super::pool;
 use super::state::Outcome;
+use super::waits::Cause;
 use super::worker::{Broken, JobDir, Workers};
 
 /// Frames of a first answer that are told: it is kept in the cache.
@@ -27,21 +28,27 @@ const FIRST_FRAMES_MAX: usize = 2_000;
 pub(crate) async fn run(tools: Tools, job: Job, gauge: Arc<Gauge>, slot: pool::Worker) -> Outcome {
     let started = Instant::now();
     gauge.tell(1, "Fetching the file");
+    let wait = |cause, why: &str| Outcome::Wait(tools.waits.wait(job.id, cause, why));
     let dir = match JobDir::new(&tools.settings.temp_dir) {
         Ok(dir) => dir,
-        Err(error) => return Outcome::Retry(format!("no temporary directory: {error}")),
+        Err(error) => return wait(Cause::Node, &format!("no temporary directory: {error}")),
     };
     let path = dir.path().join("file");
     let limit = time_max(&tools, job.kind);
     let download = tools.objects.download(&job.s3_key, &path, job.file_size);
     let fetched = tokio::time::timeout(limit, download).await;
     match fetched.unwrap_or_else(|_| Err(StoreError::Unavailable("the download took too long".to_owned()))) {
+        // the original kept no digests
+        Ok(got) if !job.sha256.is_empty() && got.sha256 != job.sha256 => {
+            let why = format!("{}: SHA-256 {} arrived, {} was uploaded", job.s3_key, got.sha256, job.sha256);
+            return wait(Cause::Digest, &why);
+        }
         Ok(_) => {}
         Err(StoreError::NotFound { .. }) => {
             let reason = "the stored file is missing";
             return Outcome::Final(failed(&job, reason, started));
         }
-        Err(error) => return Outcome::Retry(format!("the stored file could not be read: {error}")),
+        Err(error) => return wait(Cause::Fetch, &error.to_string()),
     }
     let request = Request {
         path,
@@ -71,8 +78,7 @@ pub(crate) async fn run(tools: Tools, job: Job, gauge: Arc<Gauge>, slot: pool::W
             return Outcome::Final(failed(&job, &reason, started));
         }
         Err(Broken::NotStarted(error)) => {
-            tracing::error!(job = %job.id, error, "no process for a fingerprint can be started");
-            return Outcome::NotNow;
+            return wait(Cause::Node, &format!("no process for a fingerprint can be started: {error}"));
         }
         Err(Broken::Died(how)) => return Outcome::Retry(how),
     };
@@ -82,8 +88,11 @@ pub(crate) async fn run(tools: Tools, job: Job, gauge: Arc<Gauge>, slot: pool::W
     }
     gauge.tell(99, "Keeping its pictures");
     match keep(&tools, &job, &dir, pictures, &gauge).await {
-        Ok(pictures) => Outcome::Final(completed(&job, FingerprintContent { pictures, ..content }, started)),
-        Err(error) => Outcome::Retry(format!("the pictures could not be stored: {error}")),
+        Ok(pictures) => {
+            tools.waits.over(job.id);
+            Outcome::Final(completed(&job, FingerprintContent { pictures, ..content }, started))
+        }
+        Err(error) => wait(Cause::Keep, &error.to_string()),
     }
 }
 

@@ -15,8 +15,6 @@ use metastamp_store::ports::JobResult;
 
 /// Claims of one job, the first included, before it is given up.
 pub const ATTEMPTS_MAX: u32 = 3;
-/// Pause when a node can't work at all: others may.
-const NOT_NOW_PAUSE: Duration = Duration::from_secs(5);
 /// Pause after the first failed attempt; doubles with each.
 const RETRY_PAUSE: Duration = Duration::from_secs(2);
 
@@ -33,10 +31,10 @@ pub enum Phase {
 pub enum Outcome {
     /// There is a result, good or bad: running it again would give the same.
     Final(JobResult),
-    /// It could not be done now (a store did not answer); another attempt may work.
+    /// It went wrong, and the file may be why; another attempt may work.
     Retry(String),
-    /// This node can't do any work at present, whatever it is.
-    NotNow,
+    /// It could not be done now, for a reason that says nothing about the file. Not counted as an attempt.
+    Wait(Duration),
 }
 
 #[derive(Debug, Clone)]
@@ -84,8 +82,8 @@ impl Phase {
                 let result = given_up(attempts, &error);
                 (Phase::Committing(result.clone()), Effect::Commit(result))
             }
-            (Phase::Working, Event::Worked(Outcome::NotNow)) => {
-                (Phase::Ended, Effect::Release { not_before: now.plus(NOT_NOW_PAUSE), error: None })
+            (Phase::Working, Event::Worked(Outcome::Wait(pause))) => {
+                (Phase::Ended, Effect::Release { not_before: now.plus(pause), error: None })
             }
             (Phase::Working, Event::Cancelled) => (Phase::Ended, Effect::Release { not_before: now, error: None }),
             (phase @ (Phase::Working | Phase::Committing(_)), Event::LeaseDue) => (phase, Effect::RenewClaim),
@@ -128,7 +126,7 @@ mod tests {
 
     #[test]
     fn retries_pause_longer_each_time_and_end() {
-        let retry = || Event::Worked(Outcome::Retry("store away".into()));
+        let retry = || Event::Worked(Outcome::Retry("the decoder died".into()));
         let pause = |attempts| match Phase::Working.on(retry(), attempts, NOW).1 {
             Effect::Release { not_before, error: Some(_) } => not_before.0 - NOW.0,
             other => panic!("{other:?}"),
@@ -136,7 +134,14 @@ mod tests {
         assert_eq!((pause(1), pause(2)), (2_000, 4_000));
         let (_, effect) = Phase::Working.on(retry(), ATTEMPTS_MAX, NOW);
         let Effect::Commit(JobResult::Failed { message, .. }) = effect else { panic!("given up") };
-        assert!(message.contains("store away") && message.contains('3'), "{message}");
+        assert!(message.contains("the decoder died") && message.contains('3'), "{message}");
+    }
+
+    #[test]
+    fn what_says_nothing_about_the_file_costs_no_attempt() {
+        let wait = Event::Worked(Outcome::Wait(Duration::from_secs(7)));
+        let (_, effect) = Phase::Working.on(wait, ATTEMPTS_MAX, NOW);
+        assert!(matches!(effect, Effect::Release { error: None, not_before } if not_before.0 - NOW.0 == 7_000));
     }
 
     #[test]

@@ -10,6 +10,7 @@ use aws_sdk_s3::operation::get_object::GetObjectOutput;
 use aws_sdk_s3::primitives::ByteStream;
 use bytes::{Bytes, BytesMut};
 use futures_util::{Stream, StreamExt as _};
+use sha2::{Digest as _, Sha256};
 use tokio::io::AsyncWriteExt as _;
 use tokio::time::{Instant, Sleep};
 
@@ -30,6 +31,14 @@ pub struct ObjectStream {
     silence_max: Duration,
     waiting: bool,
     info: ObjectInfo,
+}
+
+/// What a download brought.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Downloaded {
+    pub size: u64,
+    /// Hex, of the bytes as they arrived.
+    pub sha256: String,
 }
 
 impl ObjectStream {
@@ -135,9 +144,9 @@ impl Objects {
         .await
     }
 
-    /// Streams the object into the file `dest`, replacing it; returns the size. More than `bytes_max` is refused. No
+    /// Streams the object into the file `dest`, replacing it; returns what arrived. More than `bytes_max` is refused. No
     /// file is left behind on failure.
-    pub async fn download(&self, key: &str, dest: &Path, bytes_max: u64) -> Result<u64> {
+    pub async fn download(&self, key: &str, dest: &Path, bytes_max: u64) -> Result<Downloaded> {
         observe("download", async {
             let downloaded = self.download_into(key, dest, bytes_max).await;
             if downloaded.is_err() {
@@ -148,7 +157,7 @@ impl Objects {
         .await
     }
 
-    async fn download_into(&self, key: &str, dest: &Path, bytes_max: u64) -> Result<u64> {
+    async fn download_into(&self, key: &str, dest: &Path, bytes_max: u64) -> Result<Downloaded> {
         let too_large = |size: u64| StoreError::Limit(format!("object of {size} bytes or more, at most {bytes_max}"));
         let local = |error: std::io::Error| StoreError::Internal(format!("download to {}: {error}", dest.display()));
         let sent = self.inner.client.get_object().bucket(self.bucket()).key(key).send().await;
@@ -159,16 +168,20 @@ impl Objects {
         }
         let mut file = tokio::fs::File::create(dest).await.map_err(local)?;
         file.set_max_buf_size(FILE_BUFFER_BYTES);
-        let mut size = 0;
+        let (mut size, mut sha256) = (0, Sha256::new());
         while let Some(chunk) = stream.next().await {
             let chunk = chunk?;
             size += chunk.len() as u64;
             if size > bytes_max {
                 return Err(too_large(size));
             }
+            sha256.update(&chunk);
             file.write_all(&chunk).await.map_err(local)?;
         }
         file.flush().await.map_err(local)?;
-        if size == announced { Ok(size) } else { Err(broken_body("fewer bytes than announced")) }
+        if size != announced {
+            return Err(broken_body("fewer bytes than announced"));
+        }
+        Ok(Downloaded { size, sha256: hex::encode(sha256.finalize()) })
     }
 }

@@ -80,7 +80,8 @@ async fn stream_and_download(objects: &Objects) {
     assert_eq!((stream.info().size, stream.info().content_type.as_deref()), (3_000_001, Some("video/mp4")));
     let dir = tempfile::tempdir().unwrap();
     let dest = dir.path().join("file");
-    assert_eq!(objects.download(&key, &dest, 3_000_001).await.unwrap(), 3_000_001);
+    let downloaded = objects.download(&key, &dest, 3_000_001).await.unwrap();
+    assert_eq!((downloaded.size, downloaded.sha256.len()), (3_000_001, 64));
     assert_eq!(std::fs::read(&dest).unwrap(), bytes);
     let refused = objects.download(&key, &dest, 3_000_000).await;
     assert!(matches!(refused, Err(StoreError::Limit(_))), "{refused:?}");
