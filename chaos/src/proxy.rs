@@ -28,6 +28,8 @@ pub enum Fault {
     Hang,
     /// The server is told, and does it; where it answers, the connection ends instead.
     Mute,
+    /// The last byte of each long piece of what the server says is another one: heads of answers stay whole.
+    Flip,
 }
 
 /// Runs on a thread of its own until dropped; its port stays the same.
@@ -37,6 +39,9 @@ pub struct Proxy {
     state: watch::Sender<Option<State>>,
     thread: Option<JoinHandle<()>>,
 }
+
+/// Shorter pieces are heads of answers, or answers without bytes of a work.
+const FLIPPED_FROM: usize = 2_048;
 
 #[derive(Debug, Clone, Copy)]
 struct State {
@@ -153,6 +158,10 @@ type Chunk = (Instant, Vec<u8>);
 async fn read(mut from: OwnedReadHalf, queue: mpsc::Sender<Chunk>, watch: Watch, delayed: bool) {
     let mut buffer = vec![0; CHUNK_BYTES];
     while let Ok(count @ 1..) = from.read(&mut buffer).await {
+        let is_flipping = matches!(*watch.borrow(), Some(State { fault: Fault::Flip, .. }));
+        if is_flipping && delayed && count >= FLIPPED_FROM {
+            buffer[count - 1] ^= 1;
+        }
         let slow = match *watch.borrow() {
             Some(State { fault: Fault::Slow(by), .. }) if delayed => by,
             Some(State { fault: Fault::Mute, .. }) if delayed => return,

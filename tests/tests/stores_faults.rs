@@ -4,8 +4,10 @@ use std::time::{Duration, Instant};
 
 use metastamp_chaos::check;
 use metastamp_chaos::history::What;
+use metastamp_chaos::servers::{ObjectServer, embedded, fresh_name};
 use metastamp_chaos::workload::{Crew, Target};
 use metastamp_chaos::{Fault, History, Proxy, Servers};
+use metastamp_protocol::ProcessingStatus;
 use metastamp_tests::cluster::turn;
 use metastamp_tests::{Answer, Client, NodeOptions, NodeProcess, UploadFile, eventually, member, start, unique};
 
@@ -180,4 +182,42 @@ async fn no_fault_of_a_server_breaks_a_promise() {
     });
     assert_eq!(failed.collect::<Vec<_>>(), Vec::<&String>::new(), "a fault of a store is none of the node");
     drop(stage);
+}
+
+/// Long enough that the proxy takes it for bytes of a work.
+fn long_text(name: &str) -> UploadFile {
+    UploadFile::new("text", name, "text/plain", "every work has a line of its own, and many of them. ".repeat(200))
+}
+
+async fn jobs_that_wait(client: &Client, cause: &str) -> f64 {
+    let answer = client.get("/metrics").send().await.unwrap();
+    let text = String::from_utf8_lossy(&answer.body).into_owned();
+    let name = format!("fingerprint_jobs_waited_total{{cause=\"{cause}\"}} ");
+    let lines = text.lines().filter_map(|line| line.strip_prefix(&name)?.parse::<f64>().ok());
+    lines.sum()
+}
+
+/// What the object store does to a work on its way says nothing about the work.
+#[tokio::test(flavor = "multi_thread")]
+async fn bytes_that_come_wrong_or_not_at_all_end_no_job() {
+    let _turn = turn().await;
+    let server = ObjectServer::start().unwrap();
+    let proxy = Proxy::start(server.port()).unwrap();
+    let options = NodeOptions::new().defaults(server.env(&fresh_name("faults").replace('_', "-"))).defaults(embedded());
+    let node = start(options.env("S3_ENDPOINT_URL", server.url_at(proxy.port())));
+    let client = member(&node).await;
+    // the store takes it, then its way back breaks; three times in all, which is as often as a file may fail
+    proxy.set(Fault::Flip);
+    let asset = metastamp_tests::accepted(&client, &long_text("work.txt")).await;
+    for (fault, cause, times) in [(Fault::Flip, "digest", 2.0), (Fault::Refuse, "fetch", 1.0)] {
+        proxy.set(fault);
+        let met = || async { Ok((jobs_that_wait(&client, cause).await >= times).then_some(())) };
+        eventually(cause, Duration::from_secs(60), met).await.unwrap();
+    }
+    let path = format!("/api/v1/fingerprint/asset/{}", asset.id);
+    let waiting = client.get(&path).send().await.unwrap().text("/status").unwrap();
+    assert!(["pending", "processing"].contains(&waiting.as_str()), "{waiting}");
+    proxy.set(Fault::Pass);
+    let done = client.fingerprint_when_done(&asset.id, Duration::from_secs(60)).await.unwrap();
+    assert_eq!(done.status, ProcessingStatus::Completed, "{done:?}");
 }
