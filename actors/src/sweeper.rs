@@ -6,6 +6,7 @@ mod tests;
 
 use std::time::Duration;
 
+use metastamp_cluster::Cluster;
 use metastamp_protocol::Timestamp;
 use metastamp_protocol::files::owner_key;
 use metastamp_store::Stores;
@@ -42,6 +43,7 @@ pub(crate) struct Sweeper {
     node: metastamp_protocol::NodeRef,
     settings: Settings,
     usages: Usages,
+    cluster: Cluster,
 }
 
 pub(crate) enum Message {
@@ -66,6 +68,7 @@ impl Sweeper {
             node: deps.cluster.local().clone(),
             settings: deps.settings.clone(),
             usages,
+            cluster: deps.cluster.clone(),
         }
     }
 }
@@ -98,6 +101,12 @@ impl Actor for Sweeper {
 
 impl Sweeper {
     async fn sweep(&self, state: &mut State, now: Timestamp) -> Result<()> {
+        if self.cluster.refusal().is_some() {
+            // rows and objects that do not belong together look like rubbish
+            gauge!(SWEEPER_LEASE).set(0.0);
+            state.orphans.forget();
+            return Ok(());
+        }
         // Our own former life left these; nobody else may wait for them, so no lock is needed.
         let mut result = self.discard_abandoned(now).await;
         // One node at a time does the rest. The lease only saves work: every step is safe to do twice.

@@ -19,7 +19,7 @@ use hyper_util::rt::TokioIo;
 use metastamp_cluster::{Cluster, Detection, Entities, LinkState, Settings};
 use metastamp_protocol::cluster::wire::VERSION_MAX;
 use metastamp_protocol::cluster::{Answer, Command, Failure, Notice};
-use metastamp_protocol::{FileKind, NewUpload, NodeRef, ObjectId, Timestamp};
+use metastamp_protocol::{FileKind, NewUpload, NodeRef, ObjectId, StoreTags, Timestamp};
 use tokio::net::{TcpListener, TcpStream};
 
 const RUN: Duration = Duration::from_secs(2);
@@ -57,6 +57,7 @@ async fn join(name: &str, seeds: Vec<String>) -> Cluster {
         certificates: None,
         detection: Detection::default(),
         http: String::new(),
+        stores: StoreTags::default(),
         protocol_max: VERSION_MAX,
     };
     let node = NodeRef { node_id: name.to_owned(), generation: Timestamp::now().millis() };

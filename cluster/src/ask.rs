@@ -170,7 +170,8 @@ mod tests {
 
     fn view() -> View {
         let other = |id| Member { link: LinkState::Up, ..Member::local(node(id)) };
-        View { local: node("a"), members: vec![Member::local(node("a")), other("b"), other("c")] }
+        let members = vec![Member::local(node("a")), other("b"), other("c")];
+        View { members, ..View::alone(node("a")) }
     }
 
     fn journey(view: &View, owner: &str) -> Journey {

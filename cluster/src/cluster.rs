@@ -9,9 +9,9 @@ use std::time::Duration;
 use futures_util::future::{BoxFuture, FutureExt, join_all};
 use metastamp_protocol::cluster::wire::{Ask, Request, VERSION_MIN};
 use metastamp_protocol::cluster::{Answer, Command, Failure, Notice};
-use metastamp_protocol::{NodeRef, ObjectId};
+use metastamp_protocol::{NodeRef, ObjectId, StoreTag, StoreTags};
 use metrics::counter;
-use parking_lot::Mutex;
+use parking_lot::{Mutex, RwLock};
 use serde::Serialize;
 use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
@@ -23,6 +23,7 @@ use crate::links::Links;
 use crate::members::{LinkState, Load, Member, MemberState, MemberStatus, SharedView, View};
 use crate::metrics::{CLUSTER_NOTICES_TOTAL, CLUSTER_PAUSES_TOTAL};
 use crate::reconcile::Departures;
+use crate::refusal::Refusal;
 use crate::router::Receive;
 use crate::settings::Settings;
 use crate::sleep::SleepDetector;
@@ -83,6 +84,7 @@ pub(crate) struct Inner {
     /// As others are told.
     pub address: Option<SocketAddr>,
     pub http: String,
+    pub stores: Arc<RwLock<StoreTags>>,
     pub version_max: u32,
     pub entities: OnceLock<Arc<dyn Entities>>,
     pub view: watch::Sender<SharedView>,
@@ -178,13 +180,35 @@ impl Cluster {
         self.inner.draining.load(Ordering::Relaxed)
     }
 
+    /// Why this node stands back, if it does: its stores, or its name, are not those of the cluster that it found.
+    pub fn refusal(&self) -> Option<Refusal> {
+        self.inner.view.borrow().refusal.clone()
+    }
+
+    /// Which cache this node works on. Unlike other stores it may lose its identity, and get another one, at any time.
+    pub fn set_cache(&self, tag: Option<StoreTag>) {
+        let mut stores = self.inner.stores.write();
+        if stores.cache != tag {
+            stores.cache = tag;
+            self.inner.change.notify_one();
+        }
+    }
+
     /// Whether jobs may be begun here: not on a node that drains, unless nobody else is up, because the last one standing
-    /// does everything; never when the process is about to end.
+    /// does everything; never when the process is about to end, or does not belong here.
     pub fn takes_work(&self) -> bool {
+        if self.inner.view.borrow().refusal.is_some() {
+            return false;
+        }
         if !self.is_draining() {
             return true;
         }
         !self.view().others_up() && !self.inner.leaving.load(Ordering::Relaxed)
+    }
+
+    /// Has [`Cluster::ended`] end: this node can't go on.
+    pub fn end(&self) {
+        self.inner.ended.cancel();
     }
 
     /// Closes links and stops gossip.
@@ -239,6 +263,7 @@ impl Inner {
             local,
             address: None,
             http: String::new(),
+            stores: Arc::default(),
             version_max: metastamp_protocol::cluster::wire::VERSION_MAX,
             entities: OnceLock::new(),
             view,

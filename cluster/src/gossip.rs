@@ -30,6 +30,10 @@ pub mod key {
     pub const PROTOCOL: &str = "protocol";
     pub const LOAD: &str = "load";
     pub const SEES: &str = "sees";
+    /// Which stores it works on.
+    pub const STORES: &str = "stores";
+    /// Why it stands back from others that it knows; empty when it does not.
+    pub const REFUSED: &str = "refused";
 }
 
 /// One member as gossip knows it. A member that restarted may appear under each generation.

@@ -12,9 +12,10 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use metastamp_protocol::NodeRef;
 use metastamp_protocol::cluster::Failure;
 use metastamp_protocol::cluster::wire::{Ask, Request, VERSION_MIN};
+use metastamp_protocol::{NodeRef, StoreTags};
+use metrics::counter;
 use parking_lot::{Mutex, RwLock};
 use ractor::{ActorId, ActorRef};
 use ractor_cluster::node::NodeServerSessionInformation;
@@ -24,6 +25,7 @@ use tokio::task::AbortHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::members::LinkState;
+use crate::metrics::CLUSTER_CONNECTIONS_REFUSED_TOTAL;
 use crate::router;
 use crate::secret::Secret;
 use crate::throttle::Throttle;
@@ -54,6 +56,19 @@ fn prepare(stream: &TcpStream) {
 pub struct Target {
     pub node: NodeRef,
     pub address: SocketAddr,
+}
+
+/// What [`Links::start`] needs.
+pub struct Start<'a> {
+    pub local: NodeRef,
+    /// What this node works on.
+    pub stores: Arc<RwLock<StoreTags>>,
+    pub listener: TcpListener,
+    pub tls: Tls,
+    pub secret: &'a Secret,
+    pub ping_interval: Duration,
+    pub change: Arc<Notify>,
+    pub ended: CancellationToken,
 }
 
 /// Cheap to clone.
@@ -92,16 +107,9 @@ impl Links {
     ///
     /// # Errors
     /// When the node server does not start.
-    pub async fn start(
-        local: NodeRef,
-        listener: TcpListener,
-        tls: Tls,
-        secret: &Secret,
-        ping_interval: Duration,
-        change: Arc<Notify>,
-        ended: CancellationToken,
-    ) -> anyhow::Result<Self> {
-        let (server, events) = Server::start(local.clone(), tls, secret).await?;
+    pub async fn start(start: Start<'_>) -> anyhow::Result<Self> {
+        let Start { local, stores, listener, tls, secret, ping_interval, change, ended } = start;
+        let (server, events) = Server::start(local.clone(), stores, tls, secret).await?;
         let shared = Shared {
             local,
             server: server.clone(),
@@ -160,13 +168,16 @@ impl Links {
             .map_or(Duration::ZERO, |w| w.unheard_since.elapsed())
     }
 
-    /// Brings links in line with who is alive: dials who is missing, closes what leads to the dead or to a former life.
-    pub fn reconcile(&self, targets: &[Target], died: &[NodeRef]) {
+    /// Brings links in line with who is alive: dials who is missing, closes what leads to the dead, to a former life,
+    /// or to somebody who is not let in.
+    pub fn reconcile(&self, targets: &[Target], died: &[NodeRef], refused: &[NodeRef]) {
         self.give_up_half_open();
         for link in self.all() {
             // On the transition to dead only: a link may be up before gossip knows of its member.
             if died.contains(&link.node) {
                 link.close("dead");
+            } else if refused.contains(&link.node) {
+                link.close("refused");
             } else if targets
                 .iter()
                 .any(|t| t.node.node_id == link.node.node_id && t.node.generation > link.node.generation)
@@ -250,6 +261,12 @@ impl Links {
             session.actor.stop(Some("no router".to_owned()));
             return;
         };
+        if let Some(holder) = self.holder_of_the_name(&node) {
+            counter!(CLUSTER_CONNECTIONS_REFUSED_TOTAL, "reason" => "name").increment(1);
+            tracing::warn!(peer = %node, member = %holder, "somebody comes with the name of a member that lives: link closed");
+            session.actor.stop(Some("name".to_owned()));
+            return;
+        }
         let link = Link::new(node.clone(), router, session.actor.clone());
         let former = self.shared.up.write().insert(node.node_id.clone(), link.clone());
         if let Some(former) = former {
@@ -258,6 +275,13 @@ impl Links {
         tracing::info!(peer = %node, "link up");
         tokio::spawn(self.clone().watch(link));
         self.shared.change.notify_one();
+    }
+
+    /// An earlier start of the same name that is still linked: whoever came later is not let in while it lives.
+    fn holder_of_the_name(&self, node: &NodeRef) -> Option<NodeRef> {
+        let up = self.shared.up.read();
+        let former = up.get(&node.node_id).filter(|link| !link.is_closed())?;
+        (former.node.generation < node.generation).then(|| former.node.clone())
     }
 
     fn ended(&self, session: &NodeServerSessionInformation) {

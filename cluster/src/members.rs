@@ -9,6 +9,7 @@ use metastamp_protocol::{NodeRef, ObjectId, VERSION};
 use serde::Serialize;
 
 use crate::placement;
+use crate::refusal::{Refusal, Refused};
 
 /// What a member says of itself, or what the failure detector says of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
@@ -120,12 +121,16 @@ impl Member {
 pub struct View {
     pub local: NodeRef,
     pub members: Vec<Member>,
+    /// Nodes that are heard of and not let in. They are no members: nothing is placed on them, and no link made.
+    pub refused: Vec<Refused>,
+    /// Why this node stands back: it is the one that does not fit.
+    pub refusal: Option<Refusal>,
 }
 
 impl View {
     /// A node by itself.
     pub fn alone(local: NodeRef) -> Self {
-        Self { members: vec![Member::local(local.clone())], local }
+        Self { members: vec![Member::local(local.clone())], local, refused: Vec::new(), refusal: None }
     }
 
     pub fn member(&self, node_id: &str) -> Option<&Member> {

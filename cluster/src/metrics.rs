@@ -8,7 +8,11 @@ pub const CLUSTER_LAST_HEARD_SECONDS: &str = "cluster_last_heard_seconds";
 pub const CLUSTER_LINK_STATE: &str = "cluster_link_state";
 /// Counter, label `reason`: links that ended.
 pub const CLUSTER_LINKS_CLOSED_TOTAL: &str = "cluster_links_closed_total";
-/// Counter, label `reason` (certificate, timeout, protocol, identity, full): connections to the link port turned away.
+/// Gauge, label `reason` (documents, objects, cache, name): nodes that are not let in.
+pub const CLUSTER_REFUSED_MEMBERS: &str = "cluster_refused_members";
+/// Gauge, label `reason`: 1 on a node that stands back, because it is the one that does not fit.
+pub const CLUSTER_REFUSED: &str = "cluster_refused";
+/// Counter, label `reason` (certificate, timeout, protocol, identity, stores, name, full): connections to the link port turned away.
 pub const CLUSTER_CONNECTIONS_REFUSED_TOTAL: &str = "cluster_connections_refused_total";
 /// Counter, label `reason` (secret, refusal, replay, clock, malformed): gossip datagrams dropped.
 pub const CLUSTER_GOSSIP_REJECTED_TOTAL: &str = "cluster_gossip_rejected_total";

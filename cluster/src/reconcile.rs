@@ -14,8 +14,10 @@ use crate::gossip::{Membership, Peer, key};
 use crate::links::{Links, Target};
 use crate::members::{LinkState, Load, Member, MemberState, View};
 use crate::metrics::{
-    CLUSTER_LAST_HEARD_SECONDS, CLUSTER_LINK_STATE, CLUSTER_MEMBERS, CLUSTER_OWNERSHIP_CHANGES_TOTAL,
+    CLUSTER_LAST_HEARD_SECONDS, CLUSTER_LINK_STATE, CLUSTER_MEMBERS, CLUSTER_OWNERSHIP_CHANGES_TOTAL, CLUSTER_REFUSED,
+    CLUSTER_REFUSED_MEMBERS,
 };
+use crate::refusal::{Judge, Own, Reason, Refused, Verdict};
 
 const STEP_EVERY: Duration = Duration::from_millis(250);
 /// A member that told us itself that it leaves is believed this long before gossip says so too.
@@ -29,7 +31,7 @@ pub async fn run(inner: Arc<Inner>, membership: Arc<dyn Membership>, links: Link
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let ended = membership.ended();
     tokio::pin!(ended);
-    let mut published = Published::default();
+    let (mut published, mut judge) = (Published::default(), Judge::default());
     loop {
         tokio::select! {
             _ = tick.tick() => {}
@@ -45,7 +47,7 @@ pub async fn run(inner: Arc<Inner>, membership: Arc<dyn Membership>, links: Link
         }
         inner.distrust_after_sleep();
         inner.sleep.heartbeat();
-        step(&inner, &*membership, &links, &mut published).await;
+        step(&inner, &*membership, &links, &mut judge, &mut published).await;
     }
 }
 
@@ -55,30 +57,40 @@ struct Published {
     state: Option<MemberState>,
     load: Option<Load>,
     sees: Option<Vec<String>>,
+    stores: Option<String>,
+    refused: Option<&'static str>,
     /// Peers that metrics were told of.
     measured: HashSet<String>,
     outdated: bool,
 }
 
-async fn step(inner: &Inner, membership: &dyn Membership, links: &Links, published: &mut Published) {
+async fn step(inner: &Inner, membership: &dyn Membership, links: &Links, judge: &mut Judge, published: &mut Published) {
     let peers = membership.peers().await;
-    heed_namesake(inner, &peers, published);
+    heed_clock(inner, &peers, published);
+    let stores = inner.stores.read().clone();
+    let own = Own { node: &inner.local, address: inner.address, stores: &stores };
+    let verdict = judge.look(&own, &peers, Instant::now());
+    heed_namesake(inner, &verdict);
     let told = inner.announced_leaving(&peers);
     let before = inner.view();
-    let mut view = assemble(inner.local_member(), &peers, &told, |node| links.state(node));
+    let mut view = assemble(inner.local_member(), verdict, &told, |node| links.state(node));
     let live = |view: &View| -> HashSet<NodeRef> {
         view.members.iter().filter(|m| m.state != MemberState::Dead).map(|m| m.node.clone()).collect()
     };
     let died: Vec<NodeRef> = live(&before).difference(&live(&view)).cloned().collect();
     let targets = view.members.iter().filter(|m| m.state != MemberState::Dead && m.link != LinkState::Local);
     let targets: Vec<_> = targets.filter_map(|m| Some(Target { node: m.node.clone(), address: m.address? })).collect();
-    links.reconcile(&targets, &died);
+    let refused: Vec<NodeRef> = view.refused.iter().map(|refused| refused.node.clone()).collect();
+    links.reconcile(&targets, &died, &refused);
     for member in view.members.iter_mut().filter(|member| member.link != LinkState::Local) {
         member.link = links.state(&member.node);
     }
     publish(inner, membership, &mut view, published).await;
+    publish_stores(membership, &view, stores.to_string(), published).await;
     measure(&view, &peers, &mut published.measured);
+    measure_refusals(&view);
     changed(&before, &view);
+    refusals_changed(&before, &view);
     inner.view.send_if_modified(|current| {
         // Told meanwhile: what this node says of itself now counts.
         let local = inner.local_member();
@@ -93,14 +105,26 @@ async fn step(inner: &Inner, membership: &dyn Membership, links: &Links, publish
     });
 }
 
-/// Somebody with our id and a later start is who others take for this node.
-fn heed_namesake(inner: &Inner, peers: &[Peer], published: &mut Published) {
-    let ours = |peer: &&Peer| peer.node.node_id == inner.local.node_id && peer.node.generation > inner.local.generation;
-    let Some(other) = peers.iter().find(ours) else { return };
-    if other.alive {
-        tracing::error!(other = %other.node, address = %other.address, "another node has our id and started later: give each its own CLUSTER_NODE_ID");
-        inner.ended.cancel();
-    } else if !std::mem::replace(&mut published.outdated, true) {
+/// A name that is in use elsewhere can't be this node's.
+fn heed_namesake(inner: &Inner, verdict: &Verdict<'_>) {
+    if !verdict.must_end || inner.ended.is_cancelled() {
+        return;
+    }
+    let other = verdict.refusal.as_ref().map(|refusal| refusal.address.to_string());
+    let node_id = &inner.local.node_id;
+    tracing::error!(node_id, other, "another node has our name: give each its own CLUSTER_NODE_ID");
+    inner.ended.cancel();
+}
+
+/// Of the starts of a node at one address the latest counts, even if the clock says otherwise.
+fn heed_clock(inner: &Inner, peers: &[Peer], published: &mut Published) {
+    let former = |peer: &&Peer| {
+        let ours = peer.node.node_id == inner.local.node_id && Some(peer.address) == inner.address;
+        ours && peer.node.generation > inner.local.generation && !peer.alive
+    };
+    if let Some(other) = peers.iter().find(former)
+        && !std::mem::replace(&mut published.outdated, true)
+    {
         tracing::error!(other = %other.node, "a former start of this node was later than this one: did the clock go back? Others see it again when they have forgotten the former");
     }
 }
@@ -127,19 +151,32 @@ async fn publish(inner: &Inner, membership: &dyn Membership, view: &mut View, pu
     }
 }
 
-/// The view that follows from what gossip knows. Of each member only the latest start counts.
-fn assemble(local: Member, peers: &[Peer], told: &HashSet<NodeRef>, link: impl Fn(&NodeRef) -> LinkState) -> View {
-    let mut members = vec![local.clone()];
-    for peer in peers.iter().filter(|peer| peer.node.node_id != local.node.node_id) {
-        let member = member(peer, told.contains(&peer.node), link(&peer.node));
-        match members.iter_mut().find(|known| known.node.node_id == member.node.node_id) {
-            Some(known) if known.node.generation < member.node.generation => *known = member,
-            Some(_) => {}
-            None => members.push(member),
-        }
+/// What this node works on, and whether it stands back.
+async fn publish_stores(membership: &dyn Membership, view: &View, stores: String, published: &mut Published) {
+    if published.stores.as_ref() != Some(&stores) {
+        membership.publish(key::STORES, stores.clone()).await;
+        published.stores = Some(stores);
     }
+    let refused = view.refusal.as_ref().map_or("", |refusal| refusal.reason.as_str());
+    if published.refused.unwrap_or_default() != refused {
+        membership.publish(key::REFUSED, refused.to_owned()).await;
+        published.refused = Some(refused);
+    }
+}
+
+/// The view that follows from what gossip knows.
+fn assemble(
+    local: Member,
+    verdict: Verdict<'_>,
+    told: &HashSet<NodeRef>,
+    link: impl Fn(&NodeRef) -> LinkState,
+) -> View {
+    let Verdict { members, refused, refusal, .. } = verdict;
+    let others = members.into_iter().map(|peer| member(peer, told.contains(&peer.node), link(&peer.node)));
+    let node = local.node.clone();
+    let mut members: Vec<_> = std::iter::once(local).chain(others).collect();
     members.sort_by(|a, b| a.node.cmp(&b.node));
-    View { local: local.node, members }
+    View { local: node, members, refused, refusal }
 }
 
 fn member(peer: &Peer, told: bool, link: LinkState) -> Member {
@@ -197,6 +234,34 @@ fn measure(view: &View, peers: &[Peer], measured: &mut HashSet<String>) {
     }
 }
 
+fn measure_refusals(view: &View) {
+    for reason in Reason::ALL {
+        let count = view.refused.iter().filter(|refused| refused.reason == reason).count();
+        gauge!(CLUSTER_REFUSED_MEMBERS, "reason" => reason.as_str()).set(count as f64);
+        let ours = view.refusal.as_ref().is_some_and(|refusal| refusal.reason == reason);
+        gauge!(CLUSTER_REFUSED, "reason" => reason.as_str()).set(f64::from(u8::from(ours)));
+    }
+}
+
+/// One line for each node that is not let in, one when this node is the one.
+fn refusals_changed(before: &View, view: &View) {
+    let known = |refused: &Refused| {
+        before.refused.iter().any(|former| (&former.node, former.reason) == (&refused.node, refused.reason))
+    };
+    for Refused { node, address, reason, stores, .. } in view.refused.iter().filter(|refused| !known(refused)) {
+        let reason = reason.as_str();
+        tracing::warn!(peer = %node, %address, reason, stores, "a node is not let in: it has other stores than we, or a name that is in use");
+    }
+    match (&before.refusal, &view.refusal) {
+        (former, Some(refusal)) if former.as_ref() != Some(refusal) => {
+            let reason = refusal.reason.as_str();
+            tracing::error!(reason, "this node stands back and takes no work: {}", refusal.message());
+        }
+        (Some(_), None) => tracing::info!("this node stands back no longer"),
+        _ => {}
+    }
+}
+
 /// Says what operators want to know.
 fn changed(before: &View, view: &View) {
     for member in &view.members {
@@ -240,6 +305,8 @@ impl Departures {
 
 #[cfg(test)]
 mod tests {
+    use metastamp_protocol::StoreTags;
+
     use super::*;
 
     fn node(id: &str, generation: i64) -> NodeRef {
@@ -253,7 +320,10 @@ mod tests {
 
     fn view(peers: &[Peer], told: &[NodeRef]) -> View {
         let told = told.iter().cloned().collect();
-        assemble(Member::local(node("b", 5)), peers, &told, |_| LinkState::Up)
+        let local = node("b", 5);
+        let own = Own { node: &local, address: None, stores: &StoreTags::default() };
+        let verdict = Judge::default().look(&own, peers, Instant::now());
+        assemble(Member::local(local.clone()), verdict, &told, |_| LinkState::Up)
     }
 
     #[test]

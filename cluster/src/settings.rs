@@ -4,6 +4,8 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use metastamp_protocol::StoreTags;
+
 /// The operator's own certificates instead of those made from the secret.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Certificates {
@@ -53,6 +55,8 @@ pub struct Settings {
     pub detection: Detection,
     /// Where this node serves HTTP, for others to show.
     pub http: String,
+    /// What this node works on: members work on the same.
+    pub stores: StoreTags,
     /// The newest version of the envelope to write and read: to hold back while nodes are upgraded one by one.
     pub protocol_max: u32,
 }

@@ -6,13 +6,14 @@ use std::sync::Arc;
 use anyhow::Context;
 use metastamp_protocol::cluster::wire::{VERSION_MAX, VERSION_MIN};
 use metastamp_protocol::{NodeRef, VERSION};
+use parking_lot::RwLock;
 use tokio::net::{TcpListener, UdpSocket};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use crate::cluster::Inner;
 use crate::gossip::{self, Gossip, Membership, key};
-use crate::links::{Links, Tls};
+use crate::links::{self, Links, Tls};
 use crate::members::View;
 use crate::secret::Secret;
 use crate::settings::Settings;
@@ -38,10 +39,21 @@ pub async fn start(settings: Settings, local: NodeRef) -> anyhow::Result<Arc<Inn
     // A peer that links to us looks for the router at once, so it is there first.
     let slot = router::Slot::default();
     router::start(local.clone(), version_max, slot.clone()).await.context("router")?;
-    let links =
-        Links::start(local.clone(), listener, tls, &secret, detection.ping_interval, change.clone(), ended.clone())
-            .await?;
+    let stores = Arc::new(RwLock::new(settings.stores));
+    let links = Links::start(links::Start {
+        local: local.clone(),
+        stores: stores.clone(),
+        listener,
+        tls,
+        secret: &secret,
+        ping_interval: detection.ping_interval,
+        change: change.clone(),
+        ended: ended.clone(),
+    })
+    .await?;
+    // What is published first arrives first: nobody is judged by half of what it says.
     let published = [
+        (key::STORES, stores.read().to_string()),
         (key::PROTOCOL, format!("{VERSION_MIN}-{version_max}")),
         (key::HTTP, settings.http.clone()),
         (key::VERSION, VERSION.to_owned()),
@@ -60,6 +72,7 @@ pub async fn start(settings: Settings, local: NodeRef) -> anyhow::Result<Arc<Inn
     let inner = Arc::new(Inner {
         address: Some(address),
         http: settings.http,
+        stores,
         version_max,
         links: Some(links.clone()),
         membership: Some(membership.clone()),
@@ -68,7 +81,7 @@ pub async fn start(settings: Settings, local: NodeRef) -> anyhow::Result<Arc<Inn
         ended,
         ..Inner::alone(local)
     });
-    let view = View { local: inner.local.clone(), members: vec![inner.local_member()] };
+    let view = View { members: vec![inner.local_member()], ..View::alone(inner.local.clone()) };
     inner.view.send_replace(Arc::new(view));
     let receiver: Arc<dyn router::Receive> = inner.clone();
     let _ = slot.set(Arc::downgrade(&receiver));

@@ -8,8 +8,10 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use metastamp_cluster::{Cluster, Settings};
-use metastamp_protocol::NodeRef;
+use metastamp_protocol::{NodeRef, StoreTags};
 use metastamp_setup::config::Config;
+use metastamp_setup::stores::{Identities, Opened, WAYS_ON};
+use metastamp_store::cache::SharedCache;
 use tokio::net::UdpSocket;
 
 /// A documentation address (RFC 5737): nothing is sent there, only the route to it is asked for.
@@ -18,6 +20,12 @@ const ANYWHERE: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(192, 0, 2,
 const LOOKUP_WITHIN: Duration = Duration::from_secs(2);
 /// Longest wait until others were told of a leave.
 const TELL_WITHIN: Duration = Duration::from_secs(2);
+/// How often the cache is asked who it is.
+const CACHE_EVERY: Duration = Duration::from_secs(2);
+/// Longest wait for anybody at the seeds: gossip needs about half of it.
+const MET_WITHIN: Duration = Duration::from_millis(1_500);
+/// Longest wait for a cluster to say that a node is not of it.
+const REFUSED_WITHIN: Duration = Duration::from_secs(3);
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 
 /// Joins the cluster of the configuration; without one, the node acts alone. `http` is the address of this node's HTTP
@@ -25,8 +33,9 @@ const LOOK_EVERY: Duration = Duration::from_millis(100);
 ///
 /// # Errors
 /// When the port is taken, or secret or certificates can't be used.
-pub async fn join(config: &Config, local: NodeRef, http: SocketAddr) -> anyhow::Result<Cluster> {
+pub async fn join(config: &Config, local: NodeRef, http: SocketAddr, opened: &Opened) -> anyhow::Result<Cluster> {
     let Some(cluster) = &config.cluster else { return Ok(Cluster::alone(local)) };
+    let cache = opened.identities.cache(config, &opened.cache).await;
     let secret = match &cluster.secret {
         Some(secret) => secret.clone(),
         None => kept_secret(&config.data_dir).context("can't keep a cluster secret")?,
@@ -48,8 +57,63 @@ pub async fn join(config: &Config, local: NodeRef, http: SocketAddr) -> anyhow::
         certificates: cluster.certificates.clone(),
         detection: cluster.detection.clone(),
         protocol_max: cluster.protocol_max,
+        stores: StoreTags { cache, ..opened.identities.tags() },
     };
-    Cluster::start(settings, local).await.with_context(|| format!("can't join a cluster on {}", cluster.listen))
+    let joined = Cluster::start(settings, local).await;
+    let joined = joined.with_context(|| format!("can't join a cluster on {}", cluster.listen))?;
+    tokio::spawn(follow_cache(joined.clone(), config.clone(), opened.identities.clone(), opened.cache.clone()));
+    Ok(joined)
+}
+
+/// A cache may lose its identity and get another one, from whichever node comes first: all look again and again. One
+/// that does not answer is still what it was.
+async fn follow_cache(cluster: Cluster, config: Config, identities: Identities, cache: SharedCache) {
+    let look = async {
+        loop {
+            tokio::time::sleep(CACHE_EVERY).await;
+            if let Some(tag) = identities.cache(&config, &cache).await {
+                cluster.set_cache(Some(tag));
+            }
+        }
+    };
+    tokio::select! { () = look => {}, () = cluster.ended() => {} }
+}
+
+/// Waits for the first word of others: whether this node fits to them is known before it says that it is ready.
+pub async fn meet(config: &Config, cluster: &Cluster) {
+    if config.cluster.as_ref().is_none_or(|cluster| cluster.seeds.is_empty()) {
+        return;
+    }
+    let mut views = cluster.watch();
+    let somebody = views.wait_for(|view| view.members.len() > 1 || !view.refused.is_empty() || view.refusal.is_some());
+    let _ = tokio::time::timeout(MET_WITHIN, somebody).await;
+}
+
+/// A node on a bucket that belongs to other documents must not serve: it would show works as gone that are there. In a
+/// cluster that has the right documents it stays, not ready and without work, for all to see why; else it ends.
+///
+/// # Errors
+/// When documents and bucket do not belong together, and nobody is there to hold this node back.
+pub async fn belong_together(cluster: &Cluster, opened: &Opened) -> anyhow::Result<()> {
+    let Some(misfit) = opened.identities.misfit() else { return Ok(()) };
+    if !opened.identities.documents_are_strangers() {
+        tracing::error!("{misfit} {WAYS_ON}");
+        return Ok(());
+    }
+    let mut views = cluster.watch();
+    let refused = async { views.wait_for(|view| view.refusal.is_some()).await.map(drop) };
+    if cluster.address().is_none() || !matches!(tokio::time::timeout(REFUSED_WITHIN, refused).await, Ok(Ok(()))) {
+        anyhow::bail!("{misfit} {WAYS_ON}");
+    }
+    let cluster = cluster.clone();
+    tokio::spawn(async move {
+        let mut views = cluster.watch();
+        if views.wait_for(|view| view.refusal.is_none()).await.is_ok() {
+            tracing::error!("{misfit} {WAYS_ON}");
+            cluster.end();
+        }
+    });
+    Ok(())
 }
 
 /// Tells others that this node leaves. Then time passes in which load balancers may notice, for as long as there is

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use metastamp_actors::{Deps, Settings, System};
+use metastamp_cluster::Reason;
 use metastamp_setup::config::{CacheStore, Config, DocumentStore, ObjectStore, StoresConfig};
 use metastamp_setup::identity::Identity;
 use metastamp_setup::name::Name;
@@ -75,6 +76,7 @@ pub async fn run(config: Config, options: RunOptions) -> anyhow::Result<()> {
 
     let background = tokio::spawn(upkeep(metrics, node.local_s3.clone()));
     let why = leave(&node, options.exit_with_stdin).await;
+    let named_twice = node.app.cluster.refusal().is_some_and(|refusal| refusal.reason == Reason::Name);
     // Requests and jobs share one deadline.
     let since = Instant::now();
     let _ = close.send(());
@@ -85,6 +87,7 @@ pub async fn run(config: Config, options: RunOptions) -> anyhow::Result<()> {
     // Whoever watches over the process starts it again after a failure.
     match why {
         Why::Signal => Ok(()),
+        Why::Lost if named_twice => anyhow::bail!("another node has the name {}", identity.node.node_id),
         Why::Lost => anyhow::bail!("the cluster was lost: gossip has ended"),
         Why::Replaced => anyhow::bail!("another node took the name {}", identity.node.node_id),
     }
@@ -130,7 +133,9 @@ impl Node {
             ..Settings::new(temp_dir.clone())
         };
         let upload_time_max = settings.upload_time_max;
-        let cluster = membership::join(&config, identity.node.clone(), address).await?;
+        let cluster = membership::join(&config, identity.node.clone(), address, &opened).await?;
+        membership::meet(&config, &cluster).await;
+        membership::belong_together(&cluster, &opened).await?;
         let deps = Deps {
             stores: opened.documents.clone(),
             cache: opened.cache.clone(),

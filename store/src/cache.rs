@@ -47,6 +47,8 @@ pub trait Cache: Send + Sync + 'static {
     async fn get(&self, key: &str) -> Result<Option<String>>;
     async fn set(&self, key: &str, value: &str, ttl: Duration) -> Result<()>;
     async fn delete(&self, key: &str) -> Result<()>;
+    /// Puts the value under the key for good, unless there is one; answers the one that is there.
+    async fn keep(&self, key: &str, value: &str) -> Result<String>;
     /// Like [`Cache::get`]; of those who miss, one is asked to load, for at most `within`, then the next one.
     async fn look(&self, key: &str, within: Duration) -> Result<Looked>;
     /// Stores what was loaded, unless the entry was dropped since the token was given: then the value may be old, and

@@ -7,6 +7,7 @@ pub mod cache;
 pub mod cached;
 pub mod documents;
 pub mod error;
+pub mod identity;
 pub mod metrics;
 pub mod objects;
 pub mod ports;

@@ -9,6 +9,7 @@ use metastamp_store::Stores;
 use metastamp_store::archive::RecordsDigest;
 use metastamp_store::documents::embedded::EmbeddedDocuments;
 use metastamp_store::documents::mongo::MongoDocuments;
+use metastamp_store::identity::IDENTITY_KEY;
 use metastamp_store::objects::{LocalS3, Objects, ObjectsConfig};
 use metastamp_store::records::Collection;
 use metastamp_store::settings::MongoSettings;
@@ -72,7 +73,9 @@ impl Kept {
             records.insert(collection, (digest.count(), digest.hex()));
         }
         let mut objects = BTreeMap::new();
-        for object in self.objects.list("", None, 1_000).await.unwrap().objects {
+        let listed = self.objects.list("", None, 1_000).await.unwrap().objects;
+        // who a bucket is, is its own
+        for object in listed.into_iter().filter(|object| object.key != IDENTITY_KEY) {
             let bytes = self.objects.get_range(&object.key, 0..object.size).await.unwrap();
             objects.insert(object.key, hex::encode(Sha256::digest(&bytes)));
         }

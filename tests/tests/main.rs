@@ -36,6 +36,7 @@ mod stores_durability;
 mod stores_faults;
 mod stores_money;
 mod stores_start;
+mod strangers;
 mod teeth;
 mod upload;
 mod usage;

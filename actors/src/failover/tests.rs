@@ -18,7 +18,7 @@ fn view(members: &[(&str, i64, MemberState)]) -> View {
         state: *state,
         ..Member::local(node(id, *generation))
     };
-    View { local: node("me", 1), members: members.iter().map(member).collect() }
+    View { members: members.iter().map(member).collect(), ..View::alone(node("me", 1)) }
 }
 
 use MemberState::{Dead, Leaving, Up};

@@ -5,6 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
+use metastamp_protocol::{NodeRef, Store};
 use metrics::counter;
 use parking_lot::Mutex;
 use tokio::net::{TcpListener, TcpStream};
@@ -82,6 +83,8 @@ enum Refused {
     Protocol(std::io::Error),
     #[error("its certificate is made out to somebody else than {0}")]
     Identity(String),
+    #[error("{0} works on other {store}", store = .1.as_str())]
+    Stores(NodeRef, Store),
 }
 
 impl Refused {
@@ -91,6 +94,7 @@ impl Refused {
             Refused::Certificate(_) => "certificate",
             Refused::Protocol(_) => "protocol",
             Refused::Identity(_) => "identity",
+            Refused::Stores(..) => "stores",
         }
     }
 }
@@ -108,7 +112,18 @@ async fn greet(stream: TcpStream, from: SocketAddr, server: &Server) -> Result<(
     if !leaf.is_some_and(|leaf| tls::names(leaf, &node.node_id)) {
         return Err(Refused::Identity(node.node_id));
     }
+    let tells_stores = stream.get_ref().1.alpn_protocol() == Some(tls::ALPN_STORES);
+    let stores = match tells_stores {
+        true => hello::hear_text(&mut stream).await.map_err(Refused::Protocol)?,
+        false => String::new(),
+    };
     hello::say(&mut stream, server.local()).await.map_err(Refused::Protocol)?;
+    if tells_stores {
+        hello::say_text(&mut stream, &server.stores()).await.map_err(Refused::Protocol)?;
+    }
+    if let Some(store) = server.conflict(&stores) {
+        return Err(Refused::Stores(node, store));
+    }
     server.opened(Arrival::Accepted { stream, from, local, node });
     Ok(())
 }

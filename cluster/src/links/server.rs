@@ -5,8 +5,8 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
 use anyhow::Context;
-use metastamp_protocol::NodeRef;
-use parking_lot::Mutex;
+use metastamp_protocol::{NodeRef, Store, StoreTags};
+use parking_lot::{Mutex, RwLock};
 use ractor::{Actor, ActorId, ActorRef};
 use ractor_cluster::node::NodeServerSessionInformation;
 use ractor_cluster::{
@@ -51,6 +51,7 @@ const ARRIVED_MAX: usize = 1_024;
 #[derive(Clone)]
 pub struct Server {
     local: NodeRef,
+    stores: Arc<RwLock<StoreTags>>,
     tls: Tls,
     actor: ActorRef<NodeServerMessage>,
     proved: Arc<Mutex<Proved>>,
@@ -63,6 +64,7 @@ impl Server {
     /// When its actor does not start.
     pub async fn start(
         local: NodeRef,
+        stores: Arc<RwLock<StoreTags>>,
         tls: Tls,
         secret: &Secret,
     ) -> anyhow::Result<(Self, mpsc::UnboundedReceiver<Event>)> {
@@ -88,11 +90,23 @@ impl Server {
         actor
             .cast(NodeServerMessage::SubscribeToEvents { id: "links".to_owned(), subscription })
             .map_err(|error| anyhow::anyhow!("node server: {error}"))?;
-        Ok((Self { local, tls, actor, proved: Arc::default() }, events))
+        Ok((Self { local, stores, tls, actor, proved: Arc::default() }, events))
     }
 
     pub fn local(&self) -> &NodeRef {
         &self.local
+    }
+
+    /// Which stores this node works on, as it says in its hello.
+    pub fn stores(&self) -> String {
+        self.stores.read().to_string()
+    }
+
+    /// The store of whoever says this that is not ours. A cache is not judged here: it may just have lost its identity,
+    /// and gossip knows how long that is ago.
+    pub fn conflict(&self, stores: &str) -> Option<Store> {
+        let theirs = StoreTags { cache: None, ..StoreTags::parse(stores) };
+        self.stores.read().conflict(&theirs)
     }
 
     pub fn tls(&self) -> &Tls {

@@ -21,6 +21,8 @@ use crate::secret::Secret;
 use crate::settings::Certificates;
 
 /// Keeps other services that speak TLS apart from ours.
+/// The second version of the hello says which stores a node works on; nodes of both versions understand each other.
+pub const ALPN_STORES: &[u8] = b"metastamp-link/2";
 const ALPN: &[u8] = b"metastamp-link/1";
 
 #[derive(Clone)]
@@ -61,14 +63,14 @@ impl Tls {
             .with_protocol_versions(&[&TLS13])?
             .with_client_cert_verifier(verifier)
             .with_single_cert(material.chain.clone(), material.key.clone_key())?;
-        server.alpn_protocols = vec![ALPN.to_vec()];
+        server.alpn_protocols = vec![ALPN_STORES.to_vec(), ALPN.to_vec()];
         // Links are few and long: nothing is gained by resuming, and every handshake proves the certificate anew.
         server.send_tls13_tickets = 0;
         let mut client = ClientConfig::builder_with_provider(provider)
             .with_protocol_versions(&[&TLS13])?
             .with_root_certificates(roots)
             .with_client_auth_cert(material.chain, material.key)?;
-        client.alpn_protocols = vec![ALPN.to_vec()];
+        client.alpn_protocols = vec![ALPN_STORES.to_vec(), ALPN.to_vec()];
         client.resumption = rustls::client::Resumption::disabled();
         Ok(Self { acceptor: Arc::new(server).into(), connector: Arc::new(client).into() })
     }

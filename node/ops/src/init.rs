@@ -9,7 +9,7 @@ use metastamp_protocol::user::is_email;
 use metastamp_protocol::{Role, Timestamp, User};
 use metastamp_service::accounts::passwords::Passwords;
 use metastamp_setup::config::{Config, DocumentStore, ObjectStore};
-use metastamp_setup::stores::Opened;
+use metastamp_setup::stores::{Opened, WAYS_ON};
 use metastamp_setup::{out, telemetry};
 use metastamp_store::StoreError;
 use metastamp_store::objects::{Objects, Setting};
@@ -30,6 +30,9 @@ pub struct InitArgs {
     /// Remove all records first: accounts, assets, fingerprints and everything else. Objects stay. Asks for `yes`
     #[arg(long)]
     drop: bool,
+    /// Accept that documents and bucket were not used together before: from now on they belong to each other
+    #[arg(long)]
+    adopt: bool,
     /// With --drop: remove all uploads from the bucket too
     #[arg(long, requires = "drop")]
     drop_objects: bool,
@@ -68,6 +71,7 @@ async fn initialise(config: &Config, args: InitArgs) -> anyhow::Result<()> {
     for line in &stores.prepared {
         say(line);
     }
+    belong_together(&stores, args.adopt).await?;
     say(&match &config.stores.documents {
         DocumentStore::Embedded => format!("documents ready in {}", config.data_dir.display()),
         DocumentStore::Mongo(mongo) => format!("documents ready in database {}", mongo.database),
@@ -95,6 +99,17 @@ async fn initialise(config: &Config, args: InitArgs) -> anyhow::Result<()> {
     }
     out::line("initialised");
     Ok(())
+}
+
+/// Documents and bucket are those that were used together before, or whoever runs this says that they are to be.
+async fn belong_together(stores: &Opened, adopt: bool) -> anyhow::Result<()> {
+    let Some(misfit) = stores.identities.misfit() else { return Ok(()) };
+    if adopt {
+        stores.identities.adopt(&stores.documents, &stores.objects).await?;
+        out::line("documents and bucket belong together from now on");
+        return Ok(());
+    }
+    anyhow::bail!("{misfit} {WAYS_ON}")
 }
 
 /// Open to browsers for presigned URLs, to strangers for `public/*` only.

@@ -107,6 +107,7 @@ async fn begin(
         stores.documents.leases.return_lease(SWEEPER_LEASE, &sweeper).await?;
     }
     let lost = done?;
+    target.identities.adopt(&target.documents, &target.objects).await?;
     target.documents.leases.return_lease(MARKER, &holder).await?;
     anyhow::ensure!(
         lost == 0,

@@ -169,6 +169,9 @@ async fn replace(
     let found = sums(&stores.documents, progress).await.context("can't read what was restored")?;
     // an archive of mongodump does not name them all
     let found = found.into_iter().filter(|(collection, sum)| sum.records > 0 || put.contains_key(collection)).collect();
+    // whatever they belonged to before: now documents and bucket are of one restore
+    let joined = stores.identities.adopt(&stores.documents, &stores.objects).await;
+    joined.context(HALF_WAY)?;
     // records may be older than what was brought up to date here before
     stores.documents.records.prepare().await.context("can't bring the records up to date").context(HALF_WAY)?;
     Ok(Replaced { put, found, refused })

@@ -1,6 +1,7 @@
 //! Opens the stores that the configuration names, and waits for those on servers.
 
 mod backends;
+mod identities;
 mod waiting;
 
 use std::path::Path;
@@ -12,6 +13,7 @@ use metastamp_store::objects::local::LocalS3;
 use metastamp_store::objects::{Objects, ObjectsConfig};
 use tokio::sync::OnceCell;
 
+pub use self::identities::{Identities, WAYS_ON};
 pub use self::waiting::Waiting;
 use self::waiting::{until_it_answers, until_prepared};
 use crate::config::{Config, ObjectStore};
@@ -25,6 +27,7 @@ pub struct Opened {
     pub local_s3: Option<LocalS3>,
     /// What was done to the documents to make them ready, a line for each step.
     pub prepared: Vec<String>,
+    pub identities: Identities,
 }
 
 impl Opened {
@@ -53,7 +56,8 @@ impl Opened {
         let objects = objects(config, &config.data_dir, waiting);
         let (documents, objects, ()) = tokio::try_join!(documents, objects, asked)?;
         let ((documents, prepared), (objects, local_s3)) = (documents, objects);
-        Ok(Self { documents, cache, objects, local_s3, prepared })
+        let identities = Identities::settle(config, &documents, &objects).await?;
+        Ok(Self { documents, cache, objects, local_s3, prepared, identities })
     }
 }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use metastamp_cluster::{Audience, LinkState, Load, MemberState, MemberStatus, Whereis};
+use metastamp_cluster::{Audience, LinkState, Load, MemberState, MemberStatus, Reason, Refusal, Refused, Whereis};
 use metastamp_protocol::cluster::Notice;
 use metastamp_protocol::http::enveloped;
 use metastamp_protocol::{ErrorCode, NodeRef};
@@ -28,6 +28,42 @@ struct ClusterView {
     clustered: bool,
     draining: bool,
     members: Vec<MemberView>,
+    /// Heard of and not let in.
+    refused: Vec<RefusedView>,
+    /// Why the answering node stands back, if it does.
+    refusal: Option<RefusalView>,
+}
+
+#[derive(Serialize)]
+struct RefusedView {
+    #[serde(flatten)]
+    node: NodeRef,
+    address: String,
+    http: Option<String>,
+    reason: Reason,
+}
+
+#[derive(Serialize)]
+struct RefusalView {
+    reason: Reason,
+    /// The member that it stands back from.
+    by: NodeRef,
+    address: String,
+    message: String,
+}
+
+impl From<&Refused> for RefusedView {
+    fn from(refused: &Refused) -> Self {
+        let Refused { node, address, http, reason, .. } = refused.clone();
+        Self { node, address: address.to_string(), http: Some(http).filter(|http| !http.is_empty()), reason }
+    }
+}
+
+impl From<&Refusal> for RefusalView {
+    fn from(refusal: &Refusal) -> Self {
+        let Refusal { reason, by, address } = refusal.clone();
+        Self { reason, by, address: address.to_string(), message: refusal.message() }
+    }
 }
 
 #[derive(Serialize)]
@@ -73,11 +109,14 @@ impl From<MemberStatus> for MemberView {
 }
 
 pub async fn members(app: Arc<App>, _: Request, _: Caller) -> Result<Response> {
+    let seen = app.cluster.view();
     let view = ClusterView {
         node: app.cluster.local().clone(),
         clustered: app.config.cluster.is_some(),
         draining: app.is_leaving() || app.cluster.is_draining(),
         members: app.cluster.members().await.into_iter().map(MemberView::from).collect(),
+        refused: seen.refused.iter().map(RefusedView::from).collect(),
+        refusal: seen.refusal.as_ref().map(RefusalView::from),
     };
     Ok(response::json(200, &enveloped(&view)))
 }

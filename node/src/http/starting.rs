@@ -28,7 +28,7 @@ impl Starting {
         match template {
             "/" if is_read => Ok(system::root()),
             "/health" if is_read => Ok(system::health()),
-            "/ready" if is_read => Ok(system::readiness(&self.dependencies(), false)),
+            "/ready" if is_read => Ok(system::readiness(&self.dependencies(), false, None)),
             "/metrics" if is_read => Ok(system::metrics(&self.metrics)),
             "/api/v1/health" if is_read => Err(system::unhealthy(&self.dependencies())),
             "/docs" | "/docs/{file}" | "/redoc" if is_read => Ok(docs::file(request)),

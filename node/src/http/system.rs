@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use metastamp_cluster::Refusal;
 use metastamp_protocol::{ErrorCode, Timestamp, VERSION};
 use metastamp_service::Dependencies;
 use serde_json::{Value, json};
@@ -48,19 +49,25 @@ fn word(up: bool) -> &'static str {
 
 pub async fn ready(app: Arc<App>, _: Request) -> Result<Response> {
     let up = app.service.health().await;
-    Ok(readiness(&up, !app.is_leaving() && !app.cluster.is_draining()))
+    let willing = !app.is_leaving() && !app.cluster.is_draining();
+    Ok(readiness(&up, willing, app.cluster.refusal().as_ref()))
 }
 
-/// `willing`: the node itself takes requests.
-pub fn readiness(up: &Dependencies, willing: bool) -> Response {
-    let ready = up.suffice() && willing;
-    let body = json!({
+/// `willing`: the node itself takes requests. `refusal`: it is not let into the cluster that it found.
+pub fn readiness(up: &Dependencies, willing: bool, refusal: Option<&Refusal>) -> Response {
+    let ready = up.suffice() && willing && refusal.is_none();
+    let mut body = json!({
         "status": if ready { "ready" } else { "not_ready" },
         "ready": ready,
         "timestamp": Timestamp::now(),
         "dependencies": { "mongodb": word(up.documents), "redis": word(up.cache), "minio": word(up.objects) },
         "checks": { "mongodb": up.documents, "redis": up.cache, "minio": up.objects },
     });
+    if let Some(refusal) = refusal {
+        body["checks"]["cluster"] = json!(false);
+        body["reason"] = json!(refusal.reason);
+        body["message"] = json!(refusal.message());
+    }
     response::json(if ready { 200 } else { 503 }, &body)
 }
 

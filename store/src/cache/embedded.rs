@@ -68,6 +68,17 @@ impl Cache for EmbeddedCache {
             .await
     }
 
+    async fn keep(&self, key: &str, value: &str) -> Result<String> {
+        let (key, value) = (key.to_owned(), value.to_owned());
+        self.db
+            .write("keep", move |c| {
+                c.execute("INSERT OR IGNORE INTO entries VALUES (?1,?2,?3)", params![key, value, i64::MAX])
+                    .map_err(failed)?;
+                c.query_row("SELECT value FROM entries WHERE key=?1", [key], |row| row.get(0)).map_err(failed)
+            })
+            .await
+    }
+
     async fn look(&self, key: &str, within: Duration) -> Result<Looked> {
         if let Some(value) = self.get(key).await? {
             return Ok(Looked::Hit(value));

@@ -6,7 +6,7 @@
 //!
 //! Keys are those the caller names; locks, buckets and loads under way have `lock:`, `bucket:` and `load:` before
 //! them. Every call, script or not, touches keys of one hash slot, so that a Redis Cluster takes it. Everything that is
-//! written has an end of life. What is meant for a Redis Cluster must have no braces in its names.
+//! written has an end of life, but for the identity of the cache, which is written anew when it is lost. What is meant for a Redis Cluster must have no braces in its names.
 
 mod address;
 mod breaker;
@@ -126,6 +126,12 @@ impl Cache for RedisCache {
         let mut delete = cmd("DEL");
         delete.arg(self.value_key(key));
         self.run("delete", delete).await
+    }
+
+    async fn keep(&self, key: &str, value: &str) -> Result<String> {
+        let mut keep = SCRIPTS.keep.prepare_invoke();
+        keep.key(self.value_key(key)).arg(value);
+        self.invoke("keep", &keep).await
     }
 
     async fn look(&self, key: &str, within: Duration) -> Result<Looked> {

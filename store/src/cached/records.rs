@@ -2,9 +2,12 @@
 
 use async_trait::async_trait;
 
+use metastamp_protocol::Store;
+
 use super::Cached;
 use super::changes::Invalidated;
 use crate::Result;
+use crate::identity::StoreIdentity;
 use crate::ports::{self, Snapshot};
 use crate::records::{Bson, Collection, Document};
 
@@ -32,5 +35,13 @@ impl ports::Records for Cached {
 
     async fn clear(&self) -> Result<()> {
         self.changes.make(Invalidated::Everything, self.truth.records.clear()).await
+    }
+
+    async fn keep_identity(&self, of: Store, fresh: StoreIdentity) -> Result<StoreIdentity> {
+        self.truth.records.keep_identity(of, fresh).await
+    }
+
+    async fn put_identity(&self, of: Store, identity: StoreIdentity) -> Result<()> {
+        self.truth.records.put_identity(of, identity).await
     }
 }

@@ -11,6 +11,7 @@ mod analytics;
 mod call;
 mod connect;
 mod fault;
+mod identities;
 mod jobs;
 mod leases;
 mod ledger;

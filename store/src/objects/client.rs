@@ -17,7 +17,7 @@ use bytes::Bytes;
 use futures_util::{Stream, TryStreamExt as _, stream};
 use metastamp_protocol::Timestamp;
 
-use super::error::store_error;
+use super::error::{status, store_error};
 use super::observe::observe;
 use super::writer::Stored;
 use crate::error::{Result, StoreError};
@@ -145,6 +145,23 @@ impl Objects {
             let request = self.inner.client.put_object().bucket(self.bucket()).key(key).content_type(content_type);
             let output = request.body(ByteStream::from(bytes)).send().await.map_err(store_error)?;
             Ok(Stored { size, etag: unquoted(output.e_tag()) })
+        })
+        .await
+    }
+
+    /// Stores a small object unless there is one under the key; true when it was stored. A server that does not know the
+    /// condition stores it in any case.
+    pub async fn put_if_absent(&self, key: &str, content_type: &str, bytes: Bytes) -> Result<bool> {
+        observe("put_if_absent", async {
+            let request = self.inner.client.put_object().bucket(self.bucket()).key(key).content_type(content_type);
+            let request = request.if_none_match("*").body(ByteStream::from(bytes.clone()));
+            match request.send().await {
+                Ok(_) => Ok(true),
+                // There is one, or somebody is at it.
+                Err(error) if matches!(status(&error), Some(409 | 412)) => Ok(false),
+                Err(error) if status(&error) == Some(501) => self.put(key, content_type, bytes).await.map(|_| true),
+                Err(error) => Err(store_error(error)),
+            }
         })
         .await
     }

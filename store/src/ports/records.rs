@@ -2,7 +2,10 @@
 
 use async_trait::async_trait;
 
+use metastamp_protocol::Store;
+
 use crate::Result;
+use crate::identity::StoreIdentity;
 use crate::records::{Bson, Collection, Document};
 
 /// Raw access is for backups, moves and repairs. Nodes may be running; whoever writes here while they do must know what
@@ -20,8 +23,13 @@ pub trait Records: Send + Sync + 'static {
     async fn put_records(&self, collection: Collection, records: Vec<Document>) -> Result<()>;
     /// Removes records by `_id`; returns how many there were.
     async fn remove_records(&self, collection: Collection, ids: Vec<Bson>) -> Result<u64>;
-    /// Removes every record of every collection; the collections stay.
+    /// Removes every record of every collection; the collections stay, and so do the identities.
     async fn clear(&self) -> Result<()>;
+    /// Keeps the identity of a store, these documents or another one that belongs to them, unless one is kept; answers
+    /// the one that is.
+    async fn keep_identity(&self, of: Store, fresh: StoreIdentity) -> Result<StoreIdentity>;
+    /// Puts the identity of a store in place of the one that is kept.
+    async fn put_identity(&self, of: Store, identity: StoreIdentity) -> Result<()>;
 }
 
 #[async_trait]

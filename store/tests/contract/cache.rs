@@ -46,7 +46,17 @@ fn alone() -> Vec<Case<SharedCache>> {
 }
 
 fn together() -> Vec<Case<SharedCache>> {
-    shared_cases![both_see_the_same, a_bucket_is_shared, a_lock_is_shared]
+    shared_cases![what_is_kept_first_stays, both_see_the_same, a_bucket_is_shared, a_lock_is_shared]
+}
+
+async fn what_is_kept_first_stays(one: Store, two: Store) {
+    let work = (0..8).map(|n| (if n % 2 == 0 { one.clone() } else { two.clone() }, format!("value {n}")));
+    let kept = all_at_once(work.map(|(cache, value)| async move { cache.keep("who", &value).await.unwrap() })).await;
+    assert!(kept.iter().all(|value| *value == kept[0]), "{kept:?}");
+    one.sweep().await.unwrap();
+    assert_eq!(two.keep("who", "another").await.unwrap(), kept[0]);
+    one.delete("who").await.unwrap();
+    assert_eq!(two.keep("who", "another").await.unwrap(), "another", "lost, and there again");
 }
 
 async fn get(cache: &Store, key: &str) -> Option<String> {

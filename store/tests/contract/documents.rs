@@ -6,6 +6,7 @@ mod claims;
 mod deaths;
 mod fingerprints;
 pub mod fixtures;
+mod identities;
 pub mod journal;
 mod ledger;
 mod ledger_history;
@@ -43,6 +44,7 @@ fn cases() -> Vec<Case<Stores>> {
         upkeep::cases(),
         partners::cases(),
         records::cases(),
+        identities::cases(),
         ledger::cases(),
         ledger_views::cases(),
         ledger_history::cases(),

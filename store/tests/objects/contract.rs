@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use bytes::Bytes;
 use futures_util::StreamExt as _;
 use metastamp_store::StoreError;
+use metastamp_store::identity::{IDENTITY_KEY, StoreIdentity, keep_objects, put_objects};
 use metastamp_store::objects::Objects;
 
 use super::support::{noise, prefix};
@@ -13,6 +14,7 @@ pub async fn contract(objects: Objects, strict: bool) {
     bucket_is_made_once(&objects).await;
     put_get_head_delete(&objects).await;
     overwrite_replaces(&objects).await;
+    a_bucket_keeps_who_it_is(&objects, strict).await;
     ranges(&objects).await;
     stream_and_download(&objects).await;
     listing_pages(&objects).await;
@@ -54,6 +56,19 @@ async fn overwrite_replaces(objects: &Objects) {
         objects.put(&key, "a/b", bytes.clone()).await.unwrap();
         assert_eq!(read(objects, &key).await, bytes);
     }
+}
+
+/// Not every server knows the condition; where it does, it holds.
+async fn a_bucket_keeps_who_it_is(objects: &Objects, strict: bool) {
+    let documents = StoreIdentity::of_documents("test");
+    let fresh = || StoreIdentity::belonging_to(&documents, "test");
+    let first = keep_objects(objects, &fresh()).await.unwrap();
+    assert_eq!(keep_objects(objects, &fresh()).await.unwrap(), first);
+    let put = objects.put_if_absent(IDENTITY_KEY, "text/plain", Bytes::from_static(b"?")).await.unwrap();
+    assert!(!(put && strict), "the condition does not hold");
+    let other = fresh();
+    put_objects(objects, &other).await.unwrap();
+    assert_eq!(keep_objects(objects, &fresh()).await.unwrap(), other);
 }
 
 async fn ranges(objects: &Objects) {

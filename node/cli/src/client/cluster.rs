@@ -22,6 +22,26 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 pub struct Members {
     pub node: Node,
     pub members: Vec<MemberRow>,
+    #[serde(default)]
+    pub refused: Vec<RefusedRow>,
+    #[serde(default)]
+    pub refusal: Option<Refusal>,
+}
+
+/// A node that is not let in.
+#[derive(Debug, Clone, Deserialize)]
+pub struct RefusedRow {
+    pub node_id: String,
+    pub address: String,
+    pub http: Option<String>,
+    pub reason: String,
+}
+
+/// Why the node that answers stands back.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Refusal {
+    pub reason: String,
+    pub message: String,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -152,8 +172,20 @@ fn status(members: &Members) -> Vec<String> {
     let cells: Vec<Vec<String>> = members.members.iter().map(cells).collect();
     let header = ["ID", "STATE", "LINK", "LOAD", "ENTITIES", "IN FLIGHT", "HEARD", "RTT", "VERSION", "SEES", "HTTP"];
     let mut lines = columns(&header, &cells, &[3, 4, 5, 6, 7]);
+    lines.extend(members.refused.iter().map(refused));
+    if let Some(Refusal { reason, message }) = &members.refusal {
+        lines.push(format!("this node stands back ({}): {}", plain(reason), plain(message)));
+    }
     lines.push(format!("as seen by {}/{}", plain(&members.node.node_id), members.node.generation));
     lines
+}
+
+fn refused(row: &RefusedRow) -> String {
+    let RefusedRow { node_id, address, http, reason } = row;
+    let why =
+        if reason == "name" { "its name is in use".to_owned() } else { format!("it has other {}", plain(reason)) };
+    let http = http.as_deref().map(|http| format!(", HTTP {}", plain(http))).unwrap_or_default();
+    format!("{} at {}{http} is not let in: {why}", plain(node_id), plain(address))
 }
 
 fn cells(member: &MemberRow) -> Vec<String> {
@@ -226,6 +258,16 @@ mod tests {
                 "as seen by node-1/7",
             ]
         );
+    }
+
+    #[test]
+    fn who_is_not_let_in_is_named_with_the_reason() {
+        let more = r#""refused":[{"node_id":"node-3","address":"127.0.0.1:7803","http":null,"reason":"documents"}],
+            "refusal":{"reason":"name","message":"node-1 lives"},"members""#;
+        let members: Members = serde_json::from_str(&BODY.replacen("\"members\"", more, 1)).unwrap();
+        let lines = status(&members);
+        assert_eq!(lines[3], "node-3 at 127.0.0.1:7803 is not let in: it has other documents");
+        assert_eq!(lines[4], "this node stands back (name): node-1 lives");
     }
 
     #[test]

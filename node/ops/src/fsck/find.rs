@@ -69,6 +69,9 @@ pub struct Seen {
 /// When a store does not answer.
 pub async fn look(check: &Check<'_>) -> anyhow::Result<(Findings, Vec<Repair>)> {
     let mut found = (Findings::default(), Vec::new());
+    if let Some(misfit) = check.stores.identities.misfit() {
+        found.0.add(Class::StoresApart, misfit);
+    }
     let mut seen = Seen::default();
     let mut snapshot = check.stores.documents.records.snapshot().await?;
     let meter = check.progress.step("records", count(&mut *snapshot).await?, Unit::Items);

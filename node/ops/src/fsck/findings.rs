@@ -7,6 +7,7 @@ const NAMED_MAX: usize = 100;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Class {
+    StoresApart,
     AssetWithoutObject,
     ObjectWithoutRow,
     SizeMismatch,
@@ -22,7 +23,8 @@ pub enum Class {
 }
 
 impl Class {
-    pub const ALL: [Class; 12] = [
+    pub const ALL: [Class; 13] = [
+        Class::StoresApart,
         Class::AssetWithoutObject,
         Class::ObjectWithoutRow,
         Class::SizeMismatch,
@@ -39,6 +41,7 @@ impl Class {
 
     pub fn name(self) -> &'static str {
         match self {
+            Class::StoresApart => "stores_apart",
             Class::AssetWithoutObject => "asset_without_object",
             Class::ObjectWithoutRow => "object_without_row",
             Class::SizeMismatch => "size_mismatch",
@@ -56,6 +59,9 @@ impl Class {
 
     pub fn words(self) -> &'static str {
         match self {
+            Class::StoresApart => {
+                "stores that do not belong together (metastamp restore FILE, or metastamp init --adopt)"
+            }
             Class::AssetWithoutObject => "assets without their object",
             Class::ObjectWithoutRow => "objects without a row",
             Class::SizeMismatch => "objects of another size than their row says",
@@ -80,7 +86,7 @@ impl Class {
             Class::ProcessingWithoutJob | Class::ReadyWithoutFingerprint => "queued again",
             Class::ExpiredSession => "discarded",
             // the disk, or the store behind it, may give them again
-            Class::DuplicateKey | Class::Senseless | Class::UnreadableObject => "nothing",
+            Class::StoresApart | Class::DuplicateKey | Class::Senseless | Class::UnreadableObject => "nothing",
         }
     }
 }

@@ -12,6 +12,8 @@ pub(super) const HIT: u8 = 1;
 pub(super) const LOAD: u8 = 2;
 
 pub(super) struct Scripts {
+    /// Key: entry. Argument: value. Answers what is there.
+    pub keep: Script,
     /// Keys: entry, load. Arguments: token, milliseconds. Answers (found, value).
     pub look: Script,
     /// Keys: entry, load. Arguments: token, value, milliseconds. Answers whether the token still held.
@@ -27,6 +29,10 @@ pub(super) struct Scripts {
 impl Scripts {
     fn new() -> Self {
         Self {
+            keep: Script::new(
+                "redis.call('SET', KEYS[1], ARGV[1], 'NX')
+                 return redis.call('GET', KEYS[1])",
+            ),
             look: Script::new(
                 "local value = redis.call('GET', KEYS[1])
                  if value then return {1, value} end

@@ -3,14 +3,16 @@
 use async_trait::async_trait;
 use metastamp_protocol::ledger::Transaction;
 use metastamp_protocol::partner::{ApiKey, Partner, UsageEvent};
-use metastamp_protocol::{Asset, Fingerprint, Job, Timestamp, UploadSession, User};
+use metastamp_protocol::{Asset, Fingerprint, Job, Store, Timestamp, UploadSession, User};
 use rusqlite::{Connection, params};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::{
-    EmbeddedDocuments, analytics, decode as from_json, execute, jobs, ledger, partners, uploads, usage, users, works,
+    EmbeddedDocuments, analytics, decode as from_json, encode as to_json, execute, jobs, ledger, one, partners,
+    uploads, usage, users, works,
 };
+use crate::identity::StoreIdentity;
 use crate::ports::{self, Snapshot};
 use crate::records::{Bson, Collection, Document, bson, decode, encode, to_value};
 use crate::sqlite::{ReadView, failed};
@@ -63,6 +65,26 @@ impl ports::Records for EmbeddedDocuments {
                     execute(c, &format!("DELETE FROM {name}"), [])?;
                 }
                 Ok(())
+            })
+            .await
+    }
+
+    async fn keep_identity(&self, of: Store, fresh: StoreIdentity) -> Result<StoreIdentity> {
+        self.db
+            .write("keep_identity", move |c| {
+                let doc = to_json(&fresh)?;
+                execute(c, "INSERT OR IGNORE INTO identities VALUES (?1,?2)", [of.as_str(), &doc])?;
+                let kept = one(c, "SELECT doc FROM identities WHERE store=?1", [of.as_str()])?;
+                kept.ok_or(StoreError::NotFound { what: "identity" })
+            })
+            .await
+    }
+
+    async fn put_identity(&self, of: Store, identity: StoreIdentity) -> Result<()> {
+        self.db
+            .write("put_identity", move |c| {
+                let doc = to_json(&identity)?;
+                execute(c, "INSERT OR REPLACE INTO identities VALUES (?1,?2)", [of.as_str(), &doc]).map(drop)
             })
             .await
     }

@@ -104,5 +104,8 @@ CREATE TABLE IF NOT EXISTS plain_records (
   collection TEXT NOT NULL, id TEXT NOT NULL, bson BLOB NOT NULL, PRIMARY KEY (collection, id)
 ) WITHOUT ROWID;
 
+-- Who these documents are, and which other stores belong to them.
+CREATE TABLE IF NOT EXISTS identities (store TEXT PRIMARY KEY, doc TEXT NOT NULL) WITHOUT ROWID;
+
 CREATE TABLE IF NOT EXISTS leases (name TEXT PRIMARY KEY, holder TEXT NOT NULL, until INTEGER NOT NULL) WITHOUT ROWID;
 ";

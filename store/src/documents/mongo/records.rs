@@ -1,6 +1,7 @@
 //! Records as they are, for backups, moves and repairs.
 
 use async_trait::async_trait;
+use metastamp_protocol::Store;
 use mongodb::bson::{Bson, Document, doc, serialize_to_vec};
 
 use super::call::Server;
@@ -9,7 +10,8 @@ use super::leases::LEASES;
 use super::migrations::MIGRATIONS;
 use super::scope::{Query, Scope, conflict, whole};
 use super::uploads::SAME_UPLOADS;
-use super::{MongoDocuments, ping, prepare};
+use super::{MongoDocuments, identities, ping, prepare};
+use crate::identity::StoreIdentity;
 use crate::ports::{self, Snapshot};
 use crate::records::Collection;
 use crate::{Result, StoreError};
@@ -74,6 +76,16 @@ impl ports::Records for MongoDocuments {
                 .await?;
         }
         Ok(())
+    }
+
+    async fn keep_identity(&self, of: Store, fresh: StoreIdentity) -> Result<StoreIdentity> {
+        let Self { server } = self;
+        server.call("keep_identity", |_| identities::keep(server.on(), of, &fresh)).await
+    }
+
+    async fn put_identity(&self, of: Store, identity: StoreIdentity) -> Result<()> {
+        let Self { server } = self;
+        server.call("put_identity", |_| identities::put(server.on(), of, &identity)).await
     }
 }
 

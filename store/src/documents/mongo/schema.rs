@@ -9,6 +9,7 @@ use mongodb::options::IndexOptions;
 
 use super::call::Server;
 use super::fault::{Attempt, code, is_duplicate};
+use super::identities::IDENTITIES;
 use super::leases::LEASES;
 use super::migrations::MIGRATIONS;
 use super::scope::whole;
@@ -181,7 +182,7 @@ impl Index {
 pub(super) async fn collections(server: &Server) -> Attempt<Vec<String>> {
     let mut lines = Vec::new();
     let found: Vec<_> = server.db.list_collections().await?.try_collect().await?;
-    let ours = [SAME_UPLOADS, TRANSACTION_SESSIONS, LEASES, MIGRATIONS];
+    let ours = [SAME_UPLOADS, TRANSACTION_SESSIONS, LEASES, MIGRATIONS, IDENTITIES];
     for name in Collection::ALL.into_iter().map(Collection::name).chain(ours) {
         let wanted = validator(name);
         let Some(found) = found.iter().find(|collection| collection.name == name) else {
