@@ -1,6 +1,7 @@
 //! One fingerprint in one process, to measure it: `cargo run --release --example one -- [OPTION] FILE`
 //!
 //! * no option: what a job does; the digests come with the upload and are given
+//! * `--json`: the same, and shows it
 //! * `--first`: a video up to its first answer
 //! * `--exact`: the hashes of a picture and nothing else
 //! * `--matching`: a picture on the path for look-ups
@@ -16,6 +17,7 @@ use metastamp_fingerprint::digest::of_reader;
 use metastamp_fingerprint::file::fingerprint_file;
 use metastamp_fingerprint::image::{exact_hashes, matching_hashes};
 use metastamp_fingerprint::{FingerprintError, Limits, NoProgress, Progress, Tools};
+use metastamp_protocol::FileKind;
 use metastamp_protocol::files::kind_of_name;
 use metastamp_protocol::fingerprint::{Digests, VideoHashes};
 
@@ -25,7 +27,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         [option] if option == "--empty" => return Ok(()),
         [file] => ("", Path::new(file)),
         [option, file] => (option.as_str(), Path::new(file)),
-        _ => return Err("one [--first | --exact | --matching | --digests | --empty] FILE".into()),
+        _ => return Err("one [--json | --first | --exact | --matching | --digests | --empty] FILE".into()),
     };
     let limits = Limits::default();
     let mut out = std::io::stdout();
@@ -40,7 +42,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             writeln!(out, "{}", serde_json::to_string(&hashes)?)?;
         }
         _ => {
-            let kind = file.to_str().and_then(kind_of_name).ok_or("unknown kind of file")?;
+            let kind = file.to_str().and_then(kind_of_name).unwrap_or(FileKind::Audio);
             let mut watch = Watch { first_only: option == "--first", frames: None };
             let known = Digests {
                 sha256: "0".repeat(64),
@@ -53,6 +55,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             let report = fingerprint_file(file, kind, "work", Some(known), &tools, &limits, &mut watch);
             match (report, watch.frames) {
                 (Err(FingerprintError::Cancelled), Some(frames)) => writeln!(out, "{frames} frames")?,
+                (report, _) if option == "--json" => {
+                    writeln!(out, "{}", serde_json::to_string(&report?.content)?)?;
+                }
                 (report, _) => writeln!(out, "{}", serde_json::to_string(&report?.content)?.len())?,
             }
         }

@@ -18,7 +18,7 @@ use std::path::Path;
 use metastamp_protocol::fingerprint::{Algorithms, Chromaprint, SpectralData, algorithm};
 
 pub use self::chromaprint::decompress;
-use self::decode::{Block, Pcm, Source};
+use self::decode::{Block, Next, Pcm, Source};
 use self::picture::{Spectrogram, Waveform};
 use crate::progress::step;
 use crate::{EncodedPicture, FingerprintError, Limits, Metadata, Progress, Tools};
@@ -49,8 +49,24 @@ pub fn fingerprint(
     progress: &mut dyn Progress,
 ) -> Result<AudioFingerprint, FingerprintError> {
     let file_size = std::fs::metadata(path).map_err(FingerprintError::Io)?.len();
+    // A sound may be read twice, but progress does not go back.
+    let mut highest = 0;
+    let progress: &mut dyn Progress = &mut |percent: u8| {
+        highest = percent.max(highest);
+        progress.report(highest)
+    };
     let mut source = decode::open(path, tools, limits, &mut || step(progress, 0))?;
-    analyse(&mut *source, Some(file_size), limits, progress)
+    if let Some(found) = analyse(&mut *source, Some(file_size), limits, progress)? {
+        return Ok(found);
+    }
+    let known = source.info().clone();
+    drop(source);
+    let mut source = decode::open_elsewhere(path, known, tools, limits, &mut || step(progress, 0))?;
+    analyse(&mut *source, Some(file_size), limits, progress)?.ok_or_else(no_sound)
+}
+
+fn no_sound() -> FingerprintError {
+    FingerprintError::malformed("the file has no sound in it")
 }
 
 /// Fingerprint of sound that is decoded already, such as a track of a video: interleaved signed 16-bit samples, little
@@ -66,18 +82,19 @@ pub fn from_pcm(
     limits: &Limits,
     progress: &mut dyn Progress,
 ) -> Result<AudioFingerprint, FingerprintError> {
-    analyse(&mut Pcm::new(reader, rate, channels)?, None, limits, progress)
+    analyse(&mut Pcm::new(reader, rate, channels)?, None, limits, progress)?.ok_or_else(no_sound)
 }
 
 /// Samples per channel between two reports of progress.
 const REPORT_EVERY: u64 = 1 << 17;
 
+/// `None` when another source has to read the sound.
 fn analyse(
     source: &mut dyn Source,
     file_size: Option<u64>,
     limits: &Limits,
     progress: &mut dyn Progress,
-) -> Result<AudioFingerprint, FingerprintError> {
+) -> Result<Option<AudioFingerprint>, FingerprintError> {
     let info = source.info().clone();
     let frames_max = limits.audio_seconds_max.saturating_mul(u64::from(info.rate));
     let mut chromaprint = chromaprint::Fingerprinter::new(info.rate, &info.layout);
@@ -86,7 +103,12 @@ fn analyse(
     let mut block = Block::default();
     let (mut frames, mut reported) = (0_u64, 0_u64);
     step(progress, 0)?;
-    while source.next(&mut block, &mut || step(progress, percent(frames, info.frames_announced)))? {
+    loop {
+        match source.next(&mut block, &mut || step(progress, percent(frames, info.frames_announced)))? {
+            Next::Block => {}
+            Next::End => break,
+            Next::Elsewhere => return Ok(None),
+        }
         frames += block.mono.len() as u64;
         if frames > frames_max {
             let message = format!("sound is longer than {} seconds", limits.audio_seconds_max);
@@ -101,7 +123,7 @@ fn analyse(
         }
     }
     if frames == 0 {
-        return Err(FingerprintError::malformed("the file has no sound in it"));
+        return Err(no_sound());
     }
     step(progress, 95)?;
     let chromaprint = chromaprint.finish();
@@ -124,7 +146,7 @@ fn analyse(
         ]),
     };
     step(progress, 100)?;
-    Ok(fingerprint)
+    Ok(Some(fingerprint))
 }
 
 /// Of the part that took most time; the rest is for the end.

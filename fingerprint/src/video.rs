@@ -11,6 +11,7 @@ mod average;
 pub(crate) mod child;
 mod children;
 mod decode;
+mod extent;
 mod label;
 mod pictures;
 mod probe;
@@ -74,7 +75,7 @@ pub fn fingerprint(
     progress: &mut dyn Progress,
 ) -> Result<VideoFingerprint, FingerprintError> {
     step(progress, 0)?;
-    let probe = probe::probe(path, tools, limits, &mut || step(progress, 0))?;
+    let mut probe = probe::probe(path, tools, limits, &mut || step(progress, 0))?;
     step(progress, PROBED)?;
     if !probe.is_intra_only() {
         // Broken files may have no keyframe that can be decoded, and yet frames.
@@ -85,7 +86,7 @@ pub fn fingerprint(
         }
     }
     step(progress, KEYFRAMES_DONE)?;
-    complete(path, &probe, tools, limits, progress)
+    complete(path, &mut probe, tools, limits, progress)
 }
 
 /// The first answer.
@@ -111,14 +112,14 @@ fn keyframes(
 /// Everything.
 fn complete(
     path: &Path,
-    probe: &Probe,
+    probe: &mut Probe,
     tools: &Tools,
     limits: &Limits,
     progress: &mut dyn Progress,
 ) -> Result<VideoFingerprint, FingerprintError> {
     let mut plan = Plan { sign_all: false, sound: probe.track() };
     let (pass, iscc_content) = loop {
-        let mut pass = Pass::run(path, probe, plan, tools, limits, progress)?;
+        let mut pass = Pass::run(path, probe, &plan, tools, limits, progress)?;
         let iscc = pass.rest.iscc.take();
         match iscc.filter(|_| pass.hashes.count() > 0) {
             Some(iscc) => break (pass, iscc),
@@ -130,6 +131,7 @@ fn complete(
             None => return Err(FingerprintError::malformed("no frame of the video could be decoded")),
         }
     };
+    check_header(path, probe, &pass, tools, limits, progress)?;
     let video_hashes = pass.hashes.finish(probe, &pass.rest, "complete");
     let pictures = pass.pictures.finish(&video_hashes.frame_timestamps)?;
     let mut metadata = probe.metadata();
@@ -150,6 +152,31 @@ fn complete(
     })
 }
 
+/// Holds what the header says against what was decoded; where they don't fit, the packets are counted.
+fn check_header(
+    path: &Path,
+    probe: &mut Probe,
+    pass: &Pass,
+    tools: &Tools,
+    limits: &Limits,
+    progress: &mut dyn Progress,
+) -> Result<(), FingerprintError> {
+    let (sampled, frame_step) = (pass.hashes.count() as u64, frame_step(probe));
+    let planned = sampled.saturating_sub(1) as f64 * frame_step as f64 / probe.fps;
+    let last = pass.rest.times.iter().flatten().max().map_or(planned, |time| *time as f64 / 1e6);
+    let sound = pass.audio.as_ref().and_then(|sound| sound.metadata.get("duration")?.as_f64()).unwrap_or(0.0);
+    if probe.is_doubtful(sampled, frame_step, last, sound) {
+        let (index, seconds) = (probe.index(), probe.budget_seconds());
+        probe.correct(extent::measure(path, index, seconds, tools, limits, &mut || step(progress, FRAMES_DONE))?);
+    }
+    Ok(())
+}
+
+/// One in so many frames is sampled. Saturates: absurd rates give one frame.
+fn frame_step(probe: &Probe) -> u64 {
+    ((probe.fps * SAMPLING_INTERVAL) as u64).max(1)
+}
+
 /// What one decode of everything gives.
 struct Pass {
     hashes: Hashes,
@@ -162,13 +189,12 @@ impl Pass {
     fn run(
         path: &Path,
         probe: &Probe,
-        plan: Plan,
+        plan: &Plan,
         tools: &Tools,
         limits: &Limits,
         progress: &mut dyn Progress,
     ) -> Result<Self, FingerprintError> {
-        // Saturates: absurd rates give one frame.
-        let frame_step = ((probe.fps * SAMPLING_INTERVAL) as u64).max(1);
+        let frame_step = frame_step(probe);
         let expected = (probe.frame_count / frame_step).clamp(1, limits.video_frames_max.max(1));
         let stop = Stop::default();
         thread::scope(|scope| {
@@ -176,7 +202,7 @@ impl Pass {
             // Whatever ends this scope ends the child first, with it the sound, and tells its thread.
             let _stop = stop.on_drop();
             let mut sound = None;
-            if let (Some(samples), Some(track)) = (frames.sound()?, plan.sound) {
+            if let (Some(samples), Some(track)) = (frames.sound()?, plan.sound.clone()) {
                 let stop = &stop;
                 let listen = move || sound::fingerprint(samples, track, limits, stop);
                 sound = Some(thread::Builder::new().name("video-sound".into()).spawn_scoped(scope, listen)?);

@@ -1,12 +1,17 @@
 //! From files to blocks of samples, one after the other: never the whole sound in memory.
 
+mod claim;
 mod convert;
 mod foreign;
+mod iff;
+mod media;
 mod native;
 mod pcm;
+mod probe;
 
 use std::path::Path;
 
+pub(super) use self::iff::{Chunk, Form, Outline};
 pub(super) use self::pcm::Pcm;
 
 use crate::vector::fast;
@@ -70,8 +75,10 @@ pub(super) struct Info {
     pub(super) container: String,
     /// Bits of a sample, of codecs without loss.
     pub(super) bit_depth: Option<u32>,
-    /// Samples per channel that the header announces; not to be believed.
+    /// Samples per channel that are expected; not to be believed.
     pub(super) frames_announced: Option<u64>,
+    /// How long the sound is as headers say it.
+    pub(super) claims: Vec<Claim>,
     /// Name and text, as [`super::metadata`] spells the names.
     pub(super) tags: Vec<(&'static str, String)>,
 }
@@ -88,6 +95,24 @@ impl Info {
             0 => Err(FingerprintError::malformed("the sound has no channels")),
             1..=CHANNELS_MAX => Ok(()),
             more => Err(FingerprintError::unsupported(format!("sound with {more} channels is not supported"))),
+        }
+    }
+}
+
+/// What a header says of the length.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) enum Claim {
+    Seconds(f64),
+    /// The sound is longer than that by this factor.
+    Of(f64),
+}
+
+impl Claim {
+    /// In seconds, of a sound that is `seconds` long.
+    pub(super) fn seconds(self, seconds: f64) -> f64 {
+        match self {
+            Self::Seconds(claimed) => claimed,
+            Self::Of(factor) => seconds / factor,
         }
     }
 }
@@ -142,15 +167,25 @@ fn split_pairs(pairs: &[[u8; 4]], left: &mut [i16], right: &mut [i16], mono: &mu
 /// Asked now and then whether to go on; an error ends the work.
 pub(super) type Watch<'a> = dyn FnMut() -> Result<(), FingerprintError> + 'a;
 
+/// How it goes on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Next {
+    /// The block has been filled.
+    Block,
+    End,
+    /// The file has more sound, which this source can't read: another one has to, from the start.
+    Elsewhere,
+}
+
 /// Gives blocks.
 pub(super) trait Source {
     fn info(&self) -> &Info;
 
-    /// Fills `block` with at least one sample per channel; `false` at the end.
+    /// Fills `block` with at least one sample per channel.
     ///
     /// # Errors
     /// [`FingerprintError::Malformed`] when nothing after this point can be made sense of and nothing came before.
-    fn next(&mut self, block: &mut Block, watch: &mut Watch<'_>) -> Result<bool, FingerprintError>;
+    fn next(&mut self, block: &mut Block, watch: &mut Watch<'_>) -> Result<Next, FingerprintError>;
 
     /// Tags that only turned up on the way, such as those at the end of the file.
     fn late_tags(&mut self) -> Vec<(&'static str, String)> {
@@ -168,22 +203,53 @@ pub(super) fn open(
     limits: &Limits,
     watch: &mut Watch<'_>,
 ) -> Result<Box<dyn Source>, FingerprintError> {
-    let (reason, known) = match native::open(path)? {
+    let (reason, known) = match native::open(path, false)? {
         Opened::Here(source) => {
             source.info().check()?;
             return Ok(source);
         }
         Opened::Elsewhere(reason, known) => (reason, known),
     };
-    match foreign::Foreign::open(path, known, tools, limits, watch) {
-        Ok(source) => {
-            source.info().check()?;
-            Ok(Box::new(source))
-        }
+    match foreign(path, known, tools, limits, watch) {
         // What was found out here says more than that ffmpeg can't do it either.
         Err(FingerprintError::Malformed(_) | FingerprintError::Unsupported(_)) => Err(reason),
-        Err(error) => Err(error),
+        opened => opened,
     }
+}
+
+/// Opens a file again that has more sound than `known`, the source of [`open`], could read. Where ffmpeg can't read it
+/// either, that source is taken as far as it goes.
+///
+/// # Errors
+/// See [`FingerprintError`].
+pub(super) fn open_elsewhere(
+    path: &Path,
+    known: Info,
+    tools: &Tools,
+    limits: &Limits,
+    watch: &mut Watch<'_>,
+) -> Result<Box<dyn Source>, FingerprintError> {
+    match foreign(path, Some(known), tools, limits, watch) {
+        Err(reason @ (FingerprintError::Malformed(_) | FingerprintError::Unsupported(_))) => {
+            match native::open(path, true)? {
+                Opened::Here(source) => Ok(source),
+                Opened::Elsewhere(..) => Err(reason),
+            }
+        }
+        opened => opened,
+    }
+}
+
+fn foreign(
+    path: &Path,
+    known: Option<Info>,
+    tools: &Tools,
+    limits: &Limits,
+    watch: &mut Watch<'_>,
+) -> Result<Box<dyn Source>, FingerprintError> {
+    let source = foreign::Foreign::open(path, known, tools, limits, watch)?;
+    source.info().check()?;
+    Ok(Box::new(source))
 }
 
 /// What a look at a file has led to.

@@ -2,9 +2,12 @@
 
 use serde_json::{Value, json};
 
-use super::decode::Info;
+use super::decode::{Claim, Info};
 use super::rounded;
 use crate::Metadata;
+
+/// Seconds that a header may be off: paddings that encoders add, and the rounding of others.
+const HEADER_SECONDS_OFF: f64 = 0.25;
 
 /// All at the native rate. `frames`: samples per channel that were decoded.
 pub(super) fn of(info: &Info, tags: Vec<(&'static str, String)>, frames: u64, file_size: Option<u64>) -> Metadata {
@@ -15,6 +18,9 @@ pub(super) fn of(info: &Info, tags: Vec<(&'static str, String)>, frames: u64, fi
     };
     put("duration", json!(rounded(seconds, 3)));
     put("duration_formatted", json!(clock(seconds)));
+    if let Some(claimed) = wrong_claim(&info.claims, seconds) {
+        put("header_duration", json!(rounded(claimed, 3)));
+    }
     put("sample_rate", json!(info.rate));
     put("channels", json!(info.layout.channels()));
     put("codec", json!(info.codec));
@@ -36,6 +42,13 @@ pub(super) fn of(info: &Info, tags: Vec<(&'static str, String)>, frames: u64, fi
         put(name, json!(text));
     }
     metadata
+}
+
+/// What the headers say of a sound that is `seconds` long, where they are wrong: the worst of it.
+fn wrong_claim(claims: &[Claim], seconds: f64) -> Option<f64> {
+    let off = |claimed: &f64| (claimed - seconds).abs();
+    let claims = claims.iter().map(|claim| claim.seconds(seconds)).filter(|claimed| claimed.is_finite());
+    claims.max_by(|a, b| off(a).total_cmp(&off(b))).filter(|claimed| off(claimed) > HEADER_SECONDS_OFF)
 }
 
 /// `HH:MM:SS`, whole seconds.

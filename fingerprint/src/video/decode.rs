@@ -33,7 +33,7 @@ const THREADS_MAX: usize = 4;
 /// Signature filter: frames a second, the default of iscc-sdk.
 const SIGNATURE_FPS: u32 = 5;
 /// How the complete pass is done.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Plan {
     /// Every frame goes into the signature, not five a second.
     pub(super) sign_all: bool,
@@ -92,7 +92,7 @@ impl Frames {
         path: &Path,
         probe: &Probe,
         step: u64,
-        plan: Plan,
+        plan: &Plan,
         tools: &Tools,
         limits: &Limits,
     ) -> Result<Self, FingerprintError> {
@@ -114,7 +114,7 @@ impl Frames {
         probe: &Probe,
         decoder: &[&str],
         graph: impl FnOnce(&str) -> String,
-        plan: Option<Plan>,
+        plan: Option<&Plan>,
         tools: &Tools,
         limits: &Limits,
     ) -> Result<Self, FingerprintError> {
@@ -136,10 +136,10 @@ impl Frames {
             arguments.extend(texts(&["-map", "[signed]", "-f", "null", "-"]));
         }
         let mut sound = None;
-        if let Some(track) = plan.and_then(|plan| plan.sound) {
+        if let Some(track) = plan.and_then(|plan| plan.sound.as_ref()) {
             let pipe = directory.path().join(SOUND_FILE);
             sound = Some(Fifo::new(&pipe)?);
-            let Track { index, rate, channels } = track;
+            let Track { index, rate, channels, .. } = track;
             let (map, rate, channels) = (format!("0:{index}"), rate.to_string(), channels.to_string());
             arguments.extend(texts(&["-map", &map, "-ar", &rate, "-ac", &channels, "-f", "s16le"]));
             arguments.push(pipe.into());

@@ -6,6 +6,7 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::child::{Budget, Child, Watch, input};
+use super::extent::{Extent, measure};
 use super::sound::Track;
 use crate::{FingerprintError, Limits, Metadata, Tools};
 
@@ -18,6 +19,13 @@ const FPS_UNKNOWN: f64 = 30.0;
 const ANSWER_BYTES_MAX: usize = 1 << 20;
 /// Preference of ffmpeg for the stream that is marked as default, in pixels.
 const DEFAULT_STREAM_PIXELS: u64 = 5_000_000;
+/// Bytes that a second takes at least, for the budget of time: 400 kbit/s.
+const BYTES_PER_SECOND: f64 = 50_000.0;
+/// Seconds and frames that a header may be off without being wrong.
+const SECONDS_OFF: f64 = 0.25;
+const FRAMES_OFF: u64 = 2;
+/// Seconds behind the last sampled frame and the sound that are not looked into.
+const SECONDS_OPEN: f64 = 1.0;
 /// Characters of a tag that are kept.
 const TAG_CHARS_MAX: usize = 256;
 /// Entries of the answer that are of interest.
@@ -101,6 +109,11 @@ impl Stream {
         self.codec_type.as_deref() == Some("video")
     }
 
+    /// Frames that the header says there are.
+    fn told_frames(&self) -> Option<u64> {
+        self.nb_frames.as_deref().and_then(|count| count.parse().ok()).filter(|&count: &u64| count > 0)
+    }
+
     fn fps(&self) -> Option<f64> {
         let rate = |text: &Option<String>| text.as_deref().and_then(ratio).filter(|&fps| fps > 0.0);
         rate(&self.avg_frame_rate).or_else(|| rate(&self.r_frame_rate))
@@ -128,6 +141,9 @@ pub(super) struct Probe {
     pub(super) frame_count: u64,
     /// Seconds of the file, 0 when unknown.
     pub(super) duration: f64,
+    /// What the header says where the packets say something else.
+    header_duration: Option<f64>,
+    header_frame_count: Option<u64>,
 }
 
 /// Asks `ffprobe` about the file at `path`.
@@ -150,7 +166,17 @@ pub(super) fn probe(
     child.finish(watch)?.check("video")?;
     let answer: Answer =
         serde_json::from_slice(&answer).map_err(|_| FingerprintError::malformed("video could not be read"))?;
-    Probe::new(answer, file_size, limits)
+    let mut probe = Probe::new(answer, file_size, limits)?;
+    let most = limits.video_seconds_max as f64;
+    if probe.duration > most {
+        let seconds = file_size as f64 / BYTES_PER_SECOND;
+        probe.correct(measure(path, probe.index(), seconds, tools, limits, watch)?);
+    }
+    if probe.duration > most {
+        let message = format!("video is {:.0} seconds long, at most {most} are allowed", probe.duration);
+        return Err(FingerprintError::limit("video_seconds_max", message));
+    }
+    Ok(probe)
 }
 
 impl Probe {
@@ -179,21 +205,44 @@ impl Probe {
             return Err(FingerprintError::limit("video_pixels_max", message));
         }
         let fps = video.fps();
-        let seconds = |text: &Option<String>| {
-            text.as_deref().and_then(|text| text.parse::<f64>().ok()).filter(|seconds| *seconds >= 0.0)
-        };
         let track = seconds(&video.duration);
-        let told = video.nb_frames.as_deref().and_then(|count| count.parse().ok()).filter(|&count: &u64| count > 0);
+        let told = video.told_frames();
         let duration = seconds(&format.duration).or(track);
         let duration = duration.unwrap_or_else(|| told.zip(fps).map_or(0.0, |(count, fps)| count as f64 / fps));
-        if duration > limits.video_seconds_max as f64 {
-            let message =
-                format!("video is {duration:.0} seconds long, at most {} are allowed", limits.video_seconds_max);
-            return Err(FingerprintError::limit("video_seconds_max", message));
-        }
         let fps = fps.unwrap_or(FPS_UNKNOWN);
         let frame_count = told.unwrap_or_else(|| (track.unwrap_or(duration) * fps).round() as u64);
-        Ok(Self { video, audio, format, file_size, fps, frame_count, duration })
+        let (header_duration, header_frame_count) = (None, None);
+        Ok(Self { video, audio, format, file_size, fps, frame_count, duration, header_duration, header_frame_count })
+    }
+
+    /// Whether the header can't be right, after `sampled` frames came out, one in every `step`, the last of them
+    /// `last` seconds from the start, and `sound` seconds of sound.
+    pub(super) fn is_doubtful(&self, sampled: u64, step: u64, last: f64, sound: f64) -> bool {
+        let more = self.frame_count.saturating_add(step) <= sampled.saturating_sub(1).saturating_mul(step);
+        let fewer = self.frame_count > sampled.saturating_add(1).saturating_mul(step);
+        let end = last + step as f64 / self.fps + SECONDS_OPEN;
+        let track = seconds(&self.video.duration);
+        let shorter = self.duration + SECONDS_OFF < last.max(sound) || track.is_some_and(|s| s + SECONDS_OFF < last);
+        let longer = self.duration > end.max(sound + SECONDS_OPEN) || track.is_some_and(|track| track > end);
+        more || fewer || shorter || longer
+    }
+
+    /// Takes what was measured for true.
+    pub(super) fn correct(&mut self, extent: Extent) {
+        if extent.frames == 0 {
+            return;
+        }
+        let off = |claimed: Option<f64>, seconds: f64| claimed.filter(|claimed| (claimed - seconds).abs() > SECONDS_OFF);
+        let file = off(seconds(&self.format.duration), extent.end);
+        self.header_duration = file.or(off(seconds(&self.video.duration), extent.video_end));
+        if off(Some(self.duration), extent.end).is_some() {
+            self.duration = extent.end;
+        }
+        // Some count one frame more or less than there are, which says nothing.
+        if self.frame_count.abs_diff(extent.frames) > FRAMES_OFF {
+            self.header_frame_count = self.video.told_frames();
+            self.frame_count = extent.frames;
+        }
     }
 
     /// Of the video track, for `-map 0:INDEX`.
@@ -205,7 +254,7 @@ impl Probe {
     pub(super) fn track(&self) -> Option<Track> {
         let audio = self.audio.as_ref()?;
         let rate = audio.sample_rate.as_deref()?.parse().ok()?;
-        Some(Track { index: audio.index, rate, channels: audio.channels? })
+        Some(Track { index: audio.index, rate, channels: audio.channels?, codec: audio.codec_name.clone() })
             .filter(|track| track.rate > 0 && track.channels > 0)
     }
 
@@ -238,7 +287,7 @@ impl Probe {
 
     /// Seconds to budget for: what the file says, or what its bytes would hold at 400 kbit/s.
     pub(super) fn budget_seconds(&self) -> f64 {
-        self.duration.max(self.file_size as f64 / 50_000.0)
+        self.duration.max(self.file_size as f64 / BYTES_PER_SECOND)
     }
 
     /// The metadata of DOMAIN.md and what people ask about.
@@ -248,7 +297,7 @@ impl Probe {
         let mut put = |key: &str, value: serde_json::Value| {
             metadata.insert(key.into(), value);
         };
-        let seconds = self.duration as u64;
+        let whole = self.duration as u64;
         let codec = video.codec_name.clone().unwrap_or_else(|| "unknown".into());
         // Without a printable tag ffprobe writes its bytes: `[0][0][0][0]`.
         let tag = video.codec_tag_string.clone().filter(|tag| !tag.contains('[')).unwrap_or_else(|| codec.clone());
@@ -258,9 +307,15 @@ impl Probe {
         put("frame_rate", json!(rounded(self.fps, 1_000.0)));
         put("frame_count", json!(self.frame_count));
         put("duration", json!(rounded(self.duration, 1_000.0)));
+        if let Some(claimed) = self.header_duration {
+            put("header_duration", json!(rounded(claimed, 1_000.0)));
+        }
+        if let Some(claimed) = self.header_frame_count {
+            put("header_frame_count", json!(claimed));
+        }
         put(
             "duration_formatted",
-            json!(format!("{:02}:{:02}:{:02}", seconds / 3_600, seconds / 60 % 60, seconds % 60)),
+            json!(format!("{:02}:{:02}:{:02}", whole / 3_600, whole / 60 % 60, whole % 60)),
         );
         put("codec_name", json!(codec_name(&tag, &codec, video.codec_long_name.as_deref())));
         put("codec", json!(tag));
@@ -308,6 +363,11 @@ impl Stream {
     fn pixels(&self) -> u64 {
         u64::from(self.width) * u64::from(self.height)
     }
+}
+
+/// Of a length as ffprobe writes it.
+fn seconds(text: &Option<String>) -> Option<f64> {
+    text.as_deref().and_then(|text| text.parse::<f64>().ok()).filter(|seconds| *seconds >= 0.0)
 }
 
 /// `30000/1001` or `16:11` as a number.

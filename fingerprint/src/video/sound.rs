@@ -18,13 +18,15 @@ use crate::guard::no_panic;
 use crate::{Limits, Progress};
 
 /// Rate and channels of a track, as ffmpeg is told to give them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Track {
     /// For `-map 0:INDEX`.
     pub(super) index: u32,
     /// Hz.
     pub(super) rate: u32,
     pub(super) channels: u32,
+    /// As ffprobe spells it.
+    pub(super) codec: Option<String>,
 }
 
 /// A named pipe.
@@ -78,7 +80,7 @@ impl Drop for StopOnDrop<'_> {
     }
 }
 
-/// Fingerprint of interleaved 16-bit samples. `None` for a track that has none: a video whose sound is broken or
+/// Fingerprint of interleaved 16-bit samples of the track, whose codec is told as that of the file. `None` for a track that has none: a video whose sound is broken or
 /// empty is a video still.
 pub(super) fn fingerprint(mut samples: File, track: Track, limits: &Limits, stop: &Stop) -> Option<AudioFingerprint> {
     let mut progress = |_: u8| match stop.0.load(Ordering::Relaxed) {
@@ -89,7 +91,10 @@ pub(super) fn fingerprint(mut samples: File, track: Track, limits: &Limits, stop
     let found = no_panic("sound", || audio::from_pcm(&mut samples, track.rate, track.channels, limits, progress));
     // ffmpeg gives up altogether when one of its outputs is closed. Ends with the child at the latest.
     let _ = io::copy(&mut samples, &mut io::sink());
-    found.ok()
+    let mut found = found.ok()?;
+    let codec = track.codec.unwrap_or_else(|| "unknown".to_owned());
+    found.metadata.insert("codec".to_owned(), codec.into());
+    Some(found)
 }
 
 #[cfg(test)]
@@ -116,11 +121,12 @@ mod tests {
         let path = directory.path().join("empty");
         std::fs::write(&path, b"").unwrap();
         let open = || File::open(&path).unwrap();
+        let track = |rate, channels| Track { index: 0, rate, channels, codec: Some("aac".to_owned()) };
         let (limits, stop) = (Limits::default(), Stop::default());
-        assert!(fingerprint(open(), Track { index: 0, rate: 44_100, channels: 2 }, &limits, &stop).is_none());
-        assert!(fingerprint(open(), Track { index: 0, rate: 0, channels: 0 }, &limits, &stop).is_none());
+        assert!(fingerprint(open(), track(44_100, 2), &limits, &stop).is_none());
+        assert!(fingerprint(open(), track(0, 0), &limits, &stop).is_none());
         drop(stop.on_drop());
         std::fs::write(&path, vec![7; 4 << 20]).unwrap();
-        assert!(fingerprint(open(), Track { index: 0, rate: 8_000, channels: 1 }, &limits, &stop).is_none());
+        assert!(fingerprint(open(), track(8_000, 1), &limits, &stop).is_none());
     }
 }

@@ -4,6 +4,7 @@
 
 mod compare;
 mod fingerprint;
+mod kind;
 mod run;
 
 use std::path::PathBuf;

@@ -3,12 +3,14 @@
 use std::ffi::OsString;
 use std::path::Path;
 
-use super::{Block, Info, Layout, Source, Watch};
+use super::probe::probe;
+use super::{Block, Claim, Info, Layout, Next, Source, Watch};
+use crate::audio::tags;
 use crate::video::child::{Budget, Child, input};
 use crate::{FingerprintError, Limits, Tools};
 
 /// Demuxers that may read sound. What playlists and scripts would need is left out.
-const FORMATS: &str = "wav,w64,mp3,aac,flac,ogg,mov,matroska,aiff,caf,wv,ape,tta,ac3,amr";
+pub(super) const FORMATS: &str = "wav,w64,mp3,aac,flac,ogg,mov,matroska,aiff,caf,wv,ape,tta,ac3,amr";
 /// Samples per channel of a block.
 const FRAMES: usize = 8192;
 /// Seconds of sound that one byte is worth at most, at the lowest rate of any codec (half a kilobyte a second), for
@@ -51,19 +53,7 @@ impl Foreign {
             child.finish(watch)?.check("sound")?;
             return Err(FingerprintError::malformed("the file has no sound in it"));
         };
-        let (codec, container) = ("unknown".to_owned(), String::new());
-        let layout = Layout::new(usize::from(header.channels), header.mask);
-        let mut info = known.unwrap_or(Info {
-            rate: header.rate,
-            layout: layout.clone(),
-            codec,
-            container,
-            bit_depth: None,
-            frames_announced: None,
-            tags: Vec::new(),
-        });
-        info.rate = header.rate;
-        info.layout = layout;
+        let info = header.info(known, probe(path, tools, limits, watch)?);
         Ok(Self { child: Some(child), info, bytes: Vec::new(), frames: 0 })
     }
 }
@@ -73,15 +63,15 @@ impl Source for Foreign {
         &self.info
     }
 
-    fn next(&mut self, block: &mut Block, watch: &mut Watch<'_>) -> Result<bool, FingerprintError> {
-        let Some(child) = &mut self.child else { return Ok(false) };
+    fn next(&mut self, block: &mut Block, watch: &mut Watch<'_>) -> Result<Next, FingerprintError> {
+        let Some(child) = &mut self.child else { return Ok(Next::End) };
         let channels = self.info.layout.channels();
         self.bytes.resize(FRAMES * channels * 2, 0);
         let count = child.fill(&mut self.bytes, watch)?;
         let frames = block.fill_from_s16le(&self.bytes[..count], channels);
         self.frames += frames as u64;
         if frames > 0 {
-            return Ok(true);
+            return Ok(Next::Block);
         }
         if let Some(child) = self.child.take() {
             let ending = child.finish(watch)?;
@@ -90,7 +80,7 @@ impl Source for Foreign {
                 ending.check("sound")?;
             }
         }
-        Ok(false)
+        Ok(Next::End)
     }
 }
 
@@ -131,6 +121,33 @@ impl Header {
                 found = Self::format(&body);
             }
         }
+    }
+
+    /// What there is to say of the sound: `known` from a look at the file here, and from ffprobe.
+    fn info(&self, known: Option<Info>, probed: super::probe::Probed) -> Info {
+        let mut info = known.unwrap_or(Info {
+            rate: self.rate,
+            layout: Layout::new(0, None),
+            codec: String::new(),
+            container: String::new(),
+            bit_depth: None,
+            frames_announced: None,
+            claims: Vec::new(),
+            tags: Vec::new(),
+        });
+        info.rate = self.rate;
+        info.layout = Layout::new(usize::from(self.channels), self.mask);
+        let told = |text: &str| !text.is_empty() && text != "unknown";
+        if !told(&info.codec) {
+            info.codec = probed.codec.filter(|codec| told(codec)).unwrap_or_else(|| "unknown".to_owned());
+        }
+        if !told(&info.container) {
+            info.container = probed.container;
+        }
+        info.bit_depth = info.bit_depth.or(probed.bit_depth);
+        info.claims.extend(probed.claims.into_iter().map(Claim::Seconds));
+        tags::merge(&mut info.tags, probed.tags);
+        info
     }
 
     fn format(body: &[u8]) -> Option<Self> {

@@ -14,9 +14,12 @@ use symphonia::core::formats::well_known as formats;
 use symphonia::core::formats::{FormatId, FormatOptions, FormatReader, TrackType};
 use symphonia::core::io::{MediaSourceStream, MediaSourceStreamOptions};
 use symphonia::core::meta::MetadataOptions;
+use symphonia::core::packet::Packet;
 use symphonia::core::units::Duration;
 
-use super::{Block, Info, Layout, Opened, Source, Watch, convert};
+use super::iff::Outline;
+use super::media::Media;
+use super::{Block, Claim, Info, Layout, Next, Opened, Source, Watch, claim, convert};
 use crate::audio::tags;
 use crate::{FingerprintError, guard};
 
@@ -24,6 +27,11 @@ use crate::{FingerprintError, guard};
 const TAG_BYTES_MAX: usize = 64 << 10;
 /// Packets in a row that may be broken, before the rest of the file counts as broken.
 const BROKEN_MAX: u32 = 10_000;
+/// Samples more than the encoder's padding that a header with a number of frames may cut off at the end: some count
+/// the frame of the header, some don't.
+const CUT_MAX: u64 = 2 * 1152;
+/// Bytes of a FLAC file that may follow the frames or stand between them.
+const STRAY_BYTES_MAX: u64 = 4096;
 
 /// A file that is being decoded.
 pub(super) struct Native {
@@ -35,28 +43,41 @@ pub(super) struct Native {
     /// Packets are 16-bit samples, little end first: they need no decoder.
     plain: bool,
     ended: bool,
+    /// What can't be read here is left out, instead of being read elsewhere.
+    alone: bool,
+    /// Samples that an MPEG encoder says it has added at the end, and those cut off there so far.
+    padding: u64,
+    cut: u64,
+    /// Bytes of frames that have not been seen yet, of FLAC.
+    bytes_left: u64,
+    any: bool,
 }
 
+/// `alone`: there is nobody else, so that the file is to be read as far as that is possible here.
+///
 /// # Errors
 /// [`FingerprintError::Io`] only: what can't be decoded here is for others to try.
-pub(super) fn open(path: &Path) -> Result<Opened, FingerprintError> {
-    let file = File::open(path).map_err(FingerprintError::Io)?;
-    match guard::no_panic("sound", || probe(file)) {
+pub(super) fn open(path: &Path, alone: bool) -> Result<Opened, FingerprintError> {
+    // The one is read from start to end, the other looked at.
+    let (file, look) = (File::open(path).map_err(FingerprintError::Io)?, File::open(path).map_err(FingerprintError::Io)?);
+    match guard::no_panic("sound", || probe(file, look, alone)) {
         Err(FingerprintError::Io(error)) => Err(FingerprintError::Io(error)),
         Err(reason) => Ok(Opened::Elsewhere(reason, None)),
         Ok(opened) => Ok(opened),
     }
 }
 
-fn probe(file: File) -> Result<Opened, FingerprintError> {
-    let stream = MediaSourceStream::new(Box::new(file), MediaSourceStreamOptions::default());
+fn probe(file: File, mut look: File, alone: bool) -> Result<Opened, FingerprintError> {
+    let outline = Outline::of(&mut look)?;
+    let media = Media::new(file, outline.as_ref())?;
+    let stream = MediaSourceStream::new(Box::new(media), MediaSourceStreamOptions::default());
     let metadata_options =
         MetadataOptions::default().limit_tag_bytes(Limit::Maximum(TAG_BYTES_MAX)).limit_visual_bytes(Limit::Maximum(0));
     let mut reader = symphonia::default::get_probe()
         .probe(&Hint::new(), stream, FormatOptions::default(), metadata_options)
         .map_err(|error| fault(error, "the file is not sound of a known format"))?;
     let format = reader.format_info().format;
-    let (track, parameters, frames_announced) = {
+    let (track, parameters, frames_announced, padding) = {
         let track = reader
             .default_track(TrackType::Audio)
             .or_else(|| reader.first_track(TrackType::Audio))
@@ -64,10 +85,18 @@ fn probe(file: File) -> Result<Opened, FingerprintError> {
         let Some(CodecParameters::Audio(parameters)) = track.codec_params.clone() else {
             return Err(FingerprintError::unsupported("the sound is of an unknown kind"));
         };
-        (track.id, parameters, track.num_frames)
+        (track.id, parameters, track.num_frames, track.padding.unwrap_or(0))
     };
-    let tags = tags::collect(&mut *reader);
-    let info = info(&parameters, format, frames_announced, tags);
+    let tags = match &outline {
+        Some(outline) => tags::of_chunks(&mut look, outline)?,
+        None => tags::collect(&mut *reader),
+    };
+    let mut info = info(&parameters, format, frames_announced, tags);
+    info.claims = claims(&info, format, outline.as_ref(), &mut look)?;
+    if format == formats::FORMAT_ID_ADTS && !alone && !claim::is_uniform_adts(&mut look)? {
+        let reason = FingerprintError::unsupported("the kind of the sound changes within the file");
+        return Ok(Opened::Elsewhere(reason, Some(info)));
+    }
     // The silence that encoders put before the sound is told by edit lists there, which this reader leaves alone.
     if format == formats::FORMAT_ID_ISOMP4 {
         return Ok(Opened::Elsewhere(
@@ -80,9 +109,42 @@ fn probe(file: File) -> Result<Opened, FingerprintError> {
             Ok(decoder) => decoder,
             Err(error) => return Ok(Opened::Elsewhere(fault(error, "the sound is of an unknown kind"), Some(info))),
         };
-    let mut native = Native { info, reader, decoder, track, format, plain: plain(&parameters), ended: false };
+    let is_flac = format == formats::FORMAT_ID_FLAC;
+    let mut native = Native {
+        info,
+        reader,
+        decoder,
+        track,
+        format,
+        plain: plain(&parameters),
+        ended: false,
+        alone,
+        padding: padding.into(),
+        cut: 0,
+        bytes_left: if is_flac { claim::flac_frame_bytes(&mut look)? } else { 0 },
+        any: false,
+    };
     native.look_ahead();
     Ok(Opened::Here(Box::new(native)))
+}
+
+/// What the header says of the length, as far as it says anything.
+fn claims(
+    info: &Info,
+    format: FormatId,
+    outline: Option<&Outline>,
+    look: &mut File,
+) -> Result<Vec<Claim>, FingerprintError> {
+    if let Some(outline) = outline {
+        return Ok(outline.sound_over_claim.map(Claim::Of).into_iter().collect());
+    }
+    let tells = match format {
+        formats::FORMAT_ID_MP1 | formats::FORMAT_ID_MP2 | formats::FORMAT_ID_MP3 => claim::counts_mpeg_frames(look)?,
+        formats::FORMAT_ID_ADTS => false,
+        _ => true,
+    };
+    let frames = info.frames_announced.filter(|frames| tells && *frames > 0 && info.rate > 0);
+    Ok(frames.map(|frames| Claim::Seconds(frames as f64 / f64::from(info.rate))).into_iter().collect())
 }
 
 impl Native {
@@ -97,48 +159,79 @@ impl Native {
         }
     }
 
-    fn decode(&mut self, block: &mut Block) -> Result<bool, FingerprintError> {
+    fn decode(&mut self, block: &mut Block) -> Result<Next, FingerprintError> {
         let mut broken = 0;
         while !self.ended {
-            let packet = match self.reader.next_packet() {
+            let mut packet = match self.reader.next_packet() {
                 Ok(Some(packet)) => packet,
                 Ok(None) => break,
-                // A file that ends early has given what it has. What comes after a reset is another sound.
-                Err(Error::IoError(error)) if error.kind() != io::ErrorKind::UnexpectedEof => {
-                    return Err(FingerprintError::Io(error));
-                }
-                Err(_) => break,
+                // A file that ends early has given what it has.
+                Err(Error::IoError(error)) if error.kind() == io::ErrorKind::UnexpectedEof => break,
+                Err(Error::IoError(error)) => return Err(FingerprintError::Io(error)),
+                // After a reset comes another sound, after what can't be read perhaps more of this one.
+                Err(_) => return Ok(self.elsewhere()),
             };
+            self.bytes_left = self.bytes_left.saturating_sub(packet.data.len() as u64);
             if packet.track_id != self.track {
                 continue;
+            }
+            if !self.believes_end(&mut packet) {
+                return Ok(self.elsewhere());
             }
             let untrimmed = packet.trim_start == Duration::ZERO && packet.trim_end == Duration::ZERO;
             if self.plain && untrimmed {
                 if block.fill_from_s16le(&packet.data, self.info.layout.channels()) > 0 {
-                    return Ok(true);
+                    self.any = true;
+                    return Ok(Next::Block);
                 }
                 continue;
             }
             match self.decoder.decode(&packet) {
                 Ok(buffer) if buffer.is_empty() => {}
                 Ok(buffer) => {
-                    if buffer.spec().rate() != self.info.rate {
+                    let (rate, channels) = (buffer.spec().rate(), buffer.spec().channels().count());
+                    if (rate, channels) != (self.info.rate, self.info.layout.channels()) && !self.alone {
+                        return Ok(Next::Elsewhere);
+                    }
+                    if rate != self.info.rate {
                         let message = "the sample rate changes within the file";
                         return Err(FingerprintError::unsupported(message));
                     }
                     convert::fill(&buffer, self.info.layout.channels(), block);
-                    return Ok(true);
+                    self.any = true;
+                    return Ok(Next::Block);
                 }
                 Err(_) => {
                     broken += 1;
                     if broken > BROKEN_MAX {
-                        break;
+                        return Ok(self.elsewhere());
                     }
                 }
             }
         }
         self.ended = true;
-        Ok(false)
+        let is_whole = self.any && self.bytes_left <= STRAY_BYTES_MAX;
+        Ok(if is_whole { Next::End } else { self.elsewhere() })
+    }
+
+    /// The end, where there is nobody else.
+    fn elsewhere(&mut self) -> Next {
+        self.ended = true;
+        if self.alone { Next::End } else { Next::Elsewhere }
+    }
+
+    /// The header of an MPEG stream says how many frames there are, and the reader cuts off what goes beyond. That is
+    /// right for what the encoder has added to fill the last frames, and only then: `false` when there is more.
+    fn believes_end(&mut self, packet: &mut Packet) -> bool {
+        if !matches!(self.format, formats::FORMAT_ID_MP1 | formats::FORMAT_ID_MP2 | formats::FORMAT_ID_MP3) {
+            return true;
+        }
+        self.cut += packet.trim_end.get();
+        if self.padding == 0 || self.cut > self.padding + CUT_MAX {
+            packet.trim_end = Duration::ZERO;
+            return self.padding == 0 || self.alone;
+        }
+        true
     }
 }
 
@@ -147,12 +240,15 @@ impl Source for Native {
         &self.info
     }
 
-    fn next(&mut self, block: &mut Block, _watch: &mut Watch<'_>) -> Result<bool, FingerprintError> {
+    fn next(&mut self, block: &mut Block, _watch: &mut Watch<'_>) -> Result<Next, FingerprintError> {
         // A decoder that has panicked is not asked again: the error ends the work.
         guard::no_panic("sound", || self.decode(block))
     }
 
     fn late_tags(&mut self) -> Vec<(&'static str, String)> {
+        if matches!(self.format, formats::FORMAT_ID_WAVE | formats::FORMAT_ID_AIFF) {
+            return Vec::new();
+        }
         guard::no_panic("sound", || Ok(tags::collect(&mut *self.reader))).unwrap_or_default()
     }
 }
@@ -182,6 +278,7 @@ fn info(
         container: container_name(format).to_owned(),
         bit_depth: parameters.bits_per_sample.or(parameters.bits_per_coded_sample).filter(|_| lossless),
         frames_announced,
+        claims: Vec::new(),
         tags,
     }
 }

@@ -2,7 +2,7 @@
 
 use std::io::Read;
 
-use super::{Block, Info, Layout, Source, Watch};
+use super::{Block, Info, Layout, Next, Source, Watch};
 use crate::FingerprintError;
 
 /// Samples per channel of a block.
@@ -26,6 +26,7 @@ impl<R: Read> Pcm<R> {
             container: String::new(),
             bit_depth: None,
             frames_announced: None,
+            claims: Vec::new(),
             tags: Vec::new(),
         };
         info.check()?;
@@ -38,11 +39,11 @@ impl<R: Read> Source for Pcm<R> {
         &self.info
     }
 
-    fn next(&mut self, block: &mut Block, _watch: &mut Watch<'_>) -> Result<bool, FingerprintError> {
+    fn next(&mut self, block: &mut Block, _watch: &mut Watch<'_>) -> Result<Next, FingerprintError> {
         let channels = self.info.layout.channels();
         self.bytes.clear();
         let wanted = FRAMES * channels * 2;
         (&mut self.reader).take(wanted as u64).read_to_end(&mut self.bytes).map_err(FingerprintError::Io)?;
-        Ok(block.fill_from_s16le(&self.bytes, channels) > 0)
+        Ok(if block.fill_from_s16le(&self.bytes, channels) > 0 { Next::Block } else { Next::End })
     }
 }

@@ -4,20 +4,20 @@ use std::path::Path;
 
 use anyhow::Context;
 use metastamp_fingerprint::file::Found;
-use metastamp_protocol::files::kind_of_name;
 use metastamp_setup::out;
 use metastamp_setup::progress::Progress;
 use metastamp_setup::table::{human_size, pairs};
 use serde_json::{Value, json};
 
 use super::FingerprintArgs;
+use super::kind::kind_of;
 use super::run::{self, Outcome};
 use crate::client::report_rows;
 
 /// # Errors
 /// When one of the files has no fingerprint: the others have been printed all the same.
 pub fn fingerprint(args: &FingerprintArgs) -> anyhow::Result<()> {
-    let files = run::expand(&args.files, &|name| kind_of_name(name).is_some()).context("files can't be listed")?;
+    let files = run::expand(&args.files, &|name| kind_of(name).is_some()).context("files can't be listed")?;
     anyhow::ensure!(!files.is_empty(), "there is no file with a known ending");
     if let Some(dir) = &args.pictures {
         std::fs::create_dir_all(dir).with_context(|| format!("{} can't be made", dir.display()))?;

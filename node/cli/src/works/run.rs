@@ -11,9 +11,10 @@ use std::time::{Duration, Instant};
 use metastamp_fingerprint::file::{Found, fingerprint_file};
 use metastamp_fingerprint::{FingerprintError, Limits, Tools};
 use metastamp_protocol::FileKind;
-use metastamp_protocol::files::kind_of_name;
 use metastamp_setup::progress::{Meter, Progress, Unit};
 use parking_lot::{Condvar, Mutex};
+
+use super::kind::{check_is_file, kind_of};
 
 /// How far any file may be ahead of the one whose turn it is, for each job: what waits is in memory.
 const AHEAD_MAX: usize = 16;
@@ -68,21 +69,22 @@ pub fn all(files: Vec<PathBuf>, jobs: usize, progress: &Progress, mut each: impl
 fn one(path: &Path, meter: &Meter) -> Outcome {
     let started = Instant::now();
     let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    let kind = kind_of_name(&name);
+    let kind = kind_of(&name);
     let mut told = 0_u8;
     let mut progress = |percent: u8| {
         meter.add(percent.saturating_sub(told).into());
         told = told.max(percent);
         ControlFlow::Continue(())
     };
-    let found = match kind {
-        Some(kind) => {
+    let found = match (check_is_file(path), kind) {
+        (Err(error), _) => Err(error),
+        (Ok(()), Some(kind)) => {
             let work =
                 || fingerprint_file(path, kind, &name, None, &Tools::default(), &Limits::default(), &mut progress);
             let crashed = |_| Err(FingerprintError::Malformed("the decoder crashed on this file".to_owned()));
             catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(crashed)
         }
-        None => Err(FingerprintError::Unsupported("the ending of the name is none that is known".to_owned())),
+        (Ok(()), None) => Err(FingerprintError::Unsupported("the ending of the name is none that is known".to_owned())),
     };
     meter.add(100_u64.saturating_sub(told.into()));
     Outcome { path: path.to_owned(), kind, found, took: started.elapsed() }
