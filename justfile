@@ -86,8 +86,8 @@ doc:
 # hold the golden vectors against the reference implementations (needs Python, fpcalc and ffmpeg)
 golden:
     python3 -m venv target/golden-venv
-    target/golden-venv/bin/pip install --quiet 'pillow==12.*' 'imagehash==4.3.2' 'pdqhash==0.2.8' 'iscc-core==1.5.0' 'iscc-sdk==0.9.7' 'librosa==0.11.0' blake3 xxhash
-    for script in make make_image make_audio make_video make_text; do target/golden-venv/bin/python fingerprint/golden/$script.py --check || exit 1; done
+    target/golden-venv/bin/pip install --quiet 'pillow==12.2.0' 'imagehash==4.3.2' 'pdqhash==0.2.8' 'iscc-core==1.5.0' 'iscc-sdk==0.9.7' 'librosa==0.11.0' blake3 xxhash 'piexif==1.1.3'
+    for script in make make_image make_metadata make_audio make_video make_text; do target/golden-venv/bin/python fingerprint/golden/$script.py --check || exit 1; done
 
 # look for inputs that break a parser of fingerprints, so many seconds for each
 fuzz SECONDS="60":

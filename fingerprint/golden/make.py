@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 """Makes the golden images and their hashes.
 
-Needs Python 3.11+, pillow 12, imagehash 4.3.2:
+Needs Python 3.11+, pillow 12.2.0 (12.0 resizes tall pictures otherwise, and 13 portraits), imagehash 4.3.2:
 
-    python3 -m venv venv && venv/bin/pip install 'pillow==12.*' 'imagehash==4.3.2'
+    python3 -m venv venv && venv/bin/pip install 'pillow==12.2.0' 'imagehash==4.3.2'
     venv/bin/python golden/make.py            # writes golden/images and golden/image.json
     venv/bin/python golden/make.py --check    # only compares the hashes with golden/image.json
 
@@ -19,7 +19,10 @@ from pathlib import Path
 
 import imagehash
 import numpy as np
+import PIL
 from PIL import Image, TiffImagePlugin
+
+assert PIL.__version__ == "12.2.0", "the reference is Pillow 12.2.0"
 
 HERE = Path(__file__).parent
 IMAGES = HERE / "images"
@@ -77,6 +80,7 @@ def make():
     save("tall_100.png", Image.fromarray(scene(6, 600, 30)))
     save("tall_101.png", Image.fromarray(scene(6, 601, 30)))
     save("portrait.png", Image.fromarray(scene(90, 300, 31)).quantize(32))
+    save("portrait.jpg", Image.fromarray(scene(200, 300, 32)), quality=85)
     save("rgb_1x1.png", Image.new("RGB", (1, 1), (12, 200, 99)))
     save("rgb_noise.png", Image.fromarray(noise(70, 50, 6)))
     save("rgb_colour_key.png", Image.fromarray(scene(50, 40, 7)), transparency=(0, 0, 0))

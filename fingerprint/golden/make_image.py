@@ -189,6 +189,21 @@ def pdq(image):
     return {"hash": hexed(bits), "quality": int(quality), "dihedral": [hexed(form) for form in dihedral]}
 
 
+def on_white(image):
+    """The three hashes over white of a picture that is transparent somewhere."""
+    if not image.has_transparency_data:
+        return None
+    layer = image.convert("RGBA")
+    alpha = layer.getchannel("A")
+    if alpha.getextrema()[0] == 255:
+        return None
+    white = Image.new("RGB", image.size, (255, 255, 255))
+    white.paste(layer, mask=alpha)
+    normal = white.resize((256, 256), Image.Resampling.LANCZOS)
+    functions = (("phash", imagehash.phash), ("ahash", imagehash.average_hash), ("dhash", imagehash.dhash))
+    return {name: str(function(normal, hash_size=16)) for name, function in functions}
+
+
 def codes(path):
     image = Image.open(path)
     if image.mode == "I;16":
@@ -198,6 +213,7 @@ def codes(path):
     normal = plain.resize((256, 256), Image.Resampling.LANCZOS)
     for name, function in (("phash", imagehash.phash), ("ahash", imagehash.average_hash), ("dhash", imagehash.dhash)):
         entry[name] = str(function(normal, hash_size=16))
+    entry["on_white"] = on_white(image)
     entry["pdq"] = pdq(plain)
     trimmed = iscc_sdk.image_trim_tolerant(plain)
     if trimmed.size != plain.size and min(trimmed.size) >= 5:

@@ -2,11 +2,13 @@
 //!
 //! Every value that both reports have is compared as its field compares it: by bits that differ, by the stretch of time
 //! that sounds the same, by passages that both have. Values of different algorithms are never compared, and each
-//! finding names the threshold it was judged by and whose it is.
+//! finding names the threshold it was judged by and whose it is. A value that knows nothing of its work (a picture of one
+//! colour, silence, an empty text) is compared with none.
 
 mod align;
 mod bits;
 mod codes;
+mod evidence;
 mod finding;
 mod moving;
 mod passages;
@@ -16,6 +18,7 @@ mod sound;
 pub use finding::{Detail, Direction, Distance, Finding, Passage, Threshold, Unit, Verdict};
 
 use metastamp_protocol::fingerprint::FingerprintContent;
+use metastamp_protocol::fingerprint::algorithm::current;
 
 /// What each algorithm says about two works, in the order of the report's sections. Fields that only one of the two
 /// has, or whose algorithms differ, are [`Verdict::NotComparable`]; fields that none has are left out.
@@ -33,12 +36,16 @@ pub fn compare(a: &FingerprintContent, b: &FingerprintContent) -> Vec<Finding> {
 
 /// The strongest verdict of all findings: one algorithm that recognises a copy is enough, since others are not made
 /// for every change. [`Verdict::NotComparable`] when nothing could be compared. The Meta-Code speaks of titles, not of
-/// works, and does not count; aHash and dHash, which take some strangers for the same, say similar at most.
+/// works, and does not count; aHash and dHash, which take some strangers for the same, say similar at most; digests that
+/// differ can't say how far apart works are, and say different only where there is nothing else to ask.
 #[must_use]
 pub fn conclusion(findings: &[Finding]) -> Verdict {
     let counts = |finding: &&Finding| finding.field != "iscc_meta";
+    let is_digest = |finding: &Finding| finding.distance.is_some_and(|distance| distance.unit == Unit::NotEqual);
+    let asked = findings.iter().filter(counts).any(|finding| !is_digest(finding));
     let verdict = |finding: &Finding| match (finding.field, finding.verdict) {
-        ("ahash" | "dhash", Verdict::Same) => Verdict::Similar,
+        ("ahash" | "dhash" | "ahash_on_white" | "dhash_on_white", Verdict::Same) => Verdict::Similar,
+        (_, Verdict::Different) if asked && is_digest(finding) => Verdict::NotComparable,
         (_, verdict) => verdict,
     };
     let says = |wanted| findings.iter().filter(counts).any(|finding| verdict(finding) == wanted);
@@ -56,7 +63,7 @@ fn judged(
     judge: impl FnOnce(String) -> Finding,
 ) -> Finding {
     let why = match (a.algorithms.get(field), b.algorithms.get(field)) {
-        (Some(a), Some(b)) if a == b => return judge(a.to_owned()),
+        (Some(a), Some(b)) if current(a) == current(b) => return judge(current(a).to_owned()),
         (Some(a), Some(b)) => format!("the values are of different algorithms, {a} and {b}"),
         _ => "which algorithm made the values is not known".to_owned(),
     };

@@ -146,7 +146,6 @@ fn of_pdf(pdf: PdfFingerprint) -> Part {
 }
 
 fn of_image(image: ImageFingerprint) -> Part {
-    let embedded = TitleAndDescription::from_metadata(&image.metadata, "title", &["description"]).sanitized();
     let content = FingerprintContent {
         perceptual_hashes: Some(image.perceptual_hashes.into()),
         pdq: Some(image.pdq),
@@ -154,9 +153,10 @@ fn of_image(image: ImageFingerprint) -> Part {
         image_metadata: Some(image.metadata.clone()),
         metadata: image.metadata,
         algorithms: image.algorithms,
+        evidence: image.evidence,
         ..FingerprintContent::default()
     };
-    Part { found: Found { content, pictures: image.pictures }, iscc_content: code(image.iscc_content), embedded }
+    Part { found: Found { content, pictures: image.pictures }, iscc_content: code(image.iscc_content), embedded: image.embedded }
 }
 
 fn of_audio(audio: audio::AudioFingerprint) -> Part {

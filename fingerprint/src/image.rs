@@ -1,12 +1,14 @@
 //! Perceptual hashes, ISCC Image-Code, metadata and thumbnail of PNG, JPEG and WebP images.
 //!
-//! pHash, aHash and dHash are those of Python's imagehash 4.3.2 over Pillow 12: convert to RGB unless the image
+//! pHash, aHash and dHash are those of Python's imagehash 4.3.2 over Pillow 12.2.0: convert to RGB unless the image
 //! is RGB or L, resize to 256x256 with Lanczos, then `hash_size` 16. Alpha is dropped, palettes are
 //! looked up, Exif orientation is not applied, of animations the first frame counts. The one wanted
 //! departure: 16-bit greyscale is scaled (`>> 8`) where Pillow clips at 255, because clipped
 //! images are white and would all match each other.
 
+mod blocks;
 mod boxes;
+mod chunks;
 mod decode;
 mod encode;
 mod exif;
@@ -14,34 +16,42 @@ mod hash;
 mod iscc;
 mod jpeg;
 mod matching;
+mod mend;
 mod orientation;
 mod pdq;
 mod pixels;
+mod png;
 mod probe;
 mod resample;
 mod rows;
 mod thumbnail;
+mod titles;
 mod trim;
 mod turbo;
+mod xmp;
 
 use std::io::{BufRead, Seek, SeekFrom};
 
 use libjpeg_turbo_rs::ScalingFactor;
 use metastamp_protocol::Object;
-use metastamp_protocol::fingerprint::algorithm::{AHASH, DHASH, ISCC_IMAGE, PDQ, PDQ_TRIMMED, PHASH};
-use metastamp_protocol::fingerprint::{Algorithms, Pdq, PerceptualHashes, TrimmedPdq};
+use metastamp_protocol::fingerprint::algorithm::{
+    AHASH, AHASH_ON_WHITE, DHASH, DHASH_ON_WHITE, ISCC_IMAGE, PDQ, PDQ_TRIMMED, PHASH, PHASH_ON_WHITE,
+};
+use metastamp_protocol::fingerprint::{Algorithms, Evidence, Pdq, PerceptualHashes, TrimmedPdq};
 use serde::Serialize;
 use serde_json::json;
 
 pub use encode::{encode_jpeg, encode_png};
 pub use matching::{MatchingHashes, exact_hashes, matching_hashes};
 
-use decode::Decoded;
+use hash::Trio;
 use orientation::Orientation;
 use pixels::Pixels;
 use resample::{Filter, ToSquare};
+use titles::Titles;
 use trim::Area;
 
+use crate::iscc::TitleAndDescription;
 use crate::progress::step;
 use crate::{EncodedPicture, FingerprintError, Limits, Metadata, Progress};
 
@@ -60,8 +70,8 @@ pub struct ImageFingerprint {
     /// ISCC Image-Code, 64 bits.
     pub iscc_content: String,
     /// `width`, `height`, `resolution` (`WxH`), `format` (PNG, JPEG, WEBP), `mode` (as Pillow
-    /// spells it), `file_size` in bytes, `has_exif`, `exif` {tag name: value}, and `camera` and
-    /// `dateTaken` when the Exif data tells them. GPS tags are left out: the metadata is shown to
+    /// spells it), `file_size` in bytes, `has_exif`, `exif` {tag name: value}, `camera` and
+    /// `dateTaken` when the Exif data tells them, and `title` and `description` when XMP, IPTC or Exif do. GPS tags are left out: the metadata is shown to
     /// others, and where a picture was taken is the creator's own affair.
     pub metadata: Metadata,
     /// For the creator only: `latitude` and `longitude` in degrees, north and east positive, and `altitude` in metres
@@ -73,6 +83,11 @@ pub struct ImageFingerprint {
     pub pictures: Vec<EncodedPicture>,
     /// Which algorithm made which hash.
     pub algorithms: Algorithms,
+    /// How much of each hash the picture decides.
+    pub evidence: Evidence,
+    /// What the Meta-Code is made of.
+    #[serde(skip)]
+    pub embedded: TitleAndDescription,
 }
 
 /// Rows between two reports of progress.
@@ -96,12 +111,15 @@ pub fn fingerprint<R: BufRead + Seek>(
     reader.rewind()?;
     let header = probe::probe(&mut reader, file_size, limits)?;
     step(progress, 5)?;
-    let Decoded { mut pixels, exif } = decode::decode(&mut reader, &header, ScalingFactor::default(), limits)?;
+    let mut pixels = decode::decode(&mut reader, &header, ScalingFactor::default(), limits)?;
     step(progress, 50)?;
-    let exif = exif.as_deref().map(exif::read).unwrap_or_default();
-    let orientation = Orientation::from_exif(exif.orientation);
+    let exif = exif::read(&header.blocks.exif);
+    let titles = titles::read(&header.blocks, &exif);
+    let orientation = Orientation::from_exif(exif.orientation.or(titles.orientation).unwrap_or(1));
 
-    let mut square = ToSquare::new(pixels.width, pixels.height, pixels.channels, NORMAL_SIDE_PX, Filter::Lanczos);
+    let mut square = square_of(&pixels);
+    let mut on_white = pixels.alpha.is_some().then(|| square_of(&pixels));
+    let mut row_on_white = Vec::new();
     let mut hasher = pdq::Hasher::new(pixels.width, pixels.height);
     let mut shrinker = thumbnail::Shrinker::new(&pixels);
     for (y, row) in pixels.rows().enumerate() {
@@ -109,10 +127,14 @@ pub fn fingerprint<R: BufRead + Seek>(
             step(progress, percent(50, 80, y, pixels.height))?;
         }
         square.row(row);
+        if let Some(on_white) = on_white.as_mut().filter(|_| pixels.row_on_white(y, &mut row_on_white)) {
+            on_white.row(&row_on_white);
+        }
         hasher.row(row, pixels.channels);
         shrinker.row(row, pixels.alpha_row(y));
     }
-    let perceptual_hashes = hash::trio(&square.finish());
+    let mut evidence = Evidence::new();
+    let (perceptual_hashes, mut algorithms) = trios(square, on_white, &mut evidence);
     let hashed = hasher.finish();
     let thumbnail = shrinker.finish(orientation)?;
     step(progress, 80)?;
@@ -126,24 +148,59 @@ pub fn fingerprint<R: BufRead + Seek>(
         pixels.fill_white();
     }
     let area = if filled || !orientation.is_upright() { trim::trim(&pixels, orientation) } else { area };
-    let iscc_content = iscc::image_code(&pixels, area, orientation)?;
+    let (iscc_content, firm) = iscc::image_code(&pixels, area, orientation)?;
+    evidence.insert("iscc_content".into(), firm);
 
-    let mut algorithms = Algorithms::from([
-        ("phash", PHASH),
-        ("ahash", AHASH),
-        ("dhash", DHASH),
-        ("pdq", PDQ),
-        ("iscc_content", ISCC_IMAGE),
-    ]);
+    algorithms.extend([("pdq", PDQ), ("iscc_content", ISCC_IMAGE)]);
     if trimmed.is_some() {
         algorithms.insert("pdq_trimmed", PDQ_TRIMMED);
     }
     let (hash, quality, dihedral) = (hashed.hex(), hashed.quality, hashed.dihedral());
     let pdq = Pdq { dihedral, hash, quality, trimmed, rest: Object::new() };
     let gps = exif.gps.clone();
-    let metadata = metadata(&header, file_size, exif);
+    let embedded = titles.embedded.clone();
+    let metadata = metadata(&header, file_size, exif, titles);
     step(progress, 100)?;
-    Ok(ImageFingerprint { perceptual_hashes, pdq, iscc_content, metadata, gps, pictures: vec![thumbnail], algorithms })
+    let pictures = vec![thumbnail];
+    Ok(ImageFingerprint {
+        perceptual_hashes,
+        pdq,
+        iscc_content,
+        metadata,
+        gps,
+        pictures,
+        algorithms,
+        evidence,
+        embedded,
+    })
+}
+
+fn square_of(pixels: &Pixels) -> ToSquare {
+    ToSquare::new(pixels.width, pixels.height, pixels.channels, NORMAL_SIDE_PX, Filter::Lanczos)
+}
+
+/// The three hashes, those over white when the picture is transparent, and what made them.
+fn trios(square: ToSquare, on_white: Option<ToSquare>, evidence: &mut Evidence) -> (PerceptualHashes, Algorithms) {
+    let trio = Trio::of(&square.finish());
+    let mut algorithms = Algorithms::from([("phash", PHASH), ("ahash", AHASH), ("dhash", DHASH)]);
+    let mut weigh = |names: [&str; 3], trio: &Trio| {
+        for (name, hash) in names.into_iter().zip([&trio.phash, &trio.ahash, &trio.dhash]) {
+            evidence.insert(name.to_owned(), hash.evidence());
+        }
+    };
+    weigh(["phash", "ahash", "dhash"], &trio);
+    let mut hashes = trio.section();
+    if let Some(on_white) = on_white {
+        let trio = Trio::of(&on_white.finish());
+        weigh(["phash_on_white", "ahash_on_white", "dhash_on_white"], &trio);
+        hashes.on_white = Some(trio.on_white());
+        algorithms.extend([
+            ("phash_on_white", PHASH_ON_WHITE),
+            ("ahash_on_white", AHASH_ON_WHITE),
+            ("dhash_on_white", DHASH_ON_WHITE),
+        ]);
+    }
+    (hashes, algorithms)
 }
 
 fn percent(from: usize, to: usize, done: usize, all: usize) -> u8 {
@@ -199,7 +256,7 @@ pub fn rgb_hashes(width: u32, height: u32, rgb: &[u8]) -> (String, String, u8) {
     (hash::phash_of(&square.finish()), pdq.hex(), pdq.quality)
 }
 
-fn metadata(header: &probe::Header, file_size: u64, exif: exif::Exif) -> Metadata {
+fn metadata(header: &probe::Header, file_size: u64, exif: exif::Exif, titles: Titles) -> Metadata {
     let mut metadata = Metadata::new();
     metadata.insert("width".into(), json!(header.width));
     metadata.insert("height".into(), json!(header.height));
@@ -214,6 +271,9 @@ fn metadata(header: &probe::Header, file_size: u64, exif: exif::Exif) -> Metadat
     }
     if let Some(date_taken) = exif.date_taken {
         metadata.insert("dateTaken".into(), date_taken.into());
+    }
+    for (name, text) in [("title", titles.title), ("description", titles.description)] {
+        metadata.extend(text.map(|text| (name.to_owned(), text.into())));
     }
     metadata
 }

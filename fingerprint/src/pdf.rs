@@ -11,13 +11,18 @@
 //! the job where it can be abandoned.
 
 mod date;
+mod encoding;
 mod extract;
 mod font;
+mod glyphs;
 mod info;
 mod lexer;
 mod load;
 mod object_stream;
+mod pen;
+mod resources;
 mod structure;
+mod widths;
 
 use std::io;
 
@@ -53,7 +58,8 @@ pub struct PdfFingerprint {
     pub iscc_content: Option<String>,
     /// `page_count`, `is_encrypted`, `file_size` in bytes, `wordCount`, `language` when it can be told, and of the information dictionary
     /// `author`, `title`, `subject`, `creator`, `producer`, `creation_date` and
-    /// `modification_date`, each null when absent. Dates are RFC 3339 in UTC, or as found when
+    /// `modification_date`, each null when absent; `unreadable_glyphs` where fonts do not tell what some glyphs stand
+    /// for. Dates are RFC 3339 in UTC, or as found when
     /// they cannot be read.
     pub metadata: Metadata,
     /// Which algorithm made the hash.
@@ -64,6 +70,8 @@ pub struct PdfFingerprint {
 struct Parsed {
     /// `None` when there is no text.
     text: Option<PageText>,
+    /// Codes in fonts that do not tell what they stand for.
+    unreadable: u64,
     page_count: u32,
     is_encrypted: bool,
     info: Metadata,
@@ -116,11 +124,12 @@ fn parse(bytes: &[u8], limits: &Limits, progress: &mut dyn Progress) -> Result<P
     let loaded = load::load(bytes, &structure, limits)?;
     step(progress, 30)?;
     let Some(document) = loaded.document else {
-        return Ok(Parsed { text: None, page_count: 0, is_encrypted: true, info: info::empty() });
+        return Ok(Parsed { text: None, unreadable: 0, page_count: 0, is_encrypted: true, info: info::empty() });
     };
     let pages = extract::pages(&document, limits)?;
     let text = extract::text(&document, &pages, limits, progress)?;
     Ok(Parsed {
+        unreadable: text.unreadable,
         text: (text.totals.chars > 0).then_some(text),
         page_count: pages.len() as u32,
         is_encrypted: loaded.is_encrypted,
@@ -133,7 +142,11 @@ fn assemble(bytes: &[u8], parsed: Parsed) -> PdfFingerprint {
     metadata.insert("page_count".into(), json!(parsed.page_count));
     metadata.insert("is_encrypted".into(), json!(parsed.is_encrypted));
     metadata.insert("file_size".into(), json!(bytes.len()));
-    let Some(PageText { totals, features, code }) = parsed.text else {
+    // A document whose text can't be read is no scan.
+    if parsed.unreadable > 0 {
+        metadata.insert("unreadable_glyphs".into(), json!(parsed.unreadable));
+    }
+    let Some(PageText { totals, features, code, .. }) = parsed.text else {
         return PdfFingerprint {
             text_hash: hex::encode(Sha256::digest(bytes)),
             text_length: 0,

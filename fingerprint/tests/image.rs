@@ -132,7 +132,7 @@ fn exif_is_read_without_the_place() {
     assert_eq!(plain.metadata["has_exif"], false);
     assert_eq!(plain.metadata["resolution"], "120x90");
     assert_eq!(plain.metadata["file_size"], golden("rgb.png").len());
-    assert_eq!(plain.algorithms.get("phash").unwrap(), "phash/imagehash-16@2");
+    assert_eq!(plain.algorithms.get("phash").unwrap(), "phash/imagehash-16-pillow-12.2.0@2");
 }
 
 #[test]
@@ -148,4 +148,55 @@ fn progress_rises_and_cancels() {
     let mut stop = |_| ControlFlow::Break(());
     let result = image::fingerprint(Cursor::new(golden("rgb.png")), &Limits::default(), &mut stop);
     assert!(matches!(result, Err(FingerprintError::Cancelled)));
+}
+
+/// A PNG file of the same picture as `golden`, its data cut in two at `at`, the check sum of the second half wrong when
+/// `bad`, and without its end when `endless`.
+fn png_in_two(golden: &[u8], bad: bool, endless: bool) -> Vec<u8> {
+    let mut data = Vec::new();
+    let mut at = 8;
+    while at < golden.len() {
+        let length = u32::from_be_bytes(golden[at..at + 4].try_into().unwrap()) as usize;
+        if &golden[at + 4..at + 8] == b"IDAT" {
+            data.extend_from_slice(&golden[at + 8..at + 8 + length]);
+        }
+        at += 12 + length;
+    }
+    let mut out = golden[..33].to_vec();
+    let (first, second) = data.split_at(data.len() / 2);
+    for (part, bad) in [(first, false), (second, bad)] {
+        let mut crc = flate2::Crc::new();
+        crc.update(b"IDAT");
+        crc.update(part);
+        out.extend_from_slice(&(part.len() as u32).to_be_bytes());
+        out.extend_from_slice(b"IDAT");
+        out.extend_from_slice(part);
+        out.extend_from_slice(&(crc.sum() ^ u32::from(bad)).to_be_bytes());
+    }
+    if !endless {
+        out.extend_from_slice(&golden[golden.len() - 12..]);
+    }
+    out
+}
+
+/// As Pillow 12.2.0 opens them: all of these, to the same pixels.
+#[test]
+fn png_without_its_end_or_with_wrong_check_sums_is_read() {
+    for name in ["rgb.png", "grey.png", "rgb_16.png"] {
+        let whole = golden(name);
+        let wanted = run(&whole).unwrap();
+        for (bad, endless) in [(true, false), (false, true), (true, true)] {
+            let found = run(&png_in_two(&whole, bad, endless)).unwrap();
+            assert_eq!(found.perceptual_hashes, wanted.perceptual_hashes, "{name} {bad} {endless}");
+            assert_eq!((&found.pdq, &found.iscc_content), (&wanted.pdq, &wanted.iscc_content));
+        }
+        // The check sums of the picture and of its end.
+        let endless = png_in_two(&whole, false, true);
+        assert_eq!(run(&endless[..endless.len() - 4]).unwrap().pdq, wanted.pdq, "{name}");
+        // A header that is wrong makes another picture of it.
+        let mut wrong = endless.clone();
+        wrong[30] ^= 1;
+        assert_eq!(message(&wrong), "image data is corrupt", "{name}");
+        assert_eq!(message(&endless[..endless.len() - 60]), "image is truncated", "{name}");
+    }
 }

@@ -365,3 +365,128 @@ fn progress_rises_and_cancels() {
     let result = pdf::fingerprint(&bytes, &Limits::default(), &mut stop);
     assert!(matches!(result, Err(FingerprintError::Cancelled)));
 }
+
+/// One page with `content`, whose resources are `fonts` by name and `forms`: their operators, and the names of fonts and
+/// forms that they have for themselves when they have any.
+fn page(content: &[u8], fonts: Vec<(&str, lopdf::Dictionary)>, forms: &[(&str, &str, bool)]) -> Vec<u8> {
+    let mut document = Document::with_version("1.5");
+    let root = document.new_object_id();
+    let mut by_name = lopdf::Dictionary::new();
+    for (name, font) in fonts {
+        by_name.set(name, document.add_object(font));
+    }
+    let ids: Vec<_> = forms.iter().map(|_| document.new_object_id()).collect();
+    let mut objects = lopdf::Dictionary::new();
+    for ((name, _, _), id) in forms.iter().zip(&ids) {
+        objects.set(*name, *id);
+    }
+    let resources = dictionary! { "Font" => by_name, "XObject" => objects };
+    for ((_, operators, own), id) in forms.iter().zip(&ids) {
+        let mut form = dictionary! { "Type" => "XObject", "Subtype" => "Form" };
+        if *own {
+            form.set("Resources", resources.clone());
+        }
+        document.objects.insert(*id, Stream::new(form, operators.as_bytes().to_vec()).into());
+    }
+    let content = document.add_object(Stream::new(dictionary! {}, content.to_vec()));
+    let page = document.add_object(dictionary! {
+        "Type" => "Page", "Parent" => root, "Contents" => content, "Resources" => resources,
+    });
+    let kids = vec![Object::Reference(page)];
+    document.objects.insert(root, dictionary! { "Type" => "Pages", "Kids" => kids, "Count" => 1 }.into());
+    let catalog = document.add_object(dictionary! { "Type" => "Catalog", "Pages" => root });
+    document.trailer.set("Root", catalog);
+    save(document)
+}
+
+fn helvetica() -> lopdf::Dictionary {
+    dictionary! { "Type" => "Font", "Subtype" => "Type1", "BaseFont" => "Helvetica", "Encoding" => "WinAnsiEncoding" }
+}
+
+#[track_caller]
+fn assert_text(pdf: &[u8], text: &str, unreadable: Option<u64>) {
+    let found = run(pdf).unwrap();
+    assert_eq!(found.metadata.get("unreadable_glyphs").and_then(|count| count.as_u64()), unreadable);
+    assert_eq!((found.text_length, found.word_count), (text.chars().count() as u64, text.split_whitespace().count() as u64));
+    if !text.is_empty() {
+        assert_eq!(found.text_hash, sha256(text), "{text}");
+    }
+}
+
+#[test]
+fn glyphs_are_known_by_their_names() {
+    let names = ["o", "ffi", "c", "e", "f_t", "uni00C4", "u1F600", "a.sc", "g23", "fi"];
+    let mut differences = vec![Object::Integer(1)];
+    differences.extend(names.map(|name| Object::Name(name.as_bytes().to_vec())));
+    let encoding = dictionary! { "Type" => "Encoding", "Differences" => differences };
+    let font = dictionary! { "Type" => "Font", "Subtype" => "Type1", "BaseFont" => "ABC+Own", "Encoding" => encoding };
+    let content = b"BT /F1 12 Tf (\\001\\002\\003\\004 so\\005 \\006\\007\\010\\011 \\012n) Tj ET";
+    assert_text(&page(content, vec![("F1", font)], &[]), "office soft Ä\u{1f600}a fin", Some(1));
+}
+
+#[test]
+fn text_in_forms_is_read() {
+    let forms = [
+        ("Own", "BT /F1 10 Tf (in a form) Tj ET /Inner Do", true),
+        ("Inner", "BT /F1 10 Tf (and within it) Tj ET /Own Do /Inner Do", false),
+    ];
+    let content = b"BT /F1 12 Tf (A page) Tj ET /Own Do BT (goes on) Tj ET";
+    assert_text(&page(content, vec![("F1", helvetica())], &forms), "A page\nin a form\nand within it\ngoes on", None);
+}
+
+#[test]
+fn words_that_are_placed_stand_apart() {
+    // Hello is 27.3 wide in Helvetica of 12 points, Hel 18.
+    for (content, text) in [
+        ("50 700 Td (Hello) Tj 30.7 0 Td (World) Tj", "Hello World"),
+        ("50 700 Td (Hel) Tj 18 0 Td (lo) Tj", "Hello"),
+        ("1 0 0 1 50 700 Tm (Hello) Tj 1 0 0 1 81 700 Tm (World) Tj", "Hello World"),
+        ("1 0 0 1 50 700 Tm (Hel) Tj 1 0 0 1 68.1 700 Tm (lo) Tj", "Hello"),
+        ("12 0 0 12 50 700 Tm /F1 1 Tf (Hello) Tj 12 0 0 12 81 700 Tm (World) Tj", "Hello World"),
+        ("0 1 -1 0 50 700 Tm (Hello) Tj 31 0 Td (World) Tj", "Hello World"),
+        ("[(Hel) 20 (lo) -333 (W) 80 (orld)] TJ", "Hello World"),
+        ("[(Hello)] TJ 3 Tc 200 Tz 50 0 Td (W) Tj 29 0 Td (orld) Tj", "Hello World"),
+        ("50 700 Td (right) Tj -40 0 Td (left) Tj", "right left"),
+        ("12 TL (one) Tj T* (two) Tj (three) '", "one\ntwo\nthree"),
+    ] {
+        let content = format!("BT /F1 12 Tf {content} ET");
+        assert_text(&page(content.as_bytes(), vec![("F1", helvetica())], &[]), text, None);
+    }
+}
+
+fn composite(encoding: &str) -> lopdf::Dictionary {
+    let descendant = dictionary! { "Type" => "Font", "Subtype" => "CIDFontType0", "BaseFont" => "Any" };
+    dictionary! {
+        "Type" => "Font", "Subtype" => "Type0", "BaseFont" => "Any", "Encoding" => encoding,
+        "DescendantFonts" => vec![Object::Dictionary(descendant)],
+    }
+}
+
+#[test]
+fn predefined_character_maps_are_read() {
+    for (encoding, codes, text) in [
+        ("90ms-RKSJ-H", "93FA967B8CEA41", "日本語A"),
+        ("90pv-RKSJ-V", "93FA967B", "日本"),
+        ("EUC-H", "C6FCCBDC", "日本"),
+        ("GBK-EUC-H", "D6D0CEC441", "中文A"),
+        ("GB-EUC-H", "D6D0CEC4", "中文"),
+        ("GBK2K-V", "D6D0CEC4", "中文"),
+        ("ETen-B5-H", "A4A4A4E5", "中文"),
+        ("KSCms-UHC-H", "C7D1B1B9", "한국"),
+        ("UniGB-UCS2-H", "4E2D6587", "中文"),
+        ("UniJIS-UTF16-H", "65E5672CD842DFB7", "日本𠮷"),
+        ("UniKS-UCS2-V", "D55CAD6D", "한국"),
+    ] {
+        let content = format!("BT /F1 12 Tf <{codes}> Tj ET");
+        assert_text(&page(content.as_bytes(), vec![("F1", composite(encoding))], &[]), text, None);
+    }
+}
+
+/// A document of glyph numbers alone is no scan: its text is there, and can't be read.
+#[test]
+fn glyphs_that_nothing_explains_are_counted() {
+    let fonts = vec![("F1", composite("Identity-H"))];
+    assert_text(&page(b"BT /F1 12 Tf <000100020003> Tj ET", fonts, &[]), "", Some(3));
+    let scan = run(&page(b"q 1 0 0 1 0 0 cm Q", vec![], &[])).unwrap();
+    assert_eq!((scan.text_length, scan.metadata.get("unreadable_glyphs")), (0, None));
+}

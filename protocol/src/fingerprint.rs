@@ -22,9 +22,9 @@ mod video;
 use serde::{Deserialize, Serialize};
 
 pub use algorithm::Algorithms;
-pub use content::FingerprintContent;
+pub use content::{Evidence, FingerprintContent};
 pub use digests::{Digests, MoreDigests};
-pub use image::{PDQ_FORMS, Pdq, PerceptualHashes, TrimmedPdq};
+pub use image::{OnWhite, PDQ_FORMS, Pdq, PerceptualHashes, TrimmedPdq};
 pub use iscc::Iscc;
 pub use lines::{LINES, Line, MAIN_HASHES, Show};
 pub use picture::Picture;

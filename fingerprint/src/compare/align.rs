@@ -9,6 +9,9 @@
 const WINDOW_ITEMS: usize = 80;
 /// The shortest stretch that says anything: three seconds.
 pub(super) const STRETCH_ITEMS_MIN: usize = 24;
+/// Changes from item to item that a stretch of ten seconds needs: a single click in silence makes about twenty, since it
+/// is in all items whose sixteen frames it is in. Of a shorter stretch three quarters have to change.
+const CHANGES_MIN: usize = 30;
 /// A bit error rate of 0.20 and less is the same sound: what Chromaprint's author found to part copies from strangers
 /// on whole items. In bits of an item, times five, to stay with integers.
 const SAME_BITS_TIMES_5: i64 = 32;
@@ -73,6 +76,17 @@ pub(super) fn best(a: &[u32], b: &[u32]) -> Option<Stretch> {
         }
     }
     best.map(|best| finished(a, b, best))
+}
+
+/// Whether any stretch holds more than silence and held tones; of a work that is too short to be compared, whether it
+/// changes at all.
+pub(super) fn is_lively(items: &[u32]) -> bool {
+    let window = WINDOW_ITEMS.min(items.len());
+    let lively = Lively::of(items, window);
+    if window < STRETCH_ITEMS_MIN {
+        return lively.changes.last().is_some_and(|&changes| changes as usize > window / 4);
+    }
+    (0..=items.len() - window).any(|start| lively.at(start))
 }
 
 /// `b` as it would be had it played at the speed of `a`.
@@ -189,7 +203,7 @@ impl Lively {
 
     fn at(&self, start: usize) -> bool {
         let changes = self.changes[start + self.window - 1] - self.changes[start];
-        changes as usize >= self.window / 4
+        changes as usize >= (self.window / 4).max(CHANGES_MIN.min(self.window * 3 / 4))
     }
 }
 

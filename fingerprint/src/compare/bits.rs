@@ -16,6 +16,12 @@ impl Bits256 {
         Some(Self(words))
     }
 
+    /// Ones or zeros, whichever are fewer: 0 to 128.
+    pub(super) fn rarer(self) -> u32 {
+        let ones: u32 = self.0.iter().map(|word| word.count_ones()).sum();
+        ones.min(256 - ones)
+    }
+
     /// Bits that differ, 0 to 256.
     pub(super) fn distance(self, other: Self) -> u32 {
         self.0.iter().zip(other.0).map(|(a, b)| (a ^ b).count_ones()).sum()

@@ -3,7 +3,7 @@
 use metastamp_protocol::fingerprint::FingerprintContent;
 
 use super::finding::{Direction, Distance, Finding, Threshold, Unit, Verdict};
-use super::{judged, missing, not_comparable};
+use super::{evidence, judged, missing, not_comparable};
 
 /// Bits of 64 up to which two ISCC units are the same.
 const SAME: Threshold =
@@ -41,7 +41,13 @@ fn by_id(
         findings.extend(missing(a, b, values.map(|value| value.is_some()), field));
         return;
     };
-    findings.push(judged(a, b, field, |algorithm| equality(field, algorithm, first, second, what)));
+    findings.push(judged(a, b, field, |algorithm| {
+        let silent = field == "mel_spectrogram_hash" && (evidence::is_silent(a) || evidence::is_silent(b));
+        if silent || ![first, second].into_iter().all(evidence::is_of_something) {
+            return not_comparable(field, algorithm, "one of the two holds nothing".to_owned());
+        }
+        equality(field, algorithm, first, second, what)
+    }));
 }
 
 fn equality(field: &'static str, algorithm: String, a: &str, b: &str, what: &str) -> Finding {
@@ -72,7 +78,7 @@ pub(super) fn iscc(a: &FingerprintContent, b: &FingerprintContent, findings: &mu
     ];
     for (field, first, second) in units {
         if let (Some(first), Some(second)) = (first, second) {
-            findings.push(judged(a, b, field, |algorithm| unit(algorithm, field, first, second)));
+            findings.push(judged(a, b, field, |algorithm| unit(algorithm, field, [a, b], [first, second])));
         }
     }
 }
@@ -104,13 +110,18 @@ impl IsccUnit {
     }
 }
 
-fn unit(algorithm: String, field: &'static str, a: &str, b: &str) -> Finding {
-    let (Some(a), Some(b)) = (IsccUnit::parse(a), IsccUnit::parse(b)) else {
+fn unit(algorithm: String, field: &'static str, reports: [&FingerprintContent; 2], codes: [&str; 2]) -> Finding {
+    let [Some(a), Some(b)] = codes.map(IsccUnit::parse) else {
         return not_comparable(field, algorithm, "the code can't be read".to_owned());
     };
     if a.name != b.name {
         let why = format!("{} and {} are of different kinds", a.name, b.name);
         return not_comparable(field, algorithm, why);
+    }
+    for (report, unit, which) in [(reports[0], &a, "first"), (reports[1], &b, "second")] {
+        if let Some(why) = is_empty(report, field, unit) {
+            return not_comparable(field, algorithm, format!("the {which} work {why}"));
+        }
     }
     if field == "iscc_instance" {
         let [a_bits, b_bits] = [a.bits, b.bits].map(|bits| bits.to_string());
@@ -139,13 +150,23 @@ fn unit(algorithm: String, field: &'static str, a: &str, b: &str) -> Finding {
     }
 }
 
+/// Why a unit says nothing, if so.
+fn is_empty(report: &FingerprintContent, field: &str, unit: &IsccUnit) -> Option<String> {
+    match field {
+        "iscc_content" => evidence::content_is_empty(report, &unit.name, unit.bits),
+        "iscc_data" => evidence::is_barren(report).then(|| "holds nothing to go by".to_owned()),
+        _ => None,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn units_of_a_kind_are_compared_by_their_bits() {
-        let unit = |a, b| unit("iscc/x@1".to_owned(), "iscc_content", a, b);
+        let report = FingerprintContent::default();
+        let unit = |a, b| unit("iscc/x@1".to_owned(), "iscc_content", [&report, &report], [a, b]);
         // An Image-Code twice, and an Audio-Code.
         let image = "ISCC:EEAZ5XJ2FQCR2WPV";
         assert_eq!(unit(image, image).verdict, Verdict::Same);

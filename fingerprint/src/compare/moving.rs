@@ -7,7 +7,7 @@ use metastamp_protocol::fingerprint::{FingerprintContent, VideoHashes};
 use super::bits::Bits256;
 use super::finding::{Detail, Direction, Distance, Finding, Threshold, Unit, Verdict};
 use super::pictures::{HASH_SAME, PDQ_QUALITY_MIN, PDQ_SAME};
-use super::{judged, missing, not_comparable};
+use super::{evidence, judged, missing, not_comparable};
 
 /// Share of the shorter work's frames that have to be in the other, at the same distance in time.
 const SAME: Threshold = Threshold {
@@ -19,6 +19,10 @@ const SAME: Threshold = Threshold {
 const SIMILAR_SHARE: f64 = 0.3;
 /// Pairs of frames that are compared; of longer works (two of three hours) frames are left out evenly.
 const PAIRS_MAX: usize = 100_000_000;
+
+/// Frames that show anything which a film needs; of fewer it needs all. A lone one among black ones is a title card, as
+/// many films have it.
+const FRAMES_MIN: usize = 3;
 
 /// A frame that can be compared.
 #[derive(Clone, Copy)]
@@ -40,9 +44,18 @@ pub(super) fn compare(a: &FingerprintContent, b: &FingerprintContent, findings: 
     for (field, same) in [("frame_pdq", PDQ_SAME), ("frame_hashes", HASH_SAME)] {
         let frames = |video| if field == "frame_pdq" { pdq_frames(video) } else { phash_frames(video) };
         findings.push(judged(a, b, field, |algorithm| {
+            if let Some(which) = too_even([(first, "first"), (second, "second")]) {
+                let why = format!("the {which} work has hardly a frame that shows anything");
+                return not_comparable(field, algorithm, why);
+            }
             frames_of(algorithm, field, &frames(first), &frames(second), same.value as u32, tolerance)
         }));
     }
+}
+
+/// Which of the two shows next to nothing.
+fn too_even(videos: [(&VideoHashes, &'static str); 2]) -> Option<&'static str> {
+    videos.into_iter().find(|(video, _)| !shows_enough(video)).map(|(_, which)| which)
 }
 
 fn pdq_frames(video: &VideoHashes) -> Vec<Frame> {
@@ -59,7 +72,13 @@ fn phash_frames(video: &VideoHashes) -> Vec<Frame> {
     hashes
         .filter(|(_, quality)| **quality > 0)
         .filter_map(|((time, hash), _)| Some(Frame { time: *time, hash: Bits256::parse(hash)? }))
+        .filter(|frame| evidence::shows(frame.hash))
         .collect()
+}
+
+/// Whether enough frames show anything to know a film by.
+pub(super) fn shows_enough(video: &VideoHashes) -> bool {
+    phash_frames(video).len() >= FRAMES_MIN.min(video.frame_hashes.len()).max(1)
 }
 
 /// The frames of the shorter work that are in the longer one at the shift in time where most are.

@@ -1,10 +1,10 @@
 //! Hashes of still pictures.
 
-use metastamp_protocol::fingerprint::{FingerprintContent, PDQ_FORMS, Pdq};
+use metastamp_protocol::fingerprint::{FingerprintContent, OnWhite, PDQ_FORMS, Pdq, PerceptualHashes, algorithm};
 
 use super::bits::Bits256;
 use super::finding::{Detail, Direction, Distance, Finding, Threshold, Unit, Verdict};
-use super::{judged, missing, not_comparable};
+use super::{evidence, judged, missing, not_comparable};
 
 /// Bits of 256 up to which two hashes of imagehash are the same picture.
 pub(super) const HASH_SAME: Threshold = Threshold {
@@ -30,8 +30,9 @@ pub(super) fn compare(a: &FingerprintContent, b: &FingerprintContent, findings: 
                 ("dhash", &first.dhash, &second.dhash, "gradients"),
                 ("ahash", &first.ahash, &second.ahash, "light and dark"),
             ] {
-                findings.push(judged(a, b, field, |algorithm| hash(algorithm, field, first, second, what)));
+                findings.push(judged(a, b, field, |algorithm| hash(algorithm, [a, b], field, [first, second], what)));
             }
+            on_white(a, b, [first, second], findings);
         }
         (first, second) => {
             findings.extend(missing(a, b, [first.is_some(), second.is_some()], "phash"));
@@ -50,10 +51,78 @@ pub(super) fn compare(a: &FingerprintContent, b: &FingerprintContent, findings: 
     }
 }
 
-fn hash(algorithm: String, field: &'static str, first: &str, second: &str, what: &str) -> Finding {
-    let (Some(first), Some(second)) = (Bits256::parse(first), Bits256::parse(second)) else {
+/// Pictures of which at least one is transparent, both over white. An opaque one is what it is over white.
+fn on_white(
+    a: &FingerprintContent,
+    b: &FingerprintContent,
+    hashes: [&PerceptualHashes; 2],
+    findings: &mut Vec<Finding>,
+) {
+    if hashes.iter().all(|hashes| hashes.on_white.is_none()) {
+        return;
+    }
+    let [Some((a, first)), Some((b, second))] = [(a, hashes[0]), (b, hashes[1])].map(|(of, has)| over_white(of, has))
+    else {
+        let why = "what one of the pictures shows over white is not known".to_owned();
+        findings.push(not_comparable("phash_on_white", algorithm::PHASH_ON_WHITE.to_owned(), why));
+        return;
+    };
+    for (field, first, second, what) in [
+        ("phash_on_white", &first.phash, &second.phash, "coarse structure over white"),
+        ("dhash_on_white", &first.dhash, &second.dhash, "gradients over white"),
+        ("ahash_on_white", &first.ahash, &second.ahash, "light and dark over white"),
+    ] {
+        findings.push(judged(&a, &b, field, |algorithm| hash(algorithm, [&a, &b], field, [first, second], what)));
+    }
+}
+
+/// A picture as it is over white: its algorithms and evidence under the names of such hashes, and the hashes. `None` for
+/// a picture that may be transparent, and of which only the other hashes are known.
+fn over_white(report: &FingerprintContent, hashes: &PerceptualHashes) -> Option<(FingerprintContent, OnWhite)> {
+    const FIELDS: [(&str, &str, &str, &str); 3] = [
+        ("phash", algorithm::PHASH, "phash_on_white", algorithm::PHASH_ON_WHITE),
+        ("dhash", algorithm::DHASH, "dhash_on_white", algorithm::DHASH_ON_WHITE),
+        ("ahash", algorithm::AHASH, "ahash_on_white", algorithm::AHASH_ON_WHITE),
+    ];
+    let (mut algorithms, mut evidence) = (report.algorithms.clone(), report.evidence.clone());
+    if let Some(on_white) = &hashes.on_white {
+        let known = FingerprintContent { algorithms, evidence, ..FingerprintContent::default() };
+        return Some((known, on_white.clone()));
+    }
+    let mode = report.image_metadata.as_ref().and_then(|metadata| metadata.get("mode")?.as_str());
+    // Pillow's names of what may be transparent; of a picture that was looked at with transparency in mind there would
+    // be hashes over white.
+    if mode.is_none_or(|mode| matches!(mode, "RGBA" | "LA" | "P" | "PA")) && report.evidence.is_empty() {
+        return None;
+    }
+    for (field, id, field_on_white, id_on_white) in FIELDS {
+        if report.algorithms.get(field).is_some_and(|own| algorithm::current(own) == id) {
+            algorithms.insert(field_on_white, id_on_white);
+        }
+        if let Some(&per_cent) = report.evidence.get(field) {
+            evidence.insert(field_on_white.to_owned(), per_cent);
+        }
+    }
+    let (phash, dhash, ahash) = (hashes.phash.clone(), hashes.dhash.clone(), hashes.ahash.clone());
+    let known = FingerprintContent { algorithms, evidence, ..FingerprintContent::default() };
+    Some((known, OnWhite { ahash, dhash, phash, ..OnWhite::default() }))
+}
+
+fn hash(
+    algorithm: String,
+    reports: [&FingerprintContent; 2],
+    field: &'static str,
+    hashes: [&str; 2],
+    what: &str,
+) -> Finding {
+    let [Some(first), Some(second)] = hashes.map(Bits256::parse) else {
         return not_comparable(field, algorithm, "the hash is not 256 bits".to_owned());
     };
+    for (report, hash, which) in [(reports[0], first, "first"), (reports[1], second, "second")] {
+        if let Some(why) = evidence::hash_is_empty(report, field, hash) {
+            return not_comparable(field, algorithm, format!("the {which} picture {why}"));
+        }
+    }
     let distance = first.distance(second);
     let (verdict, how) = words(distance, HASH_SAME, HASH_SIMILAR_BITS);
     Finding {

@@ -1,10 +1,13 @@
 //! Chromaprints.
 
+use std::borrow::Cow;
+
 use metastamp_protocol::fingerprint::{Chromaprint, FingerprintContent};
 
 use super::align::{self, STRETCH_ITEMS_MIN};
 use super::finding::{Detail, Direction, Distance, Finding, Threshold, Unit, Verdict};
 use super::{judged, missing, not_comparable};
+use crate::audio::decompress;
 
 /// Bit error rate up to which two stretches are the same sound.
 const SAME: Threshold =
@@ -24,9 +27,23 @@ pub(super) fn compare(a: &FingerprintContent, b: &FingerprintContent, findings: 
     }
 }
 
+/// The items, unpacked where they are not at hand.
+pub(super) fn items(print: &Chromaprint) -> Cow<'_, [u32]> {
+    match print.items() {
+        [] => Cow::Owned(decompress(&print.fingerprint).unwrap_or_default()),
+        items => Cow::Borrowed(items),
+    }
+}
+
+/// Whether there is nothing but silence and held tones in the whole of a work, or one click among them.
+pub(super) fn is_held(items: &[u32]) -> bool {
+    !items.is_empty() && !align::is_lively(items)
+}
+
 fn chromaprint(algorithm: String, a: &Chromaprint, b: &Chromaprint) -> Finding {
-    let Some(stretch) = align::best(a.items(), b.items()) else {
-        let why = if a.items().len().min(b.items().len()) < STRETCH_ITEMS_MIN {
+    let (a, b) = (items(a), items(b));
+    let Some(stretch) = align::best(&a, &b) else {
+        let why = if a.len().min(b.len()) < STRETCH_ITEMS_MIN {
             "one of the two is too short: six seconds are needed"
         } else {
             "one of the two is nothing but silence or held tones"

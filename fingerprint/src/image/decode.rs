@@ -2,22 +2,15 @@
 
 use std::io::{BufRead, ErrorKind, Seek};
 
-use ::image::codecs::png::PngDecoder;
 use ::image::codecs::webp::WebPDecoder;
-use ::image::{ColorType, ImageDecoder, ImageError, Limits as DecoderLimits};
+use ::image::{ColorType, ImageDecoder, ImageError};
 use libjpeg_turbo_rs::ScalingFactor;
 
 use super::pixels::{Layout, Pixels, take_buffer};
 use super::probe::{Format, Header, truncated};
-use super::turbo;
+use super::{png, turbo};
 use crate::guard::no_panic;
 use crate::{FingerprintError, Limits};
-
-/// Decoded pixels, and the raw Exif block when there is one.
-pub(super) struct Decoded {
-    pub(super) pixels: Pixels,
-    pub(super) exif: Option<Vec<u8>>,
-}
 
 /// Decodes the image in `reader`, whose header is `header`. Only JPEG follows `factor`.
 pub(super) fn decode<R: BufRead + Seek>(
@@ -25,26 +18,18 @@ pub(super) fn decode<R: BufRead + Seek>(
     header: &Header,
     factor: ScalingFactor,
     limits: &Limits,
-) -> Result<Decoded, FingerprintError> {
+) -> Result<Pixels, FingerprintError> {
     no_panic("image", || {
         reader.rewind()?;
-        let mut decoder_limits = DecoderLimits::no_limits();
-        decoder_limits.max_alloc = Some(limits.decoded_bytes_max);
         match header.format {
-            Format::Png => {
-                let decoder = PngDecoder::with_limits(reader, decoder_limits).map_err(translate)?;
-                run(decoder, header, limits)
-            }
-            Format::Jpeg => {
-                let pixels = turbo::decode(reader, header, factor, limits)?;
-                Ok(Decoded { pixels, exif: header.exif.clone() })
-            }
-            Format::WebP => run(WebPDecoder::new(reader).map_err(translate)?, header, limits),
+            Format::Png => png::decode(reader, header, limits),
+            Format::Jpeg => turbo::decode(reader, header, factor, limits),
+            Format::WebP => webp(WebPDecoder::new(reader).map_err(translate)?, header, limits),
         }
     })
 }
 
-fn run<D: ImageDecoder>(mut decoder: D, header: &Header, limits: &Limits) -> Result<Decoded, FingerprintError> {
+fn webp<D: ImageDecoder>(decoder: D, header: &Header, limits: &Limits) -> Result<Pixels, FingerprintError> {
     // The limits were checked against the header: a decoder that sees another size was misled.
     if decoder.dimensions() != (header.width, header.height) {
         return Err(FingerprintError::malformed("image declares two different sizes"));
@@ -56,30 +41,11 @@ fn run<D: ImageDecoder>(mut decoder: D, header: &Header, limits: &Limits) -> Res
             format!("decoded image is larger than the limit of {} MiB", limits.decoded_bytes_max >> 20),
         ));
     }
-    // Broken Exif data is no reason to refuse the picture.
-    let exif = decoder.exif_metadata().ok().flatten();
-    let exif = exif.filter(|exif| exif.len() as u64 <= limits.exif_bytes_max);
-    let layout = layout(decoder.color_type());
+    let samples = if decoder.color_type() == ColorType::Rgba8 { 4 } else { 3 };
     let length = usize::try_from(total_bytes).map_err(|_| truncated())?;
     let mut bytes = take_buffer(length);
     decoder.read_image(&mut bytes).map_err(translate)?;
-    let pixels = Pixels::new(header.width as usize, header.height as usize, layout, bytes);
-    Ok(Decoded { pixels, exif })
-}
-
-fn layout(color_type: ColorType) -> Layout {
-    let (samples, wide) = match color_type {
-        ColorType::L8 => (1, false),
-        ColorType::La8 => (2, false),
-        ColorType::Rgb8 => (3, false),
-        ColorType::Rgba8 => (4, false),
-        ColorType::L16 => (1, true),
-        ColorType::La16 => (2, true),
-        ColorType::Rgb16 => (3, true),
-        // `ColorType` is not exhaustive; the two decoders produce nothing else.
-        _ => (4, true),
-    };
-    Layout { samples, wide }
+    Ok(Pixels::new(header.width as usize, header.height as usize, Layout { samples, wide: false }, bytes))
 }
 
 fn translate(error: ImageError) -> FingerprintError {

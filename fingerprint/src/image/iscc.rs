@@ -1,6 +1,7 @@
 //! ISCC Image-Code (ISO 24138:2024, 64 bits) as iscc-sdk 0.9.7 gives it for a file: upright, on white, without its
 //! border, grey, 32x32 with Pillow's bicubic filter; the code itself is iscc-lib's.
 
+use super::hash;
 use super::orientation::Orientation;
 use super::pixels::Pixels;
 use super::resample::{Filter, ToSquare, luma_row};
@@ -9,9 +10,16 @@ use crate::FingerprintError;
 
 const SIDE_PX: usize = 32;
 const CODE_BITS: u32 = 64;
+/// The code is made of so many lowest frequencies each way.
+const CODE_SIDE: usize = 8;
 
-/// The code of the part `area` of `pixels`, which have no alpha any more: `ISCC:...`.
-pub(super) fn image_code(pixels: &Pixels, area: Area, orientation: Orientation) -> Result<String, FingerprintError> {
+/// The code of the part `area` of `pixels`, which have no alpha any more: `ISCC:...`, and its evidence: per cent of its
+/// bits that the picture decides.
+pub(super) fn image_code(
+    pixels: &Pixels,
+    area: Area,
+    orientation: Orientation,
+) -> Result<(String, u8), FingerprintError> {
     let grey = if orientation.is_upright() {
         let mut square = ToSquare::new(area.width(), area.height(), 1, SIDE_PX, Filter::Bicubic);
         let mut grey = vec![0; area.width()];
@@ -33,7 +41,8 @@ pub(super) fn image_code(pixels: &Pixels, area: Area, orientation: Orientation) 
         square.finish()
     };
     let code = iscc_lib::gen_image_code_v0(&grey.values, CODE_BITS);
-    code.map(|code| code.iscc).map_err(|_| FingerprintError::malformed("image has no image code"))
+    let code = code.map_err(|_| FingerprintError::malformed("image has no image code"))?.iscc;
+    Ok((code, hash::low_frequencies(&grey.values, SIDE_PX, CODE_SIDE).evidence()))
 }
 
 fn part(pixels: &Pixels, area: Area, y: usize) -> &[u8] {

@@ -1,19 +1,20 @@
 //! Walks the markers of a JPEG file (ITU-T T.81, annex B).
 //!
 //! The decoder fills what is missing with grey and steps over what it does not know. Pillow refuses such files and so do
-//! we: a file whose last scan is not followed by the end marker is truncated. On the way the Exif blocks are kept.
+//! we: a file whose last scan is not followed by the end marker is truncated. On the way metadata are kept.
 
 use std::io::{BufRead, Read, Seek};
 
+use super::blocks::Blocks;
 use super::probe::{Format, Header, truncated};
 use crate::{FingerprintError, Limits};
 
 const START_OF_IMAGE: u8 = 0xd8;
 const START_OF_SCAN: u8 = 0xda;
 const END_OF_IMAGE: u8 = 0xd9;
-/// Application segment that Exif uses, and how it starts.
+/// Application segments that metadata use.
 const APP1: u8 = 0xe1;
-const EXIF_START: &[u8] = b"Exif\0\0";
+const APP13: u8 = 0xed;
 /// Scans times pixels: the decoder passes over the whole picture once per scan and can't be stopped meanwhile.
 const SCANNED_PIXELS_MAX: u64 = 4_000_000_000;
 /// Encoders write about ten scans; up to here the size alone counts.
@@ -30,7 +31,7 @@ struct Frame {
 pub(super) fn header<R: BufRead + Seek>(reader: &mut R, limits: &Limits) -> Result<Header, FingerprintError> {
     let mut frame = None;
     let mut scans = 0_u32;
-    let mut exif = Vec::new();
+    let mut blocks = Blocks::default();
     let mut marker = next_marker(reader)?;
     while marker != END_OF_IMAGE {
         match marker {
@@ -47,7 +48,7 @@ pub(super) fn header<R: BufRead + Seek>(reader: &mut R, limits: &Limits) -> Resu
             0x02..=0xbf | 0xc8 | 0xde | 0xdf | 0xf0..=0xfd => {
                 return Err(FingerprintError::malformed("jpeg image has an unknown segment"));
             }
-            APP1 => application_segment(reader, &mut exif, limits)?,
+            APP1 | APP13 => application_segment(reader, &mut blocks, limits)?,
             _ => skip_segment(reader)?,
         }
         if marker == START_OF_SCAN {
@@ -65,7 +66,7 @@ pub(super) fn header<R: BufRead + Seek>(reader: &mut R, limits: &Limits) -> Resu
         Some(frame) if scans > 0 => {
             let mut header = to_header(&frame, scans)?;
             header.end = reader.stream_position()?;
-            header.exif = (!exif.is_empty()).then_some(exif);
+            header.blocks = blocks;
             Ok(header)
         }
         _ => Err(FingerprintError::malformed("jpeg image has no picture")),
@@ -97,7 +98,7 @@ fn to_header(frame: &Frame, scans: u32) -> Result<Header, FingerprintError> {
         mode,
         decode_bytes_per_px: samples + coefficients.max(output_bytes),
         end: 0,
-        exif: None,
+        blocks: Blocks::default(),
     })
 }
 
@@ -151,10 +152,10 @@ fn skip_segment<R: BufRead + Seek>(reader: &mut R) -> Result<(), FingerprintErro
     Ok(())
 }
 
-/// Keeps the Exif data of the segment; files with more than one segment hold them in pieces.
+/// Keeps the metadata of the segment.
 fn application_segment<R: BufRead + Seek>(
     reader: &mut R,
-    exif: &mut Vec<u8>,
+    blocks: &mut Blocks,
     limits: &Limits,
 ) -> Result<(), FingerprintError> {
     let mut length = [0; 2];
@@ -167,11 +168,7 @@ fn application_segment<R: BufRead + Seek>(
     if segment.len() as u64 != length {
         return Err(truncated());
     }
-    if let Some(block) = segment.strip_prefix(EXIF_START)
-        && (exif.len() + block.len()) as u64 <= limits.exif_bytes_max
-    {
-        exif.extend_from_slice(block);
-    }
+    blocks.take_segment(&segment, limits);
     Ok(())
 }
 

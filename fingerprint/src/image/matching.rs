@@ -7,10 +7,11 @@ use metastamp_protocol::fingerprint::algorithm::{AHASH_SCALED, DHASH_SCALED, PDQ
 use metastamp_protocol::fingerprint::{Algorithms, PerceptualHashes};
 use serde::Serialize;
 
-use super::decode::{self, Decoded};
+use super::decode;
+use super::hash::Trio;
 use super::probe::{self, Format, Header};
 use super::resample::{Filter, ToSquare};
-use super::{NORMAL_SIDE_PX, hash, pdq};
+use super::{NORMAL_SIDE_PX, pdq};
 use crate::{FingerprintError, Limits};
 
 /// Shortest side that a JPEG is decoded to: twice that of the square which is hashed.
@@ -38,7 +39,7 @@ pub fn matching_hashes<R: BufRead + Seek>(mut reader: R, limits: &Limits) -> Res
     let file_size = reader.seek(SeekFrom::End(0))?;
     reader.rewind()?;
     let header = probe::probe(&mut reader, file_size, limits)?;
-    let Decoded { pixels, .. } = decode::decode(&mut reader, &header, factor(&header), limits)?;
+    let pixels = decode::decode(&mut reader, &header, factor(&header), limits)?;
     let mut square = ToSquare::new(pixels.width, pixels.height, pixels.channels, NORMAL_SIDE_PX, Filter::Lanczos);
     let mut hasher = pdq::Hasher::new(pixels.width, pixels.height);
     for row in pixels.rows() {
@@ -47,7 +48,7 @@ pub fn matching_hashes<R: BufRead + Seek>(mut reader: R, limits: &Limits) -> Res
     }
     let hashed = hasher.finish();
     Ok(MatchingHashes {
-        perceptual_hashes: hash::trio(&square.finish()),
+        perceptual_hashes: Trio::of(&square.finish()).section(),
         pdq: hashed.hex(),
         pdq_quality: hashed.quality,
         pdq_dihedral: hashed.dihedral(),
@@ -68,12 +69,12 @@ pub fn exact_hashes<R: BufRead + Seek>(mut reader: R, limits: &Limits) -> Result
     let file_size = reader.seek(SeekFrom::End(0))?;
     reader.rewind()?;
     let header = probe::probe(&mut reader, file_size, limits)?;
-    let Decoded { pixels, .. } = decode::decode(&mut reader, &header, ScalingFactor::default(), limits)?;
+    let pixels = decode::decode(&mut reader, &header, ScalingFactor::default(), limits)?;
     let mut square = ToSquare::new(pixels.width, pixels.height, pixels.channels, NORMAL_SIDE_PX, Filter::Lanczos);
     for row in pixels.rows() {
         square.row(row);
     }
-    Ok(hash::trio(&square.finish()))
+    Ok(Trio::of(&square.finish()).section())
 }
 
 /// The smallest of the factors that the decoder has fast code for.

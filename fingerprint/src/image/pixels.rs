@@ -16,7 +16,7 @@ pub(super) struct Pixels {
 }
 
 /// How a decoder lays out a pixel: this many samples, the last one alpha when there are 2 or 4, each of 8 bits or of 16
-/// in native byte order.
+/// with the high byte first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Layout {
     pub(super) samples: usize,
@@ -28,9 +28,8 @@ impl Pixels {
     pub(super) fn new(width: usize, height: usize, layout: Layout, mut bytes: Vec<u8>) -> Self {
         let Layout { samples, wide } = layout;
         if wide {
-            let high = usize::from(cfg!(target_endian = "little"));
             for at in 0..bytes.len() / 2 {
-                bytes[at] = bytes[2 * at + high];
+                bytes[at] = bytes[2 * at];
             }
             bytes.truncate(bytes.len() / 2);
         }
@@ -56,14 +55,27 @@ impl Pixels {
         Some(&self.alpha.as_ref()?[y * self.width..][..self.width])
     }
 
+    /// Row `y` laid on white, into `out`; false where nothing is transparent.
+    pub(super) fn row_on_white(&self, y: usize, out: &mut Vec<u8>) -> bool {
+        let Some(alpha) = self.alpha_row(y) else { return false };
+        out.clear();
+        out.extend_from_slice(self.row(y));
+        on_white(out, alpha, self.channels);
+        true
+    }
+
     /// Lays the picture on white and forgets alpha, as Pillow pastes with a mask.
     pub(super) fn fill_white(&mut self) {
         let Some(alpha) = self.alpha.take() else { return };
-        for (pixel, alpha) in self.colour.chunks_exact_mut(self.channels).zip(alpha) {
-            for value in pixel {
-                let sum = u32::from(*value) * u32::from(alpha) + 255 * u32::from(255 - alpha) + 128;
-                *value = ((sum + (sum >> 8)) >> 8) as u8;
-            }
+        on_white(&mut self.colour, &alpha, self.channels);
+    }
+}
+
+fn on_white(colour: &mut [u8], alpha: &[u8], channels: usize) {
+    for (pixel, &alpha) in colour.chunks_exact_mut(channels).zip(alpha) {
+        for value in pixel {
+            let sum = u32::from(*value) * u32::from(alpha) + 255 * u32::from(255 - alpha) + 128;
+            *value = ((sum + (sum >> 8)) >> 8) as u8;
         }
     }
 }

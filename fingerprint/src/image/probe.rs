@@ -2,7 +2,8 @@
 
 use std::io::{BufRead, Read, Seek, SeekFrom};
 
-use super::jpeg;
+use super::blocks::Blocks;
+use super::{chunks, jpeg};
 use crate::{FingerprintError, Limits};
 
 /// Formats that are fingerprinted.
@@ -36,8 +37,8 @@ pub(super) struct Header {
     pub(super) decode_bytes_per_px: u64,
     /// Of JPEG files: bytes up to the end marker; all of them are in memory while decoding. Others are read on the go: 0.
     pub(super) end: u64,
-    /// Of JPEG files: the Exif block.
-    pub(super) exif: Option<Vec<u8>>,
+    /// Exif, XMP and IPTC.
+    pub(super) blocks: Blocks,
 }
 
 const PNG_SIGNATURE: &[u8] = b"\x89PNG\r\n\x1a\n";
@@ -52,12 +53,14 @@ pub(super) fn probe<R: BufRead + Seek>(
     let mut start = Vec::with_capacity(33);
     reader.by_ref().take(33).read_to_end(&mut start)?;
     let header = if start.starts_with(PNG_SIGNATURE) {
-        png(&start)?
+        let header = png(&start)?;
+        check_size(&header, limits)?;
+        Header { blocks: chunks::of_png(reader, limits)?, ..header }
     } else if start.starts_with(b"\xff\xd8\xff") {
         reader.seek(SeekFrom::Start(2))?;
         jpeg::header(reader, limits)?
     } else if start.starts_with(b"RIFF") && start.get(8..12) == Some(b"WEBP") {
-        webp(reader, &start, file_size)?
+        webp(reader, &start, file_size, limits)?
     } else {
         return Err(FingerprintError::unsupported("not a PNG, JPEG or WebP image"));
     };
@@ -89,12 +92,17 @@ fn png(start: &[u8]) -> Result<Header, FingerprintError> {
     let channels = if matches!(colour_type, 4 | 6) { channels } else { channels + 1 };
     // Alpha is moved apart.
     let decode_bytes_per_px = channels * if depth == 16 { 2 } else { 1 } + 1 - channels % 2;
-    Ok(Header { format: Format::Png, width: word(8), height: word(12), mode, decode_bytes_per_px, end: 0, exif: None })
+    Ok(Header { format: Format::Png, width: word(8), height: word(12), mode, decode_bytes_per_px, end: 0, blocks: Blocks::default() })
 }
 
 /// Walks the RIFF chunks, so that none claims more bytes than the file has. The first chunk is
 /// `VP8 ` (lossy), `VP8L` (lossless) or `VP8X` (extended), and each carries the canvas size.
-fn webp<R: BufRead + Seek>(reader: &mut R, start: &[u8], file_size: u64) -> Result<Header, FingerprintError> {
+fn webp<R: BufRead + Seek>(
+    reader: &mut R,
+    start: &[u8],
+    file_size: u64,
+    limits: &Limits,
+) -> Result<Header, FingerprintError> {
     let first = start.get(12..16).ok_or_else(truncated)?;
     let body = start.get(20..30).ok_or_else(truncated)?;
     let size14 = |at: usize| u32::from(u16::from_le_bytes([body[at], body[at + 1]]) & 0x3fff);
@@ -108,7 +116,11 @@ fn webp<R: BufRead + Seek>(reader: &mut R, start: &[u8], file_size: u64) -> Resu
         b"VP8X" => (size24(4), size24(7), body[0] & 0x10 != 0),
         _ => return Err(FingerprintError::malformed("webp image has no picture")),
     };
-    check_riff_chunks(reader, start, file_size)?;
+    let riff_end = 8 + u64::from(u32::from_le_bytes([start[4], start[5], start[6], start[7]]));
+    if riff_end > file_size {
+        return Err(truncated());
+    }
+    let blocks = chunks::of_webp(reader, riff_end, file_size, limits)?;
     let mode = if alpha { "RGBA" } else { "RGB" };
     // Output, one more frame as working memory, and alpha apart.
     Ok(Header {
@@ -118,28 +130,8 @@ fn webp<R: BufRead + Seek>(reader: &mut R, start: &[u8], file_size: u64) -> Resu
         mode,
         decode_bytes_per_px: if alpha { 9 } else { 7 },
         end: 0,
-        exif: None,
+        blocks,
     })
-}
-
-fn check_riff_chunks<R: BufRead + Seek>(reader: &mut R, start: &[u8], file_size: u64) -> Result<(), FingerprintError> {
-    let riff_end = 8 + u64::from(u32::from_le_bytes([start[4], start[5], start[6], start[7]]));
-    if riff_end > file_size {
-        return Err(truncated());
-    }
-    let mut at = 12_u64;
-    while at + 8 <= riff_end {
-        let mut chunk = [0; 8];
-        reader.seek(SeekFrom::Start(at))?;
-        reader.read_exact(&mut chunk)?;
-        let size = u64::from(u32::from_le_bytes([chunk[4], chunk[5], chunk[6], chunk[7]]));
-        at += 8 + size;
-        if at > file_size {
-            return Err(truncated());
-        }
-        at += size & 1;
-    }
-    Ok(())
 }
 
 fn check_size(header: &Header, limits: &Limits) -> Result<(), FingerprintError> {

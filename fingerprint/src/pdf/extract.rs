@@ -3,14 +3,16 @@
 //! An interpreter of the few operators that show text. The operators are read here, because lopdf
 //! keeps all operands of an operator in memory and a megabyte of digits would become a hundred.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 
-use lopdf::{DecompressError, Dictionary, Document, Error, ObjectId};
+use lopdf::{DecompressError, Dictionary, Document, Error, ObjectId, Stream};
 use metastamp_protocol::fingerprint::TextFeatures;
 
-use super::font::{self, FontText};
+use super::font::{self, Font};
 use super::lexer::{Lexer, Token, decode_hex, decode_literal, decode_name, is_white_space};
 use super::load::Budget;
+use super::pen::Pen;
+use super::resources::Resources;
 use crate::progress::step;
 use crate::text::{FeatureStream, Tally, TextCode, TextTotals};
 use crate::{FingerprintError, Limits, Progress};
@@ -21,8 +23,10 @@ const FONT_BYTES_MAX: usize = 32 << 20;
 /// What reading a font costs, in operations: a constant, and one for so many bytes.
 const FONT_OPERATIONS: u64 = 100;
 const FONT_BYTES_PER_OPERATION: usize = 64;
-/// Bytes of a string that are decoded at once; each may become about a hundred bytes of text.
-const PIECE_BYTES: usize = 4 << 10;
+/// Forms within forms; deeper ones are left out.
+const FORMS_MAX: usize = 12;
+/// What showing a form costs, in operations.
+const FORM_OPERATIONS: u64 = 100;
 /// Operands kept of one operator outside arrays; the operators of interest take at most six.
 const OPERANDS_MAX: usize = 8;
 /// Bytes of text collected before they are counted.
@@ -49,6 +53,8 @@ pub(super) struct PageText {
     pub(super) features: TextFeatures,
     /// ISCC Text-Code.
     pub(super) code: Option<String>,
+    /// Codes of which no font tells what they stand for.
+    pub(super) unreadable: u64,
 }
 
 /// Hashes and features of the text of all pages, each page ended by a line feed. Reports progress from
@@ -66,6 +72,8 @@ pub(super) fn text(
         operations: limits.pdf_operations_max,
         fonts: HashMap::new(),
         font_bytes: 0,
+        forms: Vec::new(),
+        unreadable: 0,
         text: String::new(),
         tally: Tally::default(),
         features: FeatureStream::default(),
@@ -79,7 +87,8 @@ pub(super) fn text(
     extractor.text.push('\n');
     extractor.flush()?;
     let code = extractor.code.finish();
-    Ok(PageText { totals: extractor.tally.finish(), features: extractor.features.finish(), code })
+    let unreadable = extractor.unreadable;
+    Ok(PageText { totals: extractor.tally.finish(), features: extractor.features.finish(), code, unreadable })
 }
 
 struct Extractor<'a> {
@@ -88,9 +97,12 @@ struct Extractor<'a> {
     budget: Budget<'a>,
     operations: u64,
     /// By address of the font dictionary, which pages share.
-    fonts: HashMap<*const Dictionary, FontText<'a>>,
+    fonts: HashMap<*const Dictionary, Font>,
     /// Bytes of the character maps of `fonts`.
     font_bytes: usize,
+    /// Forms that are being shown, one within the other.
+    forms: Vec<*const Stream>,
+    unreadable: u64,
     text: String,
     tally: Tally,
     features: FeatureStream,
@@ -108,7 +120,7 @@ struct Operands<'c> {
 
 impl<'a> Extractor<'a> {
     fn page(&mut self, page: ObjectId) -> Result<(), FingerprintError> {
-        let fonts = self.document.get_page_fonts(page).unwrap_or_default();
+        let resources = Resources::of_page(self.document, page);
         let content = match self.document.get_page_content_with_limit(page, self.budget.decoded_bytes_left()) {
             Ok(content) => content,
             Err(Error::Decompress(DecompressError::MemoryLimitExceeded { .. })) => {
@@ -117,16 +129,40 @@ impl<'a> Extractor<'a> {
             Err(_) => return Ok(()),
         };
         self.budget.take_decoded_bytes(content.len())?;
-        self.run(&content, &fonts)?;
+        self.run(&content, &resources)?;
         self.new_line();
         Ok(())
     }
 
-    fn run(&mut self, content: &[u8], fonts: &BTreeMap<Vec<u8>, &'a Dictionary>) -> Result<(), FingerprintError> {
+    /// Text of a form, on lines of its own. One that shows itself is left out the second time.
+    fn form(&mut self, form: &'a Stream, resources: &Resources<'a>) -> Result<(), FingerprintError> {
+        let key = std::ptr::from_ref(form);
+        if self.forms.len() >= FORMS_MAX || self.forms.contains(&key) {
+            return Ok(());
+        }
+        self.take_operations(FORM_OPERATIONS)?;
+        let content = match form.get_plain_content_with_limit(self.budget.decoded_bytes_left()) {
+            Ok(content) => content,
+            Err(Error::Decompress(DecompressError::MemoryLimitExceeded { .. })) => {
+                return Err(self.budget.decoded_exceeded());
+            }
+            Err(_) => return Ok(()),
+        };
+        self.budget.take_decoded_bytes(content.len())?;
+        self.forms.push(key);
+        self.new_line();
+        let result = self.run(&content, &resources.of_form(form));
+        self.new_line();
+        self.forms.pop();
+        result
+    }
+
+    fn run(&mut self, content: &[u8], resources: &Resources<'a>) -> Result<(), FingerprintError> {
         let mut lexer = Lexer::new(content, 0);
         let mut operands = Operands::default();
         let mut font: Option<&'a Dictionary> = None;
         let mut line_y = None;
+        let mut pen = Pen::default();
         while let Some(token) = lexer.next() {
             let Token::Word(word) = token else {
                 operands.push(token, lexer.at());
@@ -138,24 +174,53 @@ impl<'a> Extractor<'a> {
             }
             self.take_operations(1)?;
             match word {
-                b"Tf" => font = operands.name().and_then(|name| fonts.get(&name).copied()),
+                b"Tf" => {
+                    font = operands.name().and_then(|name| resources.font(&name));
+                    pen.size = operands.last_number().unwrap_or(pen.size);
+                }
                 b"Tj" | b"'" | b"\"" => {
                     if word != b"Tj" {
                         self.new_line();
+                        pen.next_line();
                     }
                     if let Some(string) = operands.last_string() {
-                        self.show(font, &string)?;
+                        self.show(font, &mut pen, &string)?;
                     }
                 }
-                b"TJ" => self.show_array(font, content, &operands)?,
-                b"T*" | b"ET" => self.new_line(),
-                b"Td" | b"TD" if operands.last_number().is_some_and(|y| y != 0.0) => self.new_line(),
+                b"TJ" => self.show_array(font, &mut pen, content, &operands)?,
+                b"T*" | b"ET" => {
+                    self.new_line();
+                    pen.next_line();
+                }
+                b"BT" => pen.begin(),
+                b"Tc" => pen.char_space = operands.last_number().unwrap_or(0.0),
+                b"TL" => pen.leading = operands.last_number().unwrap_or(0.0),
+                b"Tz" => pen.scale = operands.last_number().unwrap_or(100.0) / 100.0,
+                b"Td" | b"TD" => {
+                    if let Some([x, y]) = operands.numbers() {
+                        if y != 0.0 {
+                            self.new_line();
+                        }
+                        if word == b"TD" {
+                            pen.leading = -y;
+                        }
+                        pen.move_line(x, y);
+                    }
+                }
                 b"Tm" => {
                     let y = operands.last_number();
                     if y != line_y {
                         self.new_line();
                     }
                     line_y = y;
+                    if let Some(matrix) = operands.numbers() {
+                        pen.set(matrix);
+                    }
+                }
+                b"Do" => {
+                    if let Some(form) = operands.name().and_then(|name| resources.form(&name)) {
+                        self.form(form, resources)?;
+                    }
                 }
                 b"ID" => skip_inline_image(&mut lexer, content),
                 _ => {}
@@ -169,17 +234,24 @@ impl<'a> Extractor<'a> {
     fn show_array(
         &mut self,
         font: Option<&'a Dictionary>,
+        pen: &mut Pen,
         content: &[u8],
         operands: &Operands,
     ) -> Result<(), FingerprintError> {
         let Some((start, end)) = operands.array else { return Ok(()) };
         for token in Lexer::new(&content[..end], start) {
             match token {
-                Token::Word(word) if number(word).is_some_and(|gap| gap <= SPACE_KERNING) => self.space(),
+                Token::Word(word) => {
+                    let gap = number(word).unwrap_or(0.0);
+                    pen.kern(gap);
+                    if gap <= SPACE_KERNING {
+                        self.space();
+                    }
+                }
                 token => {
                     if let Some(string) = string(token) {
                         self.take_operations(1)?;
-                        self.show(font, &string)?;
+                        self.show(font, pen, &string)?;
                     }
                 }
             }
@@ -187,16 +259,27 @@ impl<'a> Extractor<'a> {
         Ok(())
     }
 
-    fn show(&mut self, font: Option<&'a Dictionary>, string: &[u8]) -> Result<(), FingerprintError> {
+    fn show(
+        &mut self,
+        font: Option<&'a Dictionary>,
+        pen: &mut Pen,
+        string: &[u8],
+    ) -> Result<(), FingerprintError> {
         let Some(font) = font else { return Ok(()) };
         let key = std::ptr::from_ref(font);
         if !self.fonts.contains_key(&key) {
             self.read_font(key, font)?;
         }
+        if pen.is_apart() && !self.text.is_empty() {
+            self.space();
+        }
+        let Some(known) = self.fonts.get(&key) else { return Ok(()) };
+        let (width, codes) = known.widths.of_string(string);
+        pen.show(width, codes);
         // The font's codes are 1, 2 or 4 bytes long, so pieces do not cut any.
-        for piece in string.chunks(PIECE_BYTES) {
+        for piece in string.chunks(known.text.piece_bytes()) {
             if let Some(font) = self.fonts.get(&key) {
-                font.decode(piece, &mut self.text);
+                self.unreadable += font.text.decode(piece, &mut self.text);
             }
             if self.text.len() >= FLUSH_BYTES {
                 self.flush()?;
@@ -283,6 +366,17 @@ impl<'c> Operands<'c> {
 
     fn last_string(&self) -> Option<Vec<u8>> {
         self.tokens.last().and_then(|token| string(*token))
+    }
+
+    /// The last `N` operands, when all of them are numbers.
+    fn numbers<const N: usize>(&self) -> Option<[f32; N]> {
+        let last = self.tokens.last_chunk::<N>()?;
+        let mut numbers = [0.0; N];
+        for (out, token) in numbers.iter_mut().zip(last) {
+            let Token::Word(word) = token else { return None };
+            *out = number(word)?;
+        }
+        Some(numbers)
     }
 
     fn last_number(&self) -> Option<f32> {

@@ -1,25 +1,42 @@
 //! Character codes of PDF fonts to text.
 //!
 //! A `ToUnicode` map is read here (ISO 32000-1, 9.10.3): lopdf expands its ranges, and one range
-//! may claim four billion codes. Fonts without one use lopdf's encodings.
+//! may claim four billion codes. Fonts without one go by their [`encoding`].
 
 use std::collections::BTreeMap;
 
-use lopdf::{Dictionary, Document, Encoding, Object};
+use lopdf::{Dictionary, Document, Object};
 
+use super::encoding::{self, Table};
 use super::lexer::{Lexer, Token, decode_hex};
+use super::widths::Widths;
 
 /// Bytes of a map once decompressed.
 const MAP_BYTES_MAX: usize = 4 << 20;
 /// UTF-16 units one code may stand for; ligatures take two to four.
 const TARGET_UNITS_MAX: usize = 32;
+/// Bytes of a string that are decoded at once; each may become about a hundred bytes of text.
+const PIECE_BYTES: usize = 4 << 10;
+/// The same of an encoding of characters, where each becomes three at most.
+const STRING_BYTES_MAX: usize = 1 << 20;
+/// What a table of 256 codes takes.
+const TABLE_BYTES: usize = 8 << 10;
+
+/// What is known of one font.
+pub(super) struct Font {
+    pub(super) text: FontText,
+    pub(super) widths: Widths,
+}
 
 /// How the strings of one font are read.
-pub(super) enum FontText<'a> {
+pub(super) enum FontText {
     Map(CharacterMap),
-    Encoding(Encoding<'a>),
-    /// Nothing tells which characters the codes stand for.
-    Unknown,
+    /// Codes of one byte.
+    Table(Table),
+    /// A predefined CMap that is an encoding of characters.
+    Characters(&'static encoding_rs::Encoding),
+    /// Nothing tells which characters the codes stand for; how many bytes a code has.
+    Unknown(usize),
 }
 
 /// A `ToUnicode` map. Codes are 1 to 4 bytes long, and equal numbers of different lengths differ.
@@ -31,38 +48,71 @@ pub(super) struct CharacterMap {
     ranges: BTreeMap<(usize, u32), (u32, Vec<u16>)>,
 }
 
-/// Reads how `font` encodes text. Also returns the size of its map in bytes, for the caller's
+/// Reads how `font` encodes text. Also returns the size of its maps in bytes, for the caller's
 /// account.
-pub(super) fn read<'a>(font: &'a Dictionary, document: &'a Document) -> (FontText<'a>, usize) {
-    if let Ok(stream) = font.get_deref(b"ToUnicode", document).and_then(Object::as_stream) {
-        let Ok(content) = stream.get_plain_content_with_limit(MAP_BYTES_MAX) else {
-            return (FontText::Unknown, MAP_BYTES_MAX);
-        };
-        let map = CharacterMap::parse(&content);
-        let text = if map.ranges.is_empty() { FontText::Unknown } else { FontText::Map(map) };
-        return (text, content.len());
-    }
-    // Glyph numbers without a map; lopdf would read them as Latin letters.
-    if font.get_deref(b"Encoding", document).and_then(Object::as_name).is_ok_and(|name| name.starts_with(b"Identity")) {
-        return (FontText::Unknown, 0);
-    }
-    // Without a map nothing is decompressed, so that limit does not matter.
-    let encoding = font.get_font_encoding_with_limit(document, MAP_BYTES_MAX);
-    (encoding.map_or(FontText::Unknown, FontText::Encoding), 0)
+pub(super) fn read(font: &Dictionary, document: &Document) -> (Font, usize) {
+    let (text, bytes) = read_text(font, document);
+    let (widths, more) = Widths::read(font, document);
+    (Font { text, widths }, bytes + more)
 }
 
-impl FontText<'_> {
-    /// Appends what `codes` stand for; unknown codes are left out.
-    pub(super) fn decode(&self, codes: &[u8], text: &mut String) {
-        match self {
-            Self::Map(map) => map.decode(codes, text),
-            Self::Encoding(encoding) => {
-                // What was decoded before an error stays.
-                let _ = encoding.write_to_string(codes, text);
-            }
-            Self::Unknown => {}
+fn read_text(font: &Dictionary, document: &Document) -> (FontText, usize) {
+    let composite = font.has(b"DescendantFonts");
+    let unknown = FontText::Unknown(if composite { 2 } else { 1 });
+    if let Ok(stream) = font.get_deref(b"ToUnicode", document).and_then(Object::as_stream) {
+        let Ok(content) = stream.get_plain_content_with_limit(MAP_BYTES_MAX) else {
+            return (unknown, MAP_BYTES_MAX);
+        };
+        let map = CharacterMap::parse(&content);
+        if !map.ranges.is_empty() {
+            return (FontText::Map(map), content.len());
         }
     }
+    // Glyph numbers without a map; lopdf would read them as Latin letters.
+    let encoding = font.get_deref(b"Encoding", document).and_then(Object::as_name).unwrap_or_default();
+    if let Some(characters) = encoding::predefined(encoding) {
+        return (FontText::Characters(characters), 0);
+    }
+    if composite || encoding.starts_with(b"Identity") {
+        return (FontText::Unknown(2), 0);
+    }
+    (encoding::table(font, document).map_or(unknown, FontText::Table), TABLE_BYTES)
+}
+
+impl FontText {
+    /// Appends what `codes` stand for. Unknown codes are left out; returns how many there were.
+    pub(super) fn decode(&self, codes: &[u8], text: &mut String) -> u64 {
+        match self {
+            Self::Map(map) => map.decode(codes, text),
+            Self::Table(table) => decode_bytes(table, codes, text),
+            Self::Characters(encoding) => {
+                let (decoded, _) = encoding.decode_without_bom_handling(codes);
+                let mut unknown = 0;
+                text.extend(decoded.chars().filter(|&c| {
+                    unknown += u64::from(c == char::REPLACEMENT_CHARACTER);
+                    c != char::REPLACEMENT_CHARACTER
+                }));
+                unknown
+            }
+            Self::Unknown(length) => (codes.len() / length) as u64,
+        }
+    }
+
+    /// Bytes of a string that are decoded at once: all of it where a code may have one byte or two.
+    pub(super) fn piece_bytes(&self) -> usize {
+        if matches!(self, Self::Characters(_)) { STRING_BYTES_MAX } else { PIECE_BYTES }
+    }
+}
+
+fn decode_bytes(table: &Table, codes: &[u8], text: &mut String) -> u64 {
+    let mut unknown = 0;
+    for &code in codes {
+        match table.get(usize::from(code)).and_then(Option::as_deref) {
+            Some(known) => text.push_str(known),
+            None => unknown += 1,
+        }
+    }
+    unknown
 }
 
 impl CharacterMap {
@@ -131,13 +181,15 @@ impl CharacterMap {
         }
     }
 
-    fn decode(&self, mut codes: &[u8], text: &mut String) {
+    fn decode(&self, mut codes: &[u8], text: &mut String) -> u64 {
+        let mut unknown = 0;
         while !codes.is_empty() {
             let length = self.code_length(codes);
             let (code, rest) = codes.split_at(length);
-            self.push(code, text);
+            unknown += u64::from(!self.push(code, text));
             codes = rest;
         }
+        unknown
     }
 
     /// Length of the next code: by its code space, else by what is mapped, else the shortest known.
@@ -159,13 +211,15 @@ impl CharacterMap {
         (*length == code.0 && code.1 <= *last).then(|| (units.as_slice(), code.1 - first))
     }
 
-    fn push(&self, code: &[u8], text: &mut String) {
-        let Some((units, offset)) = self.find(code) else { return };
+    /// False for a code that is not in the map.
+    fn push(&self, code: &[u8], text: &mut String) -> bool {
+        let Some((units, offset)) = self.find(code) else { return false };
         let last = units.len() - 1;
         // The last unit counts up through a range.
         let unit = |(at, unit): (usize, &u16)| if at == last { unit.wrapping_add(offset as u16) } else { *unit };
         let chars = char::decode_utf16(units.iter().enumerate().map(unit));
         text.extend(chars.map(|c| c.unwrap_or(char::REPLACEMENT_CHARACTER)));
+        true
     }
 }
 

@@ -2,14 +2,14 @@
 //!
 //! An identifier is stored beside every fingerprint and never reused: two hashes may be compared
 //! only when their identifiers are equal. `@n` rises whenever the bits of an existing algorithm
-//! could change for any input.
+//! could change for any input. A name that turned out to say too little may get a fuller one: [`current`] knows both.
 
 use std::borrow::{Borrow, Cow};
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-/// Output field (`phash`, `text_hash`, ...) to algorithm identifier (`phash/imagehash-16@2`).
+/// Output field (`phash`, `text_hash`, ...) to algorithm identifier (`phash/imagehash-16-pillow-12.2.0@2`).
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Algorithms(BTreeMap<Cow<'static, str>, Cow<'static, str>>);
@@ -57,12 +57,27 @@ impl Extend<(&'static str, &'static str)> for Algorithms {
     }
 }
 
-/// DCT hash of imagehash with `hash_size` 16, after the 256x256 Lanczos step.
-pub const PHASH: &str = "phash/imagehash-16@2";
-/// Mean hash of imagehash with `hash_size` 16, after the 256x256 Lanczos step.
-pub const AHASH: &str = "ahash/imagehash-16@2";
-/// Horizontal gradient hash of imagehash with `hash_size` 16, after the 256x256 Lanczos step.
-pub const DHASH: &str = "dhash/imagehash-16@2";
+/// DCT hash of imagehash with `hash_size` 16, after the 256x256 Lanczos step of Pillow 12.2.0. The version is part of the
+/// name: 12.0 and 13 resize tall and portrait pictures in another order of passes.
+pub const PHASH: &str = "phash/imagehash-16-pillow-12.2.0@2";
+/// Mean hash of imagehash with `hash_size` 16, after the same step.
+pub const AHASH: &str = "ahash/imagehash-16-pillow-12.2.0@2";
+/// Horizontal gradient hash of imagehash with `hash_size` 16, after the same step.
+pub const DHASH: &str = "dhash/imagehash-16-pillow-12.2.0@2";
+/// The same three of a picture with transparency, laid over white.
+pub const PHASH_ON_WHITE: &str = "phash/imagehash-16-pillow-12.2.0-on-white@1";
+pub const AHASH_ON_WHITE: &str = "ahash/imagehash-16-pillow-12.2.0-on-white@1";
+pub const DHASH_ON_WHITE: &str = "dhash/imagehash-16-pillow-12.2.0-on-white@1";
+/// What the three were called before their names told the version of Pillow; the bits are the same.
+const RENAMED: [(&str, &str); 3] =
+    [("phash/imagehash-16@2", PHASH), ("ahash/imagehash-16@2", AHASH), ("dhash/imagehash-16@2", DHASH)];
+
+/// The name that an algorithm has today: two values may be compared when these are equal.
+#[must_use]
+pub fn current(id: &str) -> &str {
+    RENAMED.iter().find(|(old, _)| *old == id).map_or(id, |(_, new)| new)
+}
+
 /// PDQ of pdqhash over the full size of the picture, or of a sampled frame of a video.
 pub const PDQ: &str = "pdq/pdqhash-full@1";
 /// The same of the picture without its uniform border (tolerance 16).

@@ -1,5 +1,7 @@
 //! All sections of a fingerprint.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -7,6 +9,10 @@ use super::{
     VideoHashes,
 };
 use crate::Object;
+
+/// Output field (`phash`, `iscc_content`, ...) to how much of its value the work decides, in per cent of the bits; the
+/// others are decided by rounding and noise. Of a picture of one colour that is nothing.
+pub type Evidence = BTreeMap<String, u8>;
 
 /// What was found out about one work. Sections that its modality does not have stay `None`, and are left out where they
 /// are stored.
@@ -58,6 +64,9 @@ pub struct FingerprintContent {
     /// Id and version of every algorithm that took part.
     #[serde(skip_serializing_if = "Algorithms::is_empty")]
     pub algorithms: Algorithms,
+    /// How much is behind the values, where that is measured.
+    #[serde(skip_serializing_if = "Evidence::is_empty")]
+    pub evidence: Evidence,
 }
 
 impl FingerprintContent {

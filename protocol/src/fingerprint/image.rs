@@ -14,7 +14,21 @@ pub struct PerceptualHashes {
     pub dhash: String,
     /// Bits per side of each hash: 16.
     pub hash_size: u32,
+    /// The same hashes of the picture laid over white, when it is transparent somewhere: the colours under transparency,
+    /// which the others are made of, are often one and the same.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub on_white: Option<OnWhite>,
     /// Low frequencies of the DCT against their median.
+    pub phash: String,
+    #[serde(flatten)]
+    pub rest: Object,
+}
+
+/// The three hashes of a transparent picture laid over white.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct OnWhite {
+    pub ahash: String,
+    pub dhash: String,
     pub phash: String,
     #[serde(flatten)]
     pub rest: Object,

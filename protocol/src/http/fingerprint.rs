@@ -124,6 +124,7 @@ impl Serialize for ContentView<'_> {
             line_count,
             metadata,
             algorithms,
+            evidence,
         } = self.content;
         let mut map = serializer.serialize_map(None)?;
         // An empty object when the modality has none. Of a video its `frame_hashes`, once more.
@@ -154,6 +155,9 @@ impl Serialize for ContentView<'_> {
         metadata.insert("file_type".to_owned(), json!(self.kind));
         map.serialize_entry("metadata", &metadata)?;
         map.serialize_entry("algorithms", algorithms)?;
+        if !evidence.is_empty() {
+            map.serialize_entry("evidence", evidence)?;
+        }
         map.end()
     }
 }
