@@ -66,6 +66,7 @@ async fn activate(cluster: &Cluster, node: &NodeRef, count: usize) {
                     id: ObjectId::generate(),
                     user_id: ObjectId::generate(),
                     file_name: "a work of usual length.txt".to_owned(),
+                    original_file_name: None,
                     kind: FileKind::Text,
                     receiver: node.clone(),
                 };

@@ -35,6 +35,8 @@ pub struct NodeOptions {
     pub binary: Option<PathBuf>,
     /// The network namespace to run in; the harness's own unless given.
     pub namespace: Option<String>,
+    /// What its `.env` says.
+    pub env_file: Option<String>,
 }
 
 impl NodeOptions {
@@ -60,6 +62,11 @@ impl NodeOptions {
     /// Settings before those that were given, which win.
     pub fn defaults(mut self, env: Vec<(String, String)>) -> Self {
         self.env.splice(0..0, env);
+        self
+    }
+
+    pub fn env_file(mut self, text: &str) -> Self {
+        self.env_file = Some(text.to_owned());
         self
     }
 
@@ -105,6 +112,9 @@ impl NodeProcess {
     /// Starts a node and waits only until it listens.
     pub fn launch(options: NodeOptions) -> Result<Self> {
         let home = tempfile::Builder::new().prefix("metastamp-node-").tempdir()?;
+        if let Some(text) = &options.env_file {
+            std::fs::write(home.path().join(".env"), text)?;
+        }
         let mut node = Self { options, home, address: Address::default(), log: Arc::default(), running: None };
         node.relaunch()?;
         Ok(node)

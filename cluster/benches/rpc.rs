@@ -144,6 +144,7 @@ async fn ask(cluster: &Cluster, owner: &str, bytes: usize, at_once: usize) -> Ve
                     id: *id,
                     user_id: *id,
                     file_name: "x".repeat(bytes),
+                    original_file_name: None,
                     kind: FileKind::Text,
                     receiver: cluster.local().clone(),
                 });

@@ -1,5 +1,7 @@
 //! The command line.
 
+use std::path::PathBuf;
+
 use clap::{Parser, Subcommand};
 use metastamp_cli::client::{AssetsArgs, ClusterCommand, LoginArgs, UploadArgs, WalletArgs};
 use metastamp_cli::dev::DevArgs;
@@ -46,6 +48,9 @@ pub enum Command {
         /// Print every variable with its effective value and where it came from; secrets are masked
         #[arg(long)]
         dump: bool,
+        /// Print what a file in the form of .env says: NAME=VALUE with a NUL behind each, secrets too
+        #[arg(long, value_name = "FILE", hide = true, conflicts_with = "dump")]
+        env_file: Option<PathBuf>,
     },
     /// Log in to a node and keep the token
     Login(LoginArgs),

@@ -8,7 +8,7 @@ mod metrics;
 mod serve;
 mod worker;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ use clap::Parser;
 use metastamp_cli::client::{WalletArgs, WalletCommand};
 use metastamp_cli::{client, demo, dev, works};
 use metastamp_ops::{audit, backup, fsck, init, migrate, rebuild, restore};
-use metastamp_setup::config::Config;
+use metastamp_setup::config::{Config, Problem, Reader};
 use metastamp_setup::exit::ExitWith;
 use metastamp_setup::out;
 use tokio::sync::oneshot;
@@ -48,7 +48,8 @@ fn main() -> ExitCode {
         Command::Restore(args) => with_config(|config| block_on(config.threads, restore::run(config, args))),
         Command::Migrate(args) => ended(block_on(2, migrate::run(args))),
         Command::Fsck(args) => with_config(|config| block_on(config.threads, fsck::run(config, args))),
-        Command::Config { dump } => with_config(|config| {
+        Command::Config { env_file: Some(file), .. } => print_env_file(&file),
+        Command::Config { dump, .. } => with_config(|config| {
             if dump {
                 print_config(&config);
             } else {
@@ -88,13 +89,15 @@ fn with_config_and(given: &[(&str, &str)], run: impl FnOnce(Config) -> anyhow::R
     let dir = std::env::current_dir().unwrap_or_else(|_| PathBuf::from("."));
     match Config::load_with(&dir, given) {
         Ok(config) => ended(run(config)),
-        Err(problems) => {
-            for problem in problems {
-                complain(&format!("{} {}", problem.name, problem.message));
-            }
-            ExitCode::from(EXIT_CONFIG)
-        }
+        Err(problems) => refused(&problems),
     }
+}
+
+fn refused(problems: &[Problem]) -> ExitCode {
+    for problem in problems {
+        complain(&format!("{} {}", problem.name, problem.message));
+    }
+    ExitCode::from(EXIT_CONFIG)
 }
 
 fn ended(result: anyhow::Result<()>) -> ExitCode {
@@ -125,6 +128,14 @@ fn print_config(config: &Config) {
     entries.sort_by_key(|entry| entry.name);
     for entry in entries {
         out::line(&format!("{}={}  # {}", entry.name, entry.value, entry.source));
+    }
+}
+
+/// For the scripts: they have no reader of their own for the dialect.
+fn print_env_file(file: &Path) -> ExitCode {
+    match Reader::file_with_environment(file) {
+        Ok(values) => ended(out::raw(&values.iter().map(|(name, value)| format!("{name}={value}\0")).collect::<String>())),
+        Err(problems) => refused(&problems),
     }
 }
 

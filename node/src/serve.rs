@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use anyhow::Context;
 use metastamp_actors::{Deps, Settings, System};
 use metastamp_cluster::Reason;
-use metastamp_setup::config::{CacheStore, Config, DocumentStore, ObjectStore, StoresConfig};
+use metastamp_setup::config::{CacheStore, Config, DocumentStore, Interpolated, ObjectStore, StoresConfig};
 use metastamp_setup::identity::Identity;
 use metastamp_setup::name::Name;
 use metastamp_setup::stores::{Opened, Waiting};
@@ -167,6 +167,9 @@ impl Node {
         for name in &config.unused {
             tracing::warn!(variable = *name, "is set, and this version has no use for it yet");
         }
+        for it in &config.interpolated {
+            tell_interpolated(it);
+        }
         if config.jwt_secret_is_public && !address.ip().is_loopback() {
             tracing::warn!(
                 "tokens are signed with the built-in development secret: set JWT_SECRET_KEY before others can reach this node"
@@ -207,6 +210,21 @@ impl Node {
             Some(name) => name.lost().await,
             None => std::future::pending().await,
         }
+    }
+}
+
+/// A `$` in a password may have been meant as one: nobody shall search for that.
+fn tell_interpolated(it: &Interpolated) {
+    let Interpolated { name, line, from, unset } = it;
+    if *unset > 0 {
+        tracing::warn!(
+            variable = name,
+            line,
+            "holds a $ before a name that is set nowhere, in .env: it counts as empty; for the sign itself write $$, or put the value in single quotes"
+        );
+    }
+    if !from.is_empty() {
+        tracing::info!(variable = name, line, from = from.join(" "), "was made with other variables, in .env");
     }
 }
 

@@ -152,6 +152,9 @@ pub struct Asset {
     pub id: ObjectId,
     pub user_id: ObjectId,
     pub file_name: String,
+    /// As it was sent, when that is not the same; what people see, see [`shown_name`](crate::files::shown_name).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub original_file_name: Option<String>,
     pub file_type: FileKind,
     /// Bytes.
     pub file_size: u64,
@@ -187,6 +190,13 @@ pub struct Asset {
     pub metadata: Metadata,
     pub created_at: Timestamp,
     pub updated_at: Timestamp,
+}
+
+impl Asset {
+    /// The name that people see.
+    pub fn shown_name(&self) -> &str {
+        self.original_file_name.as_deref().unwrap_or(&self.file_name)
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

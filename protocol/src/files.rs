@@ -1,13 +1,15 @@
 //! Which files we take: names, extensions and what the first bytes say.
 
+mod key;
 mod kind;
 mod name;
 mod sniff;
 
+pub use key::{UPLOADS, object_key, owner_key, picture_key, possible_picture_keys};
 pub use kind::{
     ALLOWED_EXTENSIONS, BLOCKED_EXTENSIONS, Format, extension, judge_extension, kind_of_extension, kind_of_name,
 };
-pub use name::{UPLOADS, object_key, owner_key, picture_key, possible_picture_keys, sanitise};
+pub use name::{sanitise, shown_name};
 pub use sniff::{SNIFF_BYTES, Sniffed, sniff};
 
 /// Why a file is refused.

@@ -47,6 +47,9 @@ pub struct Job {
     pub user_id: ObjectId,
     pub kind: FileKind,
     pub file_name: String,
+    /// As it was sent, when that is not the same; what people see, see [`shown_name`](crate::files::shown_name).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub original_file_name: Option<String>,
     pub file_size: u64,
     pub mime_type: String,
     pub s3_key: String,
@@ -77,6 +80,7 @@ impl Job {
             user_id: asset.user_id,
             kind: asset.file_type,
             file_name: asset.file_name.clone(),
+            original_file_name: asset.original_file_name.clone(),
             file_size: asset.file_size,
             mime_type: asset.mime_type.clone(),
             s3_key: asset.s3_key.clone(),

@@ -22,6 +22,8 @@ pub struct NewUpload {
     pub id: ObjectId,
     pub user_id: ObjectId,
     pub file_name: String,
+    /// As it was sent, when that is not the same.
+    pub original_file_name: Option<String>,
     pub kind: FileKind,
     /// Who receives the bytes; with its death they are lost.
     pub receiver: NodeRef,
@@ -45,6 +47,9 @@ pub struct UploadSession {
     pub id: ObjectId,
     pub user_id: ObjectId,
     pub file_name: String,
+    /// As it was sent, when that is not the same; what people see, see [`shown_name`](crate::files::shown_name).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub original_file_name: Option<String>,
     pub kind: FileKind,
     pub s3_key: String,
     pub state: UploadState,

@@ -9,30 +9,62 @@ absolute() {
   esac
 }
 
-# Sets what .env and backend/.env say and the environment does not. The lines are read, never run.
+# Sets what .env and backend/.env say and the environment does not. The program reads them, in the dialect of a node; where
+# there is none on this machine, the lines are read here in its simpler forms. They are never run.
 read_settings() {
-  local file line name value
+  local file program pairs
+  program="$(find_program)" || program=""
   for file in "$root/.env" "$root/backend/.env"; do
     [ -f "$file" ] || continue
-    while IFS= read -r line || [ -n "$line" ]; do
-      line="${line%$'\r'}"
-      line="${line#export }"
-      [[ "$line" =~ ^[[:space:]]*([A-Za-z_][A-Za-z0-9_]*)=(.*)$ ]] || continue
-      name="${BASH_REMATCH[1]}"
-      value="${BASH_REMATCH[2]}"
-      case "$value" in
-        \"*) value="${value#\"}" value="${value%%\"*}" ;;
-        \'*) value="${value#\'}" value="${value%%\'*}" ;;
-        *) value="${value%%[[:space:]]#*}" ;;
-      esac
-      # relative to where .env is, as everything in it
-      if [ "$name" = BACKUP_DIR ] && [ -n "$value" ]; then
-        case "$value" in /*) ;; *) value="$root/${value#./}" ;; esac
-      fi
-      [ -n "${!name:-}" ] || export "$name=$value"
-    done < "$file"
+    if [ -n "$program" ]; then
+      pairs="$(mktemp)"
+      "$program" config --env-file "$file" > "$pairs" || { rm -f "$pairs"; exit 1; }
+      set_pairs < "$pairs"
+      rm -f "$pairs"
+    else
+      set_pairs < <(simple_pairs "$file")
+    fi
   done
   compose_url
+}
+
+# Sets what NAME=VALUE with a NUL behind each says.
+set_pairs() {
+  local pair name value
+  while IFS= read -r -d '' pair; do
+    name="${pair%%=*}"
+    value="${pair#*=}"
+    [[ "$name" =~ ^[A-Za-z_][A-Za-z0-9_]*$ ]] || continue
+    # relative to where .env is, as everything in it
+    if [ "$name" = BACKUP_DIR ] && [ -n "$value" ]; then
+      case "$value" in /*) ;; *) value="$root/${value#./}" ;; esac
+    fi
+    [ -n "${!name:-}" ] || export "$name=$value"
+  done
+}
+
+# Values on one line and without variables, which is all that the settings of the scripts need.
+simple_pairs() {
+  local line value
+  while IFS= read -r line || [ -n "$line" ]; do
+    line="${line#$'\xef\xbb\xbf'}"
+    line="${line%$'\r'}"
+    line="${line#export }"
+    [[ "$line" =~ ^[[:space:]]*([A-Za-z_][A-Za-z0-9_]*)[[:blank:]]*[=:](.*)$ ]] || continue
+    local name="${BASH_REMATCH[1]}"
+    value="${BASH_REMATCH[2]}"
+    [[ "$value" != [[:blank:]]#* ]] || value=""
+    value="${value#"${value%%[![:blank:]]*}"}"
+    case "$value" in
+      \"*) value="${value#\"}" value="${value%%\"*}" ;;
+      \'*) value="${value#\'}" value="${value%%\'*}" ;;
+      *)
+        value="${value%% #*}"
+        value="${value%"${value##*[![:space:]]}"}"
+        ;;
+    esac
+    printf '%s=%s\0' "$name" "$value"
+  done < "$1"
 }
 
 # The guide's older scripts name user and password apart from the URL.

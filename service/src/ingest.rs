@@ -132,11 +132,14 @@ impl Admission {
     pub fn open(&self, file: Announced) -> Result<Incoming> {
         let Announced { name, kind, digesting } = file;
         let settings = &self.tools.settings;
-        files::judge_extension(name, kind, &settings.allowed_extensions).map_err(refused)?;
+        let shown = files::shown_name(name);
+        files::judge_extension(&shown, kind, &settings.allowed_extensions).map_err(refused)?;
+        let file_name = sanitise(name);
         let new = NewUpload {
             id: ObjectId::generate(),
             user_id: self.user_id,
-            file_name: sanitise(name),
+            original_file_name: (shown != file_name && !shown.is_empty()).then_some(shown),
+            file_name,
             kind,
             receiver: self.tools.actors.node().clone(),
         };

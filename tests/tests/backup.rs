@@ -182,3 +182,28 @@ fn the_scripts_say_what_is_wrong_by_their_exit_codes() {
     std::fs::write(&archive, "nothing of the kind").unwrap();
     assert_eq!(run("restore.sh", &["--yes", archive.to_str().unwrap()], &program).0, 4);
 }
+
+/// The scripts stand in a repository of their own here, with a `.env` in the dialect of Compose.
+#[test]
+fn the_scripts_read_the_env_file_as_a_node_does() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+    let home = tempfile::tempdir().unwrap();
+    let copy = home.path().join("scripts/lib");
+    std::fs::create_dir_all(&copy).unwrap();
+    for file in ["backup.sh", "lib/metastamp.sh"] {
+        std::fs::copy(root.join("scripts").join(file), home.path().join("scripts").join(file)).unwrap();
+    }
+    let run = |env_file: &str| {
+        std::fs::write(home.path().join(".env"), env_file).unwrap();
+        let mut command = Command::new(home.path().join("scripts/backup.sh"));
+        command.arg("-n").env_clear().env("PATH", std::env::var_os("PATH").unwrap()).stdin(Stdio::null());
+        let output = command.env("METASTAMP_BIN", binary().unwrap()).current_dir("/").output().unwrap();
+        let text = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+        (output.status.code().unwrap(), text)
+    };
+    let (code, text) = run("\u{feff}APP_NAME=META-STAMP V3\r\nKIND=nightly\r\nBACKUP_DIR = ./my ${KIND} backups # here\r\n");
+    assert!(code == 0 && text.contains("my nightly backups"), "{code}: {text}");
+    assert!(!text.contains("# here"), "{text}");
+    let (code, text) = run("APP_NAME=x\nBACKUP_DIR='open\n");
+    assert!(code == 1 && text.contains("line 2: "), "{code}: {text}");
+}

@@ -183,3 +183,37 @@ async fn tokens_live_as_long_as_configured() {
     let answer = anonymous(&node).post("/api/v1/auth/register").json(&body).send().await.unwrap();
     assert_eq!(answer.json().unwrap()["expires_in"], 7200);
 }
+
+#[test]
+fn the_env_file_of_the_guide_starts_and_tells_what_was_put_in() {
+    let home = tempfile::tempdir().unwrap();
+    let file = "\u{feff}# of the guide\r\nAPP_NAME=META-STAMP V3 # the name\r\nHOST=127.0.0.1\r\nPORT=0\r\nLOG_FORMAT=json\r\n\
+        CORS_ORIGINS=[\"http://localhost:3000\", \"http://localhost:5173\"]\r\nALLOWED_FILE_EXTENSIONS=.txt, .png\r\n\
+        HALF=a-production-secret-of\r\nJWT_SECRET_KEY=\"${HALF}-more-than-32-characters\"\r\nADMIN_PASSWORD=pa$word-of-the-admin\r\n\
+        S3_SECRET_KEY='as$it$is'\r\nexport APP_ENV=development\r\nAUTH0_DOMAIN\r\n";
+    std::fs::write(home.path().join(".env"), file).unwrap();
+    let dump = run_in(home.path(), &["config", "--dump"], &[]);
+    assert_eq!(dump.code, Some(0), "{}", dump.text);
+    for line in ["APP_NAME=META-STAMP V3  #", "APP_ENV=development  #", "JWT_SECRET_KEY=a-***(46 characters)  # .env, with"] {
+        assert!(dump.text.contains(line), "{line}:\n{}", dump.text);
+    }
+    let node = start(NodeOptions::new().env_file(file));
+    let log = node.log().lines().join("\n");
+    let said = |name: &str, what: &str| log.lines().any(|line| line.contains(name) && line.contains(what));
+    assert!(said("JWT_SECRET_KEY", "was made with other variables"), "{log}");
+    assert!(said("ADMIN_PASSWORD", "counts as empty"), "{log}");
+    assert!(!said("S3_SECRET_KEY", ".env"), "{log}");
+    for secret in ["of-the-admin", "production-secret", "as$it", "pa$", "\"word"] {
+        assert!(!log.contains(secret), "{secret}:\n{log}");
+    }
+}
+
+#[test]
+fn lines_that_can_not_be_read_are_told_by_their_numbers() {
+    let home = tempfile::tempdir().unwrap();
+    std::fs::write(home.path().join(".env"), "PORT=0\n\nJWT SECRET=hunter2\nADMIN_PASSWORD=hunter2$\n").unwrap();
+    let refused = run_in(home.path(), &["serve"], &[("HOST", "127.0.0.1")]);
+    assert_eq!(refused.code, Some(2), "{}", refused.text);
+    assert!(refused.text.contains("line 3: ") && refused.text.contains("line 4: "), "{}", refused.text);
+    assert!(!refused.text.contains("hunter2"), "{}", refused.text);
+}

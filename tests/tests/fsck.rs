@@ -37,6 +37,7 @@ async fn plant(stores: &Stores) {
         id: id(6),
         user_id: whole.user_id,
         file_name: "x.txt".to_owned(),
+        original_file_name: None,
         kind: whole.file_type,
         s3_key: "uploads/never".to_owned(),
         state: UploadState::Receiving,

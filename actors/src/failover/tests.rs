@@ -56,6 +56,7 @@ async fn running_job(dir: &std::path::Path, by: &NodeRef) -> Stores {
         id: ObjectId::generate(),
         user_id: ObjectId::generate(),
         file_name: "a.txt".to_owned(),
+        original_file_name: None,
         kind: FileKind::Text,
         receiver: by.clone(),
     };

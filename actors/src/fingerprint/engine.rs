@@ -53,7 +53,7 @@ pub(crate) async fn run(tools: Tools, job: Job, gauge: Arc<Gauge>, slot: pool::W
     let request = Request {
         path,
         kind: job.kind,
-        name: job.file_name.clone(),
+        name: job.original_file_name.clone().unwrap_or_else(|| job.file_name.clone()),
         // what the upload found out about the bytes, if it was done by a node of this version
         digests: job.digests.clone().map(|more| more.with(job.sha256.clone())),
         // what a process that has to be ended leaves behind goes with the job

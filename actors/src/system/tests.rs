@@ -41,6 +41,7 @@ fn new_upload(file_name: &str) -> NewUpload {
         id: ObjectId::generate(),
         user_id: ObjectId::generate(),
         file_name: file_name.to_owned(),
+        original_file_name: None,
         kind: FileKind::Text,
         receiver: node("edge"),
     }

@@ -130,6 +130,7 @@ fn open(new: &NewUpload, rules: &Rules, now: Timestamp) -> UploadSession {
         id: new.id,
         user_id: new.user_id,
         file_name: new.file_name.clone(),
+        original_file_name: new.original_file_name.clone(),
         kind: new.kind,
         s3_key: object_key(new.user_id, now, &unique.to_hex(), &new.file_name),
         state: UploadState::Receiving,
@@ -144,6 +145,7 @@ fn commit(session: &UploadSession, received: &Received, rules: &Rules, now: Time
         id: session.id,
         user_id: session.user_id,
         file_name: session.file_name.clone(),
+        original_file_name: session.original_file_name.clone(),
         file_type: session.kind,
         file_size: received.size,
         mime_type: received.mime_type.clone(),
@@ -194,6 +196,7 @@ mod tests {
             id: ObjectId::generate(),
             user_id: ObjectId::generate(),
             file_name: "a.txt".into(),
+            original_file_name: None,
             kind: FileKind::Text,
             receiver: NodeRef { node_id: "a".into(), generation: 1 },
         }

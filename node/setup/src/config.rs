@@ -2,6 +2,7 @@
 
 mod backup;
 mod cluster;
+pub mod dotenv;
 mod fingerprint;
 mod reader;
 mod stores;
@@ -13,6 +14,7 @@ use std::time::Duration;
 pub use backup::BackupConfig;
 pub use cluster::ClusterConfig;
 pub use fingerprint::FingerprintConfig;
+pub use dotenv::Interpolated;
 use ipnet::IpNet;
 use metastamp_protocol::files::ALLOWED_EXTENSIONS;
 pub use reader::{Entry, Problem, Reader};
@@ -67,6 +69,8 @@ pub struct Config {
     pub entries: Vec<Entry>,
     /// Set variables that this version knows and does not use yet.
     pub unused: Vec<&'static str>,
+    /// Values of `.env` into which something was put for a `$`.
+    pub interpolated: Vec<Interpolated>,
 }
 
 impl Config {
@@ -158,6 +162,7 @@ impl Config {
             admin_password: r.secret(&["ADMIN_PASSWORD"]),
             unused: unused(&mut r),
             entries: Vec::new(),
+            interpolated: std::mem::take(&mut r.interpolated),
         };
         equity_factor(&mut r);
         if r.problems.is_empty() { Ok(Self { entries: r.entries, ..config }) } else { Err(r.problems) }

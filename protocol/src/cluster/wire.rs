@@ -213,6 +213,7 @@ fn command_out(command: &Command) -> Result<pb::Body, WireError> {
             kind: new.kind.as_str().to_owned(),
             receiver_node: new.receiver.node_id.clone(),
             receiver_generation: new.receiver.generation,
+            original_file_name: new.original_file_name.clone(),
         }),
         Command::RenewUpload(id) => pb::Body::Renew(id_out(*id)),
         Command::CompleteUpload(id, received) => pb::Body::Complete(pb::Complete {
@@ -238,6 +239,7 @@ fn new_in(new: pb::NewUpload) -> Result<NewUpload, WireError> {
         id: id_in(&new.id)?,
         user_id: id_in(&new.user_id)?,
         file_name: new.file_name,
+        original_file_name: new.original_file_name,
         kind: FileKind::parse(&new.kind).ok_or(WireError::Malformed("kind"))?,
         receiver: NodeRef { node_id: new.receiver_node, generation: new.receiver_generation },
     })
@@ -378,6 +380,8 @@ mod pb {
         pub receiver_node: String,
         #[prost(int64, tag = "6")]
         pub receiver_generation: i64,
+        #[prost(string, optional, tag = "7")]
+        pub original_file_name: Option<String>,
     }
 
     #[derive(Clone, PartialEq, prost::Message)]

@@ -115,6 +115,7 @@ impl World {
                 id: self.ids[which],
                 user_id: self.user,
                 file_name: "a.txt".to_owned(),
+                original_file_name: None,
                 kind: FileKind::Text,
                 receiver: NodeRef { node_id: "edge".to_owned(), generation: 1 },
             }),

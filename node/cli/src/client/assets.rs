@@ -18,6 +18,9 @@ const NAME_CHARS_MAX: usize = 40;
 pub struct AssetRow {
     pub id: String,
     pub file_name: String,
+    /// Missing from a node of an older version.
+    #[serde(default)]
+    pub original_file_name: Option<String>,
     pub file_type: String,
     pub file_size: u64,
     pub status: String,
@@ -32,6 +35,11 @@ impl AssetRow {
     /// Whether nothing more will happen to it by itself.
     pub fn is_final(&self) -> bool {
         matches!(self.status.as_str(), "ready" | "failed")
+    }
+
+    /// The name that people see.
+    pub fn shown_name(&self) -> &str {
+        self.original_file_name.as_deref().unwrap_or(&self.file_name)
     }
 
     /// `2025-11-26 14:50`, in UTC.
@@ -86,7 +94,7 @@ fn table(rows: &[AssetRow]) -> Vec<String> {
     let cells: Vec<Vec<String>> = rows
         .iter()
         .map(|row| {
-            let name = shorten(&row.file_name, NAME_CHARS_MAX);
+            let name = shorten(row.shown_name(), NAME_CHARS_MAX);
             let size = human_size(row.file_size);
             vec![row.id.clone(), name, row.file_type.clone(), size, row.status.clone(), row.created()]
         })

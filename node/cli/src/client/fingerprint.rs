@@ -109,7 +109,7 @@ fn value_of(report: &Value, line: &Line) -> Option<String> {
 pub fn asset_rows(asset: &AssetRow) -> Vec<(String, String)> {
     vec![
         ("asset".to_owned(), asset.id.clone()),
-        ("file".to_owned(), asset.file_name.clone()),
+        ("file".to_owned(), asset.shown_name().to_owned()),
         ("type".to_owned(), format!("{}, {}", asset.file_type, human_size(asset.file_size))),
     ]
 }
@@ -160,7 +160,7 @@ impl Api {
     /// Waits until the fingerprint is completed or failed, showing how far it is.
     /// `None` when the node makes none, as with `ENABLE_FINGERPRINTING=false`.
     pub async fn wait_for_fingerprint(&self, asset: &AssetRow) -> Result<Option<Fingerprint>, CallError> {
-        let meter = self.progress().percent(&asset.file_name);
+        let meter = self.progress().percent(asset.shown_name());
         meter.say("waiting for the fingerprint");
         let mut pause = Duration::from_millis(POLL_MS_FIRST);
         let mut last_news = (Instant::now(), None);
@@ -203,6 +203,7 @@ mod tests {
         AssetRow {
             id: "507f1f77bcf86cd799439011".to_owned(),
             file_name: "photo.png".to_owned(),
+            original_file_name: None,
             file_type: "image".to_owned(),
             file_size: 2_048,
             status: "processing".to_owned(),

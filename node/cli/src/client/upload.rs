@@ -149,7 +149,7 @@ fn show(api: &Api, args: &UploadArgs, path: &Path, done: &Done, several: bool) -
         Some(Ok(found)) => {
             if found.is_none() {
                 api.progress()
-                    .note(&format!("{}: this node makes no fingerprint of it", plain(&stored.asset.file_name)));
+                    .note(&format!("{}: this node makes no fingerprint of it", plain(stored.asset.shown_name())));
             }
             print(found.as_ref(), None);
             !found.as_ref().is_some_and(Fingerprint::is_failed)
@@ -157,7 +157,7 @@ fn show(api: &Api, args: &UploadArgs, path: &Path, done: &Done, several: bool) -
         // The upload is safe; only the waiting failed.
         Some(Err(error)) => {
             print(None, Some(error));
-            api.progress().note(&format!("{}: {error}", plain(&stored.asset.file_name)));
+            api.progress().note(&format!("{}: {error}", plain(stored.asset.shown_name())));
             false
         }
     }

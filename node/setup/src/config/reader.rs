@@ -1,8 +1,10 @@
 //! Reads named values from `.env` and the environment, and remembers what it found for `config --dump`.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 use std::str::FromStr;
+
+use super::dotenv::{self, Interpolated};
 
 /// One value that is wrong: which variable, and what is accepted.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,6 +27,8 @@ pub struct Reader {
     values: HashMap<String, (String, &'static str)>,
     pub problems: Vec<Problem>,
     pub entries: Vec<Entry>,
+    /// Values of the file that hold what a variable said.
+    pub interpolated: Vec<Interpolated>,
 }
 
 struct Found {
@@ -37,11 +41,15 @@ impl Reader {
     /// The process environment over the `.env` file of `dir`, if there is one.
     pub fn from_environment(dir: &Path) -> Self {
         let file = dir.join(".env");
-        let mut reader = if file.exists() { Self::from_file(&file) } else { Self::empty() };
-        for (name, value) in std::env::vars_os() {
-            if let (Ok(name), Ok(value)) = (name.into_string(), value.into_string()) {
-                reader.values.insert(name, (value, "environment"));
-            }
+        let environment = environment();
+        let mut reader = Self::empty();
+        if file.exists() {
+            reader.add_file(&file, |name| environment.get(name).cloned());
+        }
+        // what the file makes of them does not count for variables that the environment sets
+        reader.interpolated.retain(|it| environment.get(&it.name).is_none_or(|value| value.trim().is_empty()));
+        for (name, value) in environment {
+            reader.values.insert(name, (value, "environment"));
         }
         reader
     }
@@ -49,11 +57,39 @@ impl Reader {
     /// A file in the form of `.env`, and nothing else.
     pub fn from_file(file: &Path) -> Self {
         let mut reader = Self::empty();
-        match dotenvy::from_path_iter(file) {
-            Ok(lines) => reader.add_dotenv(lines),
-            Err(error) => reader.problem(&file.display().to_string(), format!("can't be read: {error}")),
-        }
+        reader.add_file(file, |_| None);
         reader
+    }
+
+    /// What `file` says, with the environment for what it leaves open.
+    ///
+    /// # Errors
+    /// The lines that can't be read.
+    pub fn file_with_environment(file: &Path) -> Result<BTreeMap<String, String>, Vec<Problem>> {
+        let environment = environment();
+        let mut reader = Self::empty();
+        reader.add_file(file, |name| environment.get(name).cloned());
+        if !reader.problems.is_empty() {
+            return Err(reader.problems);
+        }
+        Ok(reader.values.into_iter().map(|(name, (value, _))| (name, value)).collect())
+    }
+
+    fn add_file(&mut self, file: &Path, environment: impl Fn(&str) -> Option<String>) {
+        let shown = file.display().to_string();
+        let bytes = match std::fs::read(file) {
+            Ok(bytes) => bytes,
+            Err(error) => return self.problem(&shown, format!("can't be read: {error}")),
+        };
+        let read = dotenv::parse(&bytes, environment);
+        for problem in read.problems {
+            self.problem(&shown, problem.to_string());
+        }
+        for (name, value) in read.values {
+            let mixed = read.interpolated.iter().any(|it| it.name == name);
+            self.values.insert(name, (value, if mixed { ".env, with variables put in" } else { ".env" }));
+        }
+        self.interpolated = read.interpolated;
     }
 
     /// What the command line says wins.
@@ -74,18 +110,7 @@ impl Reader {
     }
 
     fn empty() -> Self {
-        Self { values: HashMap::new(), problems: Vec::new(), entries: Vec::new() }
-    }
-
-    fn add_dotenv(&mut self, lines: impl Iterator<Item = Result<(String, String), dotenvy::Error>>) {
-        for line in lines {
-            match line {
-                Ok((name, value)) => {
-                    self.values.insert(name, (value, ".env"));
-                }
-                Err(error) => self.problem(".env", format!("has a line that can't be read: {error}")),
-            }
-        }
+        Self { values: HashMap::new(), problems: Vec::new(), entries: Vec::new(), interpolated: Vec::new() }
     }
 
     pub fn problem(&mut self, name: &str, message: impl Into<String>) {
@@ -226,16 +251,29 @@ impl Reader {
         value
     }
 
-    /// Comma-separated words.
+    /// Words separated by commas, or a JSON array of them.
     pub fn list(&mut self, names: &[&'static str], default: &[&str]) -> Vec<String> {
-        let found = self.find(names);
-        let (text, source) = match &found {
-            Some(found) => (found.value.clone(), found.source.clone()),
-            None => (default.join(","), "default".to_owned()),
+        let Some(found) = self.find(names) else {
+            self.note(names[0], default.join(","), "default");
+            return default.iter().map(|word| (*word).to_owned()).collect();
         };
-        self.note(names[0], text.clone(), &source);
-        text.split(',').map(|word| word.trim().to_owned()).filter(|word| !word.is_empty()).collect()
+        self.note(names[0], found.value.clone(), &found.source);
+        let words = if found.value.starts_with('[') {
+            serde_json::from_str::<Vec<String>>(&found.value).unwrap_or_else(|_| {
+                self.problem(&found.name, "is no JSON array of texts, accepted: [\"a\", \"b\"] or a, b");
+                Vec::new()
+            })
+        } else {
+            found.value.split(',').map(str::to_owned).collect()
+        };
+        words.iter().map(|word| word.trim().to_owned()).filter(|word| !word.is_empty()).collect()
     }
+}
+
+fn environment() -> HashMap<String, String> {
+    std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+        .collect()
 }
 
 /// Enough to tell two secrets apart, never enough to use one.
@@ -273,6 +311,24 @@ mod tests {
         let mut reader = Reader::from_pairs(&[("A", ""), ("B", "b"), ("C", "c")]);
         assert_eq!(reader.text(&["A", "B", "C"]).as_deref(), Some("b"));
         assert_eq!(reader.text(&["A"]), None);
+    }
+
+    #[test]
+    fn lists_are_words_or_json() {
+        for (value, words) in [
+            ("a,b", &["a", "b"][..]),
+            (" a , b ,", &["a", "b"]),
+            ("[\"a\", \"b \"]", &["a", "b"]),
+            ("[\n  \"a\"\n]", &["a"]),
+            ("[]", &[]),
+        ] {
+            let mut reader = Reader::from_pairs(&[("L", value)]);
+            assert_eq!(reader.list(&["L"], &["z"]), words, "{value}");
+            assert_eq!(reader.problems, [], "{value}");
+        }
+        let mut reader = Reader::from_pairs(&[("L", "['a']")]);
+        reader.list(&["L"], &[]);
+        assert_eq!(reader.problems[0].name, "L");
     }
 
     #[test]

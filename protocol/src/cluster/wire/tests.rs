@@ -24,6 +24,7 @@ fn asks() -> Vec<Ask> {
         id,
         user_id: ObjectId::generate(),
         file_name: "a.txt".into(),
+        original_file_name: Some("á (1).txt".into()),
         kind: FileKind::Text,
         receiver: node("edge"),
     };

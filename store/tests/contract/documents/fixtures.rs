@@ -41,6 +41,7 @@ pub fn asset(user_id: ObjectId, file_name: &str) -> Asset {
         id,
         user_id,
         file_name: file_name.to_owned(),
+        original_file_name: Some(format!("the {file_name} as it was sent")),
         file_type: FileKind::Text,
         file_size: 100,
         mime_type: "text/plain".to_owned(),
