@@ -2,4 +2,5 @@
 
 pub mod cluster;
 pub mod kill;
+pub mod logins;
 mod stage;

@@ -65,3 +65,33 @@ fn everything_equals_the_references() {
     }
     assert!(different.is_empty(), "{different:#?}");
 }
+
+#[test]
+fn headers_of_films_are_not_believed() {
+    let directory = tempfile::tempdir().unwrap();
+    let found = |name: &str, patches: &[(&[u8], usize, [u8; 4])]| {
+        let mut bytes = fs::read(golden().join("video").join(name)).unwrap();
+        for (what, behind, with) in patches {
+            let at = bytes.windows(what.len()).position(|window| window == *what).unwrap() + behind;
+            bytes[at..at + 4].copy_from_slice(with);
+        }
+        let path = directory.path().join(name);
+        fs::write(&path, bytes).unwrap();
+        run(&path, &mut NoProgress).unwrap()
+    };
+    let told = |metadata: &Metadata, names: [&str; 2]| names.map(|name| metadata.get(name).and_then(|v| v.as_f64()));
+    // Of more seconds than any film may have, too.
+    for milliseconds in [500_u32, 100_000_000] {
+        let film = found("long_gop.mp4", &[(b"mvhd", 20, milliseconds.to_be_bytes())]).metadata;
+        let claim = f64::from(milliseconds) / 1_000.0;
+        assert_eq!(told(&film, ["duration", "header_duration"]), [Some(12.0), Some(claim)]);
+        assert_eq!(told(&film, ["frame_count", "header_frame_count"]), [Some(300.0), None]);
+    }
+    let many = 9_000_u32.to_le_bytes();
+    let film = found("xvid.avi", &[(b"avih", 24, many), (b"strh", 40, many)]);
+    assert_eq!(told(&film.metadata, ["duration", "header_duration"]), [Some(5.0), Some(600.0)]);
+    assert_eq!(told(&film.metadata, ["frame_count", "header_frame_count"]), [Some(75.0), Some(9_000.0)]);
+    assert_eq!(film.video_hashes.total_video_frames, 75);
+    let sound = found("late_start.mp4", &[]).audio.unwrap();
+    assert_eq!(sound.metadata["codec"], "aac");
+}

@@ -31,6 +31,8 @@ pub struct Parts {
     pub actors: System,
     pub cluster: Cluster,
     pub metrics: Metrics,
+    /// Signs tokens and links.
+    pub signing_secret: String,
     /// Where uploads put what does not fit into memory.
     pub temp_dir: PathBuf,
     pub upload_time_max: Duration,
@@ -62,11 +64,11 @@ impl App {
 
 /// What an operator decides about use cases.
 fn settings(parts: &Parts) -> Settings {
-    let Parts { config, temp_dir, upload_time_max, .. } = parts;
+    let Parts { config, signing_secret, temp_dir, upload_time_max, .. } = parts;
     Settings {
         accounts: accounts::Settings {
             allow_registration: config.allow_registration,
-            jwt_secret: config.jwt_secret.clone(),
+            jwt_secret: signing_secret.clone(),
             token_life: config.token_life,
             hashes_at_once: config.threads.div_ceil(2),
         },
@@ -77,6 +79,6 @@ fn settings(parts: &Parts) -> Settings {
             temp_dir: temp_dir.clone(),
             time_max: *upload_time_max,
         },
-        works: works::Settings { fingerprinting: config.fingerprinting, link_secret: config.jwt_secret.clone() },
+        works: works::Settings { fingerprinting: config.fingerprinting, link_secret: signing_secret.clone() },
     }
 }

@@ -1,15 +1,13 @@
 //! From configuration to a place in the cluster, and out of it again.
 
-use std::io::{ErrorKind, Write};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::os::unix::fs::OpenOptionsExt;
-use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use metastamp_cluster::{Cluster, Settings};
 use metastamp_protocol::{NodeRef, StoreTags};
 use metastamp_setup::config::Config;
+use metastamp_setup::secrets;
 use metastamp_setup::stores::{Identities, Opened, WAYS_ON};
 use metastamp_store::cache::SharedCache;
 use tokio::net::UdpSocket;
@@ -38,7 +36,7 @@ pub async fn join(config: &Config, local: NodeRef, http: SocketAddr, opened: &Op
     let cache = opened.identities.cache(config, &opened.cache).await;
     let secret = match &cluster.secret {
         Some(secret) => secret.clone(),
-        None => kept_secret(&config.data_dir).context("can't keep a cluster secret")?,
+        None => secrets::kept(&config.data_dir, secrets::CLUSTER).context("can't keep a cluster secret")?,
     };
     let advertise = match &cluster.advertise {
         Some(advertise) => Some(advertise.clone()),
@@ -164,54 +162,9 @@ async fn own_ip(seeds: &[String]) -> Option<IpAddr> {
     None
 }
 
-/// The secret that all nodes on one data directory share, made by whoever comes first.
-fn kept_secret(data_dir: &Path) -> anyhow::Result<String> {
-    let path = data_dir.join("cluster.secret");
-    match std::fs::read_to_string(&path) {
-        Ok(secret) => return checked(&secret, &path),
-        Err(error) if error.kind() == ErrorKind::NotFound => {}
-        Err(error) => return Err(error).with_context(|| path.display().to_string()),
-    }
-    let draft = data_dir.join(format!("cluster.secret.{:016x}", rand::random::<u64>()));
-    let mut file = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&draft)?;
-    let written = file.write_all(hex::encode(rand::random::<[u8; 32]>()).as_bytes()).and_then(|()| file.sync_all());
-    // A link appears whole or not at all, and only for the first of those who start together.
-    let linked = written.and_then(|()| std::fs::hard_link(&draft, &path));
-    let _ = std::fs::remove_file(&draft);
-    match linked {
-        Err(error) if error.kind() != ErrorKind::AlreadyExists => return Err(error.into()),
-        _ => {}
-    }
-    checked(&std::fs::read_to_string(&path)?, &path)
-}
-
-fn checked(secret: &str, path: &Path) -> anyhow::Result<String> {
-    let secret = secret.trim();
-    anyhow::ensure!(secret.len() >= 16, "{} holds no secret: remove it", path.display());
-    Ok(secret.to_owned())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn nodes_that_start_together_agree_on_the_secret() {
-        let dir = std::env::temp_dir().join(format!("metastamp-secret-{:x}", rand::random::<u64>()));
-        std::fs::create_dir_all(&dir).unwrap();
-        let secrets: Vec<String> = std::thread::scope(|scope| {
-            let threads: Vec<_> = (0..8).map(|_| scope.spawn(|| kept_secret(&dir).unwrap())).collect();
-            threads.into_iter().map(|thread| thread.join().unwrap()).collect()
-        });
-        assert!(secrets.iter().all(|secret| *secret == secrets[0] && secret.len() == 64));
-        let files: Vec<_> = std::fs::read_dir(&dir).unwrap().map(|entry| entry.unwrap().file_name()).collect();
-        assert_eq!(files, ["cluster.secret"]);
-        let mode = std::os::unix::fs::PermissionsExt::mode(
-            &std::fs::metadata(dir.join("cluster.secret")).unwrap().permissions(),
-        );
-        assert_eq!(mode & 0o777, 0o600);
-        std::fs::remove_dir_all(dir).unwrap();
-    }
 
     #[test]
     fn the_http_address_is_one_that_others_can_use() {

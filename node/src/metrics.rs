@@ -9,6 +9,12 @@ pub const HTTP_REQUESTS_TOTAL: &str = "http_requests_total";
 pub const HTTP_REQUEST_DURATION_SECONDS: &str = "http_request_duration_seconds";
 /// Gauge: requests being answered.
 pub const HTTP_REQUESTS_IN_FLIGHT: &str = "http_requests_in_flight";
+/// Gauge: connections that are open.
+pub const HTTP_CONNECTIONS: &str = "http_connections";
+/// Counter, label `limit` (address, node): idle connections closed to make room for others.
+pub const HTTP_CONNECTIONS_CLOSED_TOTAL: &str = "http_connections_closed_total";
+/// Counter, label `limit` (address, node): connections for which there was no room.
+pub const HTTP_CONNECTIONS_REJECTED_TOTAL: &str = "http_connections_rejected_total";
 /// Gauge, bytes.
 const RESIDENT: &str = "process_resident_memory_bytes";
 
@@ -59,6 +65,11 @@ fn describe() {
     describe_counter!(HTTP_REQUESTS_TOTAL, "Requests answered");
     describe_histogram!(HTTP_REQUEST_DURATION_SECONDS, "Time from request to answer, in seconds");
     describe_gauge!(HTTP_REQUESTS_IN_FLIGHT, "Requests being answered");
+    describe_gauge!(HTTP_CONNECTIONS, "Connections that are open");
+    describe_counter!(HTTP_CONNECTIONS_CLOSED_TOTAL, "Idle connections closed to make room for others");
+    describe_counter!(HTTP_CONNECTIONS_REJECTED_TOTAL, "Connections for which there was no room");
+    describe_gauge!(u::PASSWORDS_WAITING, "Passwords that wait to be hashed");
+    describe_counter!(u::PASSWORDS_REJECTED_TOTAL, "Passwords not hashed because too many waited");
     describe_counter!(u::UPLOAD_BYTES_TOTAL, "File bytes stored by uploads");
     describe_gauge!(u::UPLOADS_IN_PROGRESS, "Uploads being received");
     describe_counter!(u::UPLOADS_REJECTED_TOTAL, "Uploads refused because too many run at once");

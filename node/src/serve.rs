@@ -11,6 +11,7 @@ use metastamp_cluster::Reason;
 use metastamp_setup::config::{CacheStore, Config, DocumentStore, Interpolated, ObjectStore, StoresConfig};
 use metastamp_setup::identity::Identity;
 use metastamp_setup::name::Name;
+use metastamp_setup::secrets::SigningSecret;
 use metastamp_setup::stores::{Opened, Waiting};
 use metastamp_setup::{out, telemetry};
 use metastamp_store::objects::local::LocalS3;
@@ -18,7 +19,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::oneshot;
 
 use crate::app::{App, Parts};
-use crate::http::{Edge, Server, Starting};
+use crate::http::{Bounds, CONNECTIONS_MAX, Edge, Server, Starting};
 use crate::metrics::Metrics;
 use crate::{membership, worker};
 
@@ -47,7 +48,9 @@ pub async fn run(config: Config, options: RunOptions) -> anyhow::Result<()> {
     // Each connection and each open file takes one; the usual soft limit is 1,024.
     let files_max = rlimit::increase_nofile_limit(65_536).unwrap_or(0);
     tracing::debug!(files_max, "open files");
-    let server = Server::bind(config.address).await.with_context(|| format!("can't listen on {}", config.address))?;
+    let bounds = connection_bounds(&config, files_max);
+    let server = Server::bind(config.address, bounds);
+    let server = server.await.with_context(|| format!("can't listen on {}", config.address))?;
     let address = server.address()?;
     let metrics = Metrics::install().context("metrics")?;
     let identity = Identity::take(&config.data_dir, config.node_id.as_deref())?;
@@ -93,6 +96,13 @@ pub async fn run(config: Config, options: RunOptions) -> anyhow::Result<()> {
     }
 }
 
+/// Connections take at most half of the files that may be open: stores and links need some as well.
+fn connection_bounds(config: &Config, files_max: u64) -> Bounds {
+    let files = usize::try_from(files_max / 2).unwrap_or(usize::MAX);
+    let all = CONNECTIONS_MAX.min(files.max(1));
+    Bounds { all, per_address: config.connections_per_address.min(all) }
+}
+
 /// What serves behind the edge.
 struct Node {
     app: Arc<App>,
@@ -123,6 +133,8 @@ impl Node {
             }
         };
         opened.documents.leases.come_up(&identity.node).await.context("documents")?;
+        let signing = SigningSecret::of(&config)?;
+        signing.introduce(&config);
         let temp_dir = fresh_temp_dir(&config.data_dir, &identity.node.node_id)?;
         let settings = Settings {
             workers: config.fingerprint_workers,
@@ -152,6 +164,7 @@ impl Node {
             actors: actors.clone(),
             cluster,
             metrics,
+            signing_secret: signing.secret,
             temp_dir: temp_dir.clone(),
             upload_time_max,
         }));
@@ -169,11 +182,6 @@ impl Node {
         }
         for it in &config.interpolated {
             tell_interpolated(it);
-        }
-        if config.jwt_secret_is_public && !address.ip().is_loopback() {
-            tracing::warn!(
-                "tokens are signed with the built-in development secret: set JWT_SECRET_KEY before others can reach this node"
-            );
         }
         let StoresConfig { documents, objects, .. } = &config.stores;
         if link.is_some() && *documents != DocumentStore::Embedded && *objects == ObjectStore::Embedded {

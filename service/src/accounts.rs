@@ -20,6 +20,7 @@ use self::tokens::{Tokens, new_session_id};
 use crate::Deps;
 use crate::caller::{Caller, Reporter, require_active};
 use crate::error::{Error, Result};
+use crate::fair::Origin;
 
 /// Characters of a password.
 pub const PASSWORD_CHARS: std::ops::RangeInclusive<usize> = 8..=128;
@@ -139,15 +140,22 @@ impl Accounts {
         if !self.allow_registration {
             return Err(Error::new(ErrorCode::RegistrationDisabled, "Registration is switched off"));
         }
-        self.admit(&format!("rate:register:{}", address(peer)), REGISTER_LIMIT).await
+        self.admit(&register_key(peer.into()), REGISTER_LIMIT).await
     }
 
     /// Makes an account and logs it in.
     ///
     /// # Errors
     /// 409 for an address that is taken, 503 when too many passwords wait to be hashed.
-    pub async fn register(&self, new: NewAccount) -> Result<Session> {
-        let hash = self.passwords.hash(new.password).await.map_err(overloaded)?;
+    pub async fn register(&self, peer: Option<IpAddr>, new: NewAccount) -> Result<Session> {
+        let origin = Origin::from(peer);
+        let hash = match self.passwords.hash(origin, new.password).await {
+            Ok(hash) => hash,
+            Err(Overloaded) => {
+                self.give_back(&register_key(origin), REGISTER_LIMIT).await;
+                return Err(overloaded());
+            }
+        };
         let now = Timestamp::now();
         let mut user = User::local(&new.email, hash, now);
         user.full_name = new.full_name;
@@ -170,16 +178,22 @@ impl Accounts {
     pub async fn log_in(&self, peer: Option<IpAddr>, credentials: Credentials) -> Result<Session> {
         let Credentials { email, password } = credentials;
         // By account and network address: a stranger who guesses must not lock the owner out.
-        let peer = address(peer);
-        self.admit(&format!("rate:login:{peer}"), LOGIN_PEER_LIMIT).await?;
-        self.admit(&format!("rate:login:{email}:{peer}"), LOGIN_LIMIT).await?;
+        let origin = Origin::from(peer);
+        let (by_origin, by_account) = (format!("rate:login:{origin}"), format!("rate:login:{email}:{origin}"));
+        self.admit(&by_origin, LOGIN_PEER_LIMIT).await?;
+        self.admit(&by_account, LOGIN_LIMIT).await?;
         let user = self.stores.users.user_by_email(&email).await?;
         let stored = user.as_ref().and_then(|user| user.hashed_password.clone());
-        let verdict = self.passwords.verify(password, stored).await.map_err(overloaded)?;
-        let upgrade = match verdict {
-            Verdict::Right => None,
-            Verdict::RightUpgrade(hash) => Some(hash),
-            Verdict::Wrong => return Err(wrong_credentials()),
+        let upgrade = match self.passwords.verify(origin, password, stored).await {
+            Ok(Verdict::Right) => None,
+            Ok(Verdict::RightUpgrade(hash)) => Some(hash),
+            Ok(Verdict::Wrong) => return Err(wrong_credentials()),
+            // No attempt was made.
+            Err(Overloaded) => {
+                self.give_back(&by_origin, LOGIN_PEER_LIMIT).await;
+                self.give_back(&by_account, LOGIN_LIMIT).await;
+                return Err(overloaded());
+            }
         };
         let mut user = user.ok_or_else(wrong_credentials)?;
         if !user.is_active {
@@ -237,10 +251,17 @@ impl Accounts {
             }
         }
     }
+
+    /// What was refused for want of room was no attempt, and costs nobody behind the address one.
+    async fn give_back(&self, key: &str, limit: RateLimit) {
+        if let Err(error) = self.cache.return_token(key, limit).await {
+            tracing::debug!(%error, "a token of a rate limit was not given back");
+        }
+    }
 }
 
-fn address(peer: Option<IpAddr>) -> String {
-    peer.map(|ip| ip.to_string()).unwrap_or_default()
+fn register_key(origin: Origin) -> String {
+    format!("rate:register:{origin}")
 }
 
 fn session_key(user: &User) -> String {
@@ -260,6 +281,6 @@ fn wrong_credentials() -> Error {
     Error::new(ErrorCode::InvalidCredentials, "Incorrect email or password")
 }
 
-fn overloaded(_: Overloaded) -> Error {
+fn overloaded() -> Error {
     Error::new(ErrorCode::ServiceUnavailable, "Too many logins at once, please try again").retry_after(3)
 }

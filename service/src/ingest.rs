@@ -30,6 +30,7 @@ use self::meter::{Meter, too_large};
 use self::slots::{UploadSlot, UploadSlots};
 use crate::Deps;
 use crate::error::{Error, Result};
+use crate::fair::Origin;
 use crate::removal::Removal;
 
 /// Characters of a title.
@@ -111,9 +112,9 @@ impl Ingest {
     /// Takes a slot for a file of this user.
     ///
     /// # Errors
-    /// 429 when the user has too many uploads under way, 503 when the node has.
-    pub fn admit(&self, user_id: ObjectId) -> Result<Admission> {
-        Ok(Admission { _slot: self.slots.take(user_id)?, tools: self.tools.clone(), user_id })
+    /// 429 when the user or the address it comes from has too many uploads under way, 503 when the node has.
+    pub fn admit(&self, user_id: ObjectId, origin: Origin) -> Result<Admission> {
+        Ok(Admission { _slot: self.slots.take(user_id, origin)?, tools: self.tools.clone(), user_id })
     }
 }
 

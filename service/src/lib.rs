@@ -12,6 +12,7 @@
 //! | [`ingest`] | take a file in: judge it, store it, make it an asset |
 //! | [`works`] | list, look at and delete works; their fingerprints and pictures |
 //! | [`health`] | whether what we depend on answers |
+//! | [`fair`] | shares of what is scarce, by caller |
 //! | [`error`] | the one failure of a use case: a code of the contract, a sentence, what is wrong with which member |
 //!
 //! It talks to actors and stores and never imports warp, http or clap.
@@ -20,6 +21,7 @@ pub mod accounts;
 pub mod analytics;
 pub mod caller;
 pub mod error;
+pub mod fair;
 pub mod health;
 pub mod ingest;
 pub mod metrics;

@@ -14,6 +14,7 @@ use metastamp_store::objects::{LocalS3, Objects, ObjectsConfig};
 
 use crate::Deps;
 use crate::error::Result;
+use crate::fair::Origin;
 use crate::ingest::{self, About, Announced, Digesting, Ingest, Stored};
 use crate::works::{self, Works};
 
@@ -49,7 +50,7 @@ impl World {
 
     /// Sends a text as one file.
     pub async fn send(&self, user_id: ObjectId, name: &str, text: &'static str) -> Result<Stored> {
-        let admission = self.ingest.admit(user_id)?;
+        let admission = self.ingest.admit(user_id, Origin::default())?;
         let mut incoming = admission.open(text_file(name))?;
         incoming.write(Bytes::from_static(text.as_bytes())).await?;
         incoming.finish().await?.commit(About::default()).await

@@ -58,6 +58,8 @@ pub trait Cache: Send + Sync + 'static {
     async fn drop_entries(&self, keys: &[String]) -> Result<()>;
     /// Takes one token from the bucket under `key`.
     async fn take_token(&self, key: &str, limit: RateLimit) -> Result<Admission>;
+    /// Puts a token back that was taken for nothing. A full bucket stays as it is.
+    async fn return_token(&self, key: &str, limit: RateLimit) -> Result<()>;
     /// Takes or renews the lock `name` for `holder`; false when someone else has it.
     async fn lock(&self, name: &str, holder: &str, ttl: Duration) -> Result<bool>;
     /// Gives the lock back if `holder` has it.

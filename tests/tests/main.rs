@@ -31,6 +31,7 @@ mod row_versions;
 mod runner;
 mod security;
 mod shared_dir;
+mod shares;
 mod stores_backup;
 mod stores_durability;
 mod stores_faults;

@@ -12,7 +12,7 @@ use clap::{Parser, Subcommand, ValueEnum};
 use metastamp_chaos::check::judge;
 use metastamp_chaos::fleet::unfenced_binary;
 use metastamp_chaos::history::{Event, Parameters, What};
-use metastamp_chaos::scenario::{cluster, kill};
+use metastamp_chaos::scenario::{cluster, kill, logins};
 use metastamp_chaos::{FleetOptions, NodeOptions, history, wallet};
 
 /// Longest life of a node between two kills of the scenario without a cluster.
@@ -21,6 +21,8 @@ const LIFE_MAX: Duration = Duration::from_millis(1_500);
 const KILL: &str = "kill";
 /// The one about money; it writes no history.
 const WALLET: &str = "wallet";
+/// The one about shares under an attack with logins; neither does it.
+const LOGINS: &str = "logins";
 
 /// Starts real META-STAMP nodes, breaks them and judges what they acknowledged.
 #[derive(Parser)]
@@ -35,7 +37,8 @@ enum Command {
     /// Run a scenario; the exit code is 1 when a promise was broken.
     Run {
         /// `kill` (nodes of no cluster), or one of a cluster: kill-owner, pause, isolate, cut, one-way, restart,
-        /// restart-all, rolling, drain; or `wallet`: money under kill-owner and pause, which writes no history.
+        /// restart-all, rolling, drain; or `wallet`: money under kill-owner and pause; or `logins`: one honest caller among many logins. The last
+        /// two write no history.
         #[arg(long, default_value = KILL)]
         scenario: String,
         /// The same seed gives the same files and the same choices; a random one unless given.
@@ -113,6 +116,9 @@ fn run(scenario: &str, seed: u64, parameters: &Parameters, unfenced: bool, out: 
     if scenario == WALLET {
         return run_wallet(seed, parameters);
     }
+    if scenario == LOGINS {
+        return run_logins();
+    }
     let file = File::create(out).with_context(|| format!("can't write {}", out.display()))?;
     let mut node = NodeOptions::new();
     if unfenced {
@@ -142,6 +148,13 @@ fn run_wallet(seed: u64, parameters: &Parameters) -> Result<ExitCode> {
     let verdict = runtime.block_on(wallet::run(&plan, FleetOptions::default(), |line| println!("{line}")))?;
     println!("{verdict}");
     Ok(ExitCode::from(u8::from(!verdict.holds())))
+}
+
+fn run_logins() -> Result<ExitCode> {
+    let runtime = tokio::runtime::Runtime::new()?;
+    let report = runtime.block_on(logins::run(logins::Plan::default(), NodeOptions::new()))?;
+    println!("{report}");
+    Ok(ExitCode::from(u8::from(!report.holds())))
 }
 
 fn read(path: &Path) -> Result<Vec<Event>> {

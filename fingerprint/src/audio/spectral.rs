@@ -33,6 +33,9 @@ const BINS: usize = FRAME / 2 + 1;
 /// Smallest power, and how far below the loudest band anything counts, in dB.
 const POWER_MIN: f32 = 1e-10;
 const RANGE: f32 = 80.0;
+/// Part of the power of the loudest frame below which a frame may hold nothing but what the resampler rounds: digital
+/// silence close to sound comes out of it as noise, and where exactly depends on how it cuts the sound into blocks.
+const ROUNDING: f64 = 1e-8;
 
 /// Measures a sound block by block.
 pub(super) struct Spectral {
@@ -46,6 +49,11 @@ pub(super) struct Spectral {
     frames: u64,
     mel: mel::Bank,
     mel_max: f32,
+    /// Power of the loudest frame, and of the quietest that is not silent.
+    loudest: f64,
+    quietest: f64,
+    /// The resampler's filter is that of the reference.
+    is_exact: bool,
     mels: Spool<MELS>,
     chroma: Chroma,
     chroma_hash: Sha256,
@@ -69,6 +77,9 @@ impl Spectral {
             frames: 0,
             mel: mel::Bank::new(),
             mel_max: 0.0,
+            loudest: 0.0,
+            quietest: f64::MAX,
+            is_exact: rate == RATE || Resampler::is_exact(rate, RATE),
             mels: Spool::new(),
             chroma: Chroma::new(),
             chroma_hash: Sha256::new(),
@@ -114,14 +125,19 @@ impl Spectral {
             })
             .map_err(FingerprintError::Io)?;
         let (centroid_mean, centroid_std) = self.centroid.mean_and_deviation();
+        let bandwidth_mean = self.bandwidth.mean_and_deviation().0;
+        let is_noise = self.resampler.is_some() && self.quietest < self.loudest * ROUNDING;
+        // Silence throughout is silence at any rate.
+        let is_sure = self.loudest == 0.0 || (self.is_exact && !is_noise);
+        let sure = |hz: f64| is_sure.then(|| super::rounded(hz, 4));
         Ok(SpectralData {
             mel_spectrogram_hash: hex::encode(mel_hash.finalize()),
             chromagram_hash: hex::encode(self.chroma_hash.finalize()),
             mel_spectrogram_shape: [MELS as u64, self.frames],
             chromagram_shape: [CHROMA as u64, self.frames],
-            spectral_centroid_mean: super::rounded(centroid_mean, 4),
-            spectral_centroid_std: super::rounded(centroid_std, 4),
-            spectral_bandwidth_mean: super::rounded(self.bandwidth.mean_and_deviation().0, 4),
+            spectral_centroid_mean: sure(centroid_mean),
+            spectral_centroid_std: sure(centroid_std),
+            spectral_bandwidth_mean: sure(bandwidth_mean),
             duration: super::rounded(self.samples as f64 / f64::from(RATE), 3),
             sample_rate: RATE,
             n_mels: MELS as u32,
@@ -143,6 +159,11 @@ impl Spectral {
     fn frame(&mut self, start: usize, each: &mut dyn FnMut(&[f32; MELS])) -> Result<(), FingerprintError> {
         self.transform.run(&self.pending[start..start + FRAME], &self.window, &mut self.power);
         self.frames += 1;
+        let power: f64 = self.power.iter().map(|power| f64::from(*power)).sum();
+        self.loudest = self.loudest.max(power);
+        if power > 0.0 {
+            self.quietest = self.quietest.min(power);
+        }
         let (centroid, bandwidth) = fast!({
             roots(&self.power, &mut self.magnitude);
             centre_and_width(&self.magnitude)

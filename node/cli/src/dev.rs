@@ -77,7 +77,9 @@ pub async fn run(mut config: Config, args: DevArgs) -> anyhow::Result<()> {
     introduction(&config, address, &admin, &plans).iter().for_each(|line| live.note(line));
     let mut nodes = Vec::new();
     for plan in &plans {
-        nodes.push(NodeProcess::start(plan.clone(), environment(&config, plan, &plans))?);
+        let mut environment = environment(&config, plan, &plans);
+        environment.push(("JWT_SECRET_KEY".to_owned(), admin.signing_secret.clone()));
+        nodes.push(NodeProcess::start(plan.clone(), environment)?);
     }
     let balancer = tokio::spawn(balancer::serve(listener, backends.clone()));
     let watcher = tokio::spawn(watch::watch(backends.clone(), admin, seen.clone()));

@@ -8,6 +8,7 @@ use metastamp_protocol::files::UPLOADS;
 use metastamp_protocol::user::is_email;
 use metastamp_protocol::{Role, Timestamp, User};
 use metastamp_service::accounts::passwords::Passwords;
+use metastamp_service::fair::Origin;
 use metastamp_setup::config::{Config, DocumentStore, ObjectStore};
 use metastamp_setup::stores::{Opened, WAYS_ON};
 use metastamp_setup::{out, telemetry};
@@ -201,7 +202,7 @@ pub async fn ensure_administrator(
     if let Some(user) = stores.documents.users.user_by_email(email).await? {
         return promote(stores, user).await;
     }
-    let hash = Passwords::new(1).hash(password).await.map_err(|_| anyhow::anyhow!("can't hash the password"))?;
+    let hash = Passwords::new(1).hash(Origin::default(), password).await.map_err(|_| anyhow::anyhow!("can't hash the password"))?;
     let admin = User { role: Role::Admin, is_verified: true, ..User::local(email, hash, Timestamp::now()) };
     match stores.documents.users.insert_user(&admin).await {
         Ok(()) => Ok((admin, Ensured::Created)),

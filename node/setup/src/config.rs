@@ -20,8 +20,8 @@ use metastamp_protocol::files::ALLOWED_EXTENSIONS;
 pub use reader::{Entry, Problem, Reader};
 pub use stores::{CacheStore, DocumentStore, ObjectStore, StoresConfig};
 
-/// Signs tokens on a newcomer's machine; refused in production.
-const DEVELOPMENT_SECRET: &str = "metastamp-development-secret-not-for-production";
+/// Stood in for a missing secret in earlier versions, so everybody knows it.
+const PUBLIC_SECRET: &str = "metastamp-development-secret-not-for-production";
 const MIB: u64 = 1 << 20;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,9 +45,10 @@ pub struct Config {
     pub public_url: Option<String>,
     pub data_dir: PathBuf,
     pub stores: StoresConfig,
-    pub jwt_secret: String,
-    /// The secret is the built-in one that everybody knows.
-    pub jwt_secret_is_public: bool,
+    /// `None`: see [`crate::secrets::SigningSecret`]. Production asks for one.
+    pub jwt_secret: Option<String>,
+    /// Connections at once from one network address that is no trusted proxy.
+    pub connections_per_address: usize,
     pub token_life: Duration,
     pub allow_registration: bool,
     pub upload_bytes_max: u64,
@@ -99,6 +100,11 @@ impl Config {
         Self::read(Reader::from_file(file), dir)
     }
 
+    #[cfg(test)]
+    pub(crate) fn of_pairs(pairs: &[(&str, &str)]) -> Result<Self, Vec<Problem>> {
+        Self::read(Reader::from_pairs(pairs), Path::new("/work"))
+    }
+
     fn read(mut r: Reader, dir: &Path) -> Result<Self, Vec<Problem>> {
         let app_name = r.text_or(&["APP_NAME"], "META-STAMP V3");
         let app_env = match r
@@ -120,6 +126,8 @@ impl Config {
         let port = r.parse(&["PORT"], 8_000_u16, "0 to 65535 (0 takes a free one)", |_| true);
         let cors_origins = cors_origins(&mut r);
         let trusted_proxies = trusted_proxies(&mut r);
+        let connections_per_address =
+            r.parse(&["CONNECTIONS_PER_ADDRESS_MAX"], 1_000_usize, "1 to 10000", |n| (1..=10_000).contains(n));
         let data_dir = r.text_or(&["DATA_DIR"], "./data");
         let data_dir = dir.join(data_dir.strip_prefix("./").unwrap_or(&data_dir));
         let production = app_env == AppEnv::Production;
@@ -143,8 +151,8 @@ impl Config {
             public_url: public_url(&mut r),
             data_dir,
             stores,
-            jwt_secret_is_public: jwt_secret == DEVELOPMENT_SECRET,
             jwt_secret,
+            connections_per_address,
             token_life: Duration::from_secs(hours * 3_600),
             allow_registration: r.flag(&["ALLOW_REGISTRATION"], true),
             upload_bytes_max: max_mb * MIB,
@@ -205,25 +213,22 @@ fn public_url(r: &mut Reader) -> Option<String> {
     Some(url.trim_end_matches('/').to_owned())
 }
 
-fn jwt_secret(r: &mut Reader, production: bool) -> String {
+fn jwt_secret(r: &mut Reader, production: bool) -> Option<String> {
     let secret = r.secret(&["JWT_SECRET_KEY", "SECRET_KEY"]);
     r.choice(&["JWT_ALGORITHM"], "hs256", &["hs256", "rs256"]);
-    match secret {
+    match secret.as_deref() {
         Some(secret) if secret.len() < 32 => {
             r.problem("JWT_SECRET_KEY", "is too short, accepted: at least 32 characters");
-            secret
         }
-        Some(secret) if production && secret == DEVELOPMENT_SECRET => {
-            r.problem("JWT_SECRET_KEY", "is the built-in development value, which APP_ENV=production refuses");
-            secret
+        Some(PUBLIC_SECRET) => {
+            r.problem("JWT_SECRET_KEY", "is a value that stood in the source and that everybody knows");
         }
-        Some(secret) => secret,
         None if production => {
             r.problem("JWT_SECRET_KEY", "is required when APP_ENV=production (at least 32 characters)");
-            String::new()
         }
-        None => DEVELOPMENT_SECRET.to_owned(),
+        _ => {}
     }
+    secret
 }
 
 fn allowed_extensions(r: &mut Reader) -> Vec<String> {
@@ -268,7 +273,7 @@ mod tests {
     use super::*;
 
     fn read(pairs: &[(&str, &str)]) -> Result<Config, Vec<Problem>> {
-        Config::read(Reader::from_pairs(pairs), Path::new("/work"))
+        Config::of_pairs(pairs)
     }
 
     fn problems(pairs: &[(&str, &str)]) -> Vec<String> {
@@ -308,7 +313,8 @@ mod tests {
         let with = |s: &str| problems(&[&base[..], &[("JWT_SECRET_KEY", s)]].concat());
         assert_eq!(with(&secret), Vec::<String>::new());
         assert_eq!(with(&secret[1..]), ["JWT_SECRET_KEY"]);
-        assert_eq!(with(DEVELOPMENT_SECRET), ["JWT_SECRET_KEY"]);
+        assert_eq!(with(PUBLIC_SECRET), ["JWT_SECRET_KEY"]);
+        assert_eq!(problems(&[("JWT_SECRET_KEY", PUBLIC_SECRET)]), ["JWT_SECRET_KEY"], "nowhere");
     }
 
     #[test]
@@ -321,6 +327,7 @@ mod tests {
             ("DIRECT_UPLOAD_THRESHOLD_MB", "101"),
             ("JWT_EXPIRATION_HOURS", "169"),
             ("JWT_SECRET_KEY", "short"),
+            ("CONNECTIONS_PER_ADDRESS_MAX", "0"),
             ("ALLOWED_FILE_EXTENSIONS", ".txt,exe"),
             ("CORS_ORIGINS", "example.org"),
             ("TRUSTED_PROXIES", "10.0.0.0/8,nginx"),
@@ -337,7 +344,7 @@ mod tests {
     fn aliases_work() {
         let secret = "y".repeat(40);
         let config = read(&[("SECRET_KEY", &secret), ("ALLOWED_FILE_EXTENSIONS", ".TXT, png")]).unwrap();
-        assert_eq!(config.jwt_secret, secret);
+        assert_eq!(config.jwt_secret, Some(secret));
         assert_eq!(config.allowed_extensions, ["txt", "png"]);
     }
 }

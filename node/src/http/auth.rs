@@ -70,7 +70,7 @@ fn api_key(request: &Request) -> Option<&str> {
 pub async fn register(app: Arc<App>, mut request: Request) -> Result<Response> {
     app.service.accounts.admit_registration(request.peer).await?;
     let new = new_account(request.fields().await?)?;
-    Ok(opened(201, &app.service.accounts.register(new).await?))
+    Ok(opened(201, &app.service.accounts.register(request.peer, new).await?))
 }
 
 pub async fn login(app: Arc<App>, mut request: Request) -> Result<Response> {

@@ -1,4 +1,4 @@
-//! Request bodies: bounded in size and in time, readable from two places.
+//! Request bodies: bounded in size and in time, readable from two places, never slower than a floor.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -12,6 +12,7 @@ use metastamp_protocol::ErrorCode;
 use parking_lot::Mutex;
 
 use super::error::{Error, Result};
+use super::pace::Paced;
 
 /// Longest JSON or form body.
 const SMALL_BODY_BYTES_MAX: usize = 64 << 10;
@@ -58,12 +59,31 @@ fn too_large(bytes_max: usize) -> Error {
     Error::new(ErrorCode::FileTooLarge, format!("The request body is larger than {bytes_max} bytes"))
 }
 
-type Chunks = Pin<Box<dyn Stream<Item = std::result::Result<Bytes, warp::Error>> + Send>>;
+/// Why a body ends before its end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Failed {
+    #[error("the request body broke off")]
+    Broken,
+    #[error("the request body came too slowly")]
+    TooSlow,
+}
+
+impl From<Failed> for Error {
+    fn from(failed: Failed) -> Self {
+        match failed {
+            Failed::Broken => broken(),
+            Failed::TooSlow => Self::new(ErrorCode::UploadFailed, "The request body came too slowly").status(408),
+        }
+    }
+}
+
+/// The bytes of a body as they come.
+pub type Chunks = Pin<Box<dyn Stream<Item = std::result::Result<Bytes, Failed>> + Send>>;
 
 /// The body of one request. Clones share it: a handler reads, the edge throws away what the handler left.
 #[derive(Clone)]
 pub struct Body {
-    chunks: Arc<Mutex<Option<Chunks>>>,
+    chunks: Arc<Mutex<Option<Paced>>>,
     /// Somebody has begun to read.
     touched: Arc<AtomicBool>,
     limit: Limit,
@@ -77,9 +97,12 @@ impl Body {
         S: Stream<Item = std::result::Result<B, warp::Error>> + Send + 'static,
         B: Buf,
     {
-        let chunks = stream.map(|chunk| chunk.map(|mut data| data.copy_to_bytes(data.remaining())));
+        let chunks = stream.map(|chunk| match chunk {
+            Ok(mut data) => Ok(data.copy_to_bytes(data.remaining())),
+            Err(_) => Err(Failed::Broken),
+        });
         Self {
-            chunks: Arc::new(Mutex::new(Some(Box::pin(chunks)))),
+            chunks: Arc::new(Mutex::new(Some(Paced::new(Box::pin(chunks))))),
             touched: Arc::default(),
             limit: Limit::Small,
             declared: None,
@@ -105,7 +128,7 @@ impl Body {
         let read = async {
             let mut all = BytesMut::new();
             while let Some(chunk) = self.next().await {
-                let chunk = chunk.map_err(|_| broken())?;
+                let chunk = chunk?;
                 if all.len() + chunk.len() > bytes_max {
                     return Err(too_large(bytes_max));
                 }
@@ -140,13 +163,13 @@ pub fn broken() -> Error {
 }
 
 impl Stream for Body {
-    type Item = std::result::Result<Bytes, warp::Error>;
+    type Item = std::result::Result<Bytes, Failed>;
 
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         self.touched.store(true, Ordering::Relaxed);
         let mut chunks = self.chunks.lock();
         let Some(stream) = chunks.as_mut() else { return Poll::Ready(None) };
-        let polled = stream.as_mut().poll_next(cx);
+        let polled = Pin::new(stream).poll_next(cx);
         if matches!(polled, Poll::Ready(None | Some(Err(_)))) {
             *chunks = None;
         }

@@ -13,8 +13,11 @@ use std::sync::{Arc, OnceLock};
 use futures_util::FutureExt;
 use http::header::HeaderValue;
 use http::{HeaderMap, Method};
+use metastamp_protocol::ErrorCode;
 
 use super::body::Body;
+use super::clients::{self, Clients};
+use super::connections::Room;
 use super::cors::Cors;
 use super::error::{self, Error};
 use super::exchange::Exchange;
@@ -35,6 +38,8 @@ pub struct Incoming {
     pub headers: HeaderMap,
     pub body: Body,
     pub peer: Option<IpAddr>,
+    /// What the connection is good for.
+    pub room: Room,
 }
 
 pub struct Edge {
@@ -45,6 +50,7 @@ pub struct Edge {
     node: HeaderValue,
     cors: Cors,
     proxies: TrustedProxies,
+    clients: Clients,
 }
 
 impl Edge {
@@ -54,12 +60,17 @@ impl Edge {
         let proxies = TrustedProxies::new(config.trusted_proxies.clone());
         let node = HeaderValue::from_str(&starting.node.to_string());
         let node = node.unwrap_or_else(|_| HeaderValue::from_static("unknown"));
-        Self { app: OnceLock::new(), starting, node, cors, proxies }
+        Self { app: OnceLock::new(), starting, node, cors, proxies, clients: Clients::default() }
     }
 
     /// Value of the `X-Node` header.
     pub fn node(&self) -> HeaderValue {
         self.node.clone()
+    }
+
+    /// Whether this address is a proxy that is trusted.
+    pub fn is_proxy(&self, address: IpAddr) -> bool {
+        self.proxies.contains(address)
     }
 
     /// From now on everything is served.
@@ -73,10 +84,10 @@ impl Edge {
     }
 
     async fn answer(&self, incoming: Incoming, context: &Arc<RequestContext>) -> Response {
-        let Incoming { method, path: raw_path, query, headers, mut body, peer } = incoming;
+        let Incoming { method, path: raw_path, query, headers, mut body, peer, room } = incoming;
         let found = table::find(&normalise(&raw_path));
         let template = found.as_ref().map_or("unmatched", |found| found.path.template);
-        let exchange = Exchange::begin(method.clone(), raw_path.clone(), template, context.clone());
+        let mut exchange = Exchange::begin(method.clone(), raw_path.clone(), template, context.clone());
         let request = Request {
             method,
             path: raw_path,
@@ -87,7 +98,13 @@ impl Edge {
             peer: peer.map(|peer| self.proxies.client(peer, &headers)),
             scheme: peer.map_or("http", |peer| self.proxies.scheme(peer, &headers)),
         };
-        let mut response = self.dispatch(found, request, context).await;
+        let mut response = match self.let_in(template, peer, &request, room) {
+            Ok(counted) => {
+                exchange.holds(counted);
+                self.dispatch(found, request, context).await
+            }
+            Err(error) => error::failed(error, &context.request_id),
+        };
         // A client that asked before sending is refused before it sends; others get to finish, within bounds.
         let asked = headers.contains_key(http::header::EXPECT) && !body.is_touched();
         if response.status().as_u16() >= 400 && !asked {
@@ -96,6 +113,28 @@ impl Edge {
         self.cors.decorate(&headers, response.headers_mut());
         self.finish(response.headers_mut(), context, exchange.elapsed_ms());
         exchange.answered(response)
+    }
+
+    /// Whether there is room for a request: on a connection beyond the bounds there is for probes alone, and one client
+    /// behind a trusted proxy may have so many under way.
+    fn let_in(
+        &self,
+        template: &str,
+        peer: Option<IpAddr>,
+        request: &Request,
+        room: Room,
+    ) -> error::Result<Option<clients::Counted>> {
+        if matches!(template, "/health" | "/ready") {
+            return Ok(None);
+        }
+        if room == Room::Probes {
+            let message = "Too many connections from this address or to this node, please try again";
+            return Err(Error::new(ErrorCode::ServiceUnavailable, message).retry_after(2));
+        }
+        match (peer, request.peer) {
+            (Some(peer), Some(client)) if self.is_proxy(peer) => self.clients.count(client.into()).map(Some),
+            _ => Ok(None),
+        }
     }
 
     async fn dispatch(&self, found: Option<Found>, mut request: Request, context: &RequestContext) -> Response {

@@ -10,6 +10,7 @@ use futures_util::{Stream, StreamExt as _};
 use http::Method;
 use metrics::{counter, gauge, histogram};
 
+use super::clients;
 use super::error::{Error, Result};
 use super::response::{Body, Chunks, Response};
 use crate::metrics::{HTTP_REQUEST_DURATION_SECONDS, HTTP_REQUESTS_IN_FLIGHT, HTTP_REQUESTS_TOTAL};
@@ -29,12 +30,19 @@ pub struct Exchange {
     /// Bytes of a streamed body that were handed over.
     sent: Option<u64>,
     is_over: bool,
+    /// Counts for as long as the exchange goes on.
+    _counted: Option<clients::Counted>,
 }
 
 impl Exchange {
     pub fn begin(method: Method, path: String, template: &'static str, context: Arc<RequestContext>) -> Self {
         gauge!(HTTP_REQUESTS_IN_FLIGHT).increment(1);
-        Self { method, path, template, context, started: Instant::now(), sent: None, is_over: false }
+        Self { method, path, template, context, started: Instant::now(), sent: None, is_over: false, _counted: None }
+    }
+
+    /// Keeps this until the last byte of the answer.
+    pub fn holds(&mut self, counted: Option<clients::Counted>) {
+        self._counted = counted;
     }
 
     pub fn elapsed_ms(&self) -> f64 {

@@ -11,7 +11,7 @@ use futures_util::Stream;
 use metastamp_protocol::ErrorCode;
 use multer::{Constraints, Field, Multipart, SizeLimit};
 
-use super::body::{Body, broken};
+use super::body::{Body, Failed, broken};
 use super::error::{Error, Result};
 use super::request::Request;
 
@@ -94,8 +94,8 @@ struct Metered {
 enum MeterError {
     #[error("part headers are too large")]
     HeadersTooLarge,
-    #[error("the request body broke off")]
-    Broken,
+    #[error(transparent)]
+    Body(#[from] Failed),
 }
 
 impl Stream for Metered {
@@ -109,7 +109,7 @@ impl Stream for Metered {
         let polled = Pin::new(&mut self.body).poll_next(cx);
         polled.map(|item| {
             item.map(|chunk| {
-                let chunk = chunk.map_err(|_| MeterError::Broken)?;
+                let chunk = chunk?;
                 self.rest = true;
                 match self.unparsed.fetch_add(chunk.len(), Ordering::Relaxed) {
                     before if before > UNPARSED_BYTES_MAX => Err(MeterError::HeadersTooLarge),
@@ -132,7 +132,8 @@ fn unreadable(error: multer::Error) -> Error {
         }
         multer::Error::StreamReadFailed(cause) => match cause.downcast_ref::<MeterError>() {
             Some(MeterError::HeadersTooLarge) => Error::field("body", "has part headers that are too large"),
-            _ => broken(),
+            Some(MeterError::Body(failed)) => (*failed).into(),
+            None => broken(),
         },
         // The connection is whole, so the form is not.
         multer::Error::IncompleteStream

@@ -32,7 +32,7 @@ async fn upload(app: Arc<App>, request: Request, caller: Caller, kind: FileKind)
     if let Some(length) = request.content_length() {
         ingest.check_announced(length, OVERHEAD_BYTES_MAX)?;
     }
-    let admission = ingest.admit(caller.user.id)?;
+    let admission = ingest.admit(caller.user.id, request.peer.into())?;
     let form = Form::new(&request, ingest.direct_bytes_max())?;
     let Stored { asset, repeat, owner } = admission.in_time(receive(&admission, kind, form)).await?;
     context::set_owner(&owner);

@@ -45,10 +45,13 @@ pub struct SpectralData {
     pub n_chroma: u32,
     pub n_mels: u32,
     pub sample_rate: u32,
-    /// Hz, as the next two.
-    pub spectral_bandwidth_mean: f64,
-    pub spectral_centroid_mean: f64,
-    pub spectral_centroid_std: f64,
+    /// Hz, as the next two. All three or none: they are left out where the noise of the resampler would decide them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub spectral_bandwidth_mean: Option<f64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub spectral_centroid_mean: Option<f64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub spectral_centroid_std: Option<f64>,
     #[serde(flatten)]
     pub rest: Object,
 }

@@ -1,9 +1,10 @@
-//! Passwords: bcrypt, cost 12, off the request threads and never too many at once.
+//! Passwords: bcrypt, cost 12, off the request threads and never too many at once; network addresses take turns.
 
-use std::sync::Arc;
-
+use metrics::{counter, gauge};
 use sha2::{Digest, Sha256};
-use tokio::sync::Semaphore;
+
+use crate::fair::{Bounds, FairQueue, Full, Origin};
+use crate::metrics::{PASSWORDS_REJECTED_TOTAL, PASSWORDS_WAITING};
 
 const COST: u32 = 12;
 /// bcrypt looks at 72 bytes; the last is its terminator.
@@ -12,12 +13,13 @@ const BCRYPT_BYTES_MAX: usize = 71;
 const DUMMY_HASH: &str = "$2b$12$C6UzMDM.H6dfI/f/IKcEeO7ZkZ5fYQbHkzM0c2pDUm5QkQ0F3q5yW";
 /// Logins that may wait for a core; each takes about a quarter of a second of it.
 const WAITING_MAX: usize = 64;
+/// Of them, from one network address.
+const WAITING_EACH_MAX: usize = 32;
 
 /// Bounded access to password hashing. Cheap to clone.
 #[derive(Clone)]
 pub struct Passwords {
-    running: Arc<Semaphore>,
-    waiting: Arc<Semaphore>,
+    queue: FairQueue<Origin>,
 }
 
 /// Too many logins at once.
@@ -34,29 +36,45 @@ pub enum Verdict {
 
 impl Passwords {
     pub fn new(at_once: usize) -> Self {
-        Self { running: Arc::new(Semaphore::new(at_once)), waiting: Arc::new(Semaphore::new(WAITING_MAX)) }
+        let bounds = Bounds { at_once, waiting: WAITING_MAX, waiting_each: WAITING_EACH_MAX };
+        Self { queue: FairQueue::new(bounds) }
     }
 
-    pub async fn hash(&self, password: String) -> Result<String, Overloaded> {
-        self.run(move || hash(&password)).await?.ok_or(Overloaded)
+    pub async fn hash(&self, origin: Origin, password: String) -> Result<String, Overloaded> {
+        self.run(origin, move || hash(&password)).await?.ok_or(Overloaded)
     }
 
     /// `stored` is `None` for an unknown account; that takes as long as a wrong password.
-    pub async fn verify(&self, password: String, stored: Option<String>) -> Result<Verdict, Overloaded> {
-        self.run(move || verify(&password, stored.as_deref())).await
+    pub async fn verify(
+        &self,
+        origin: Origin,
+        password: String,
+        stored: Option<String>,
+    ) -> Result<Verdict, Overloaded> {
+        self.run(origin, move || verify(&password, stored.as_deref())).await
     }
 
-    async fn run<T: Send + 'static>(&self, f: impl FnOnce() -> T + Send + 'static) -> Result<T, Overloaded> {
-        let waiting = self.waiting.clone().try_acquire_owned().map_err(|_| Overloaded)?;
-        let running = self.running.clone().acquire_owned().await.map_err(|_| Overloaded)?;
-        // The permits go along: a client that hangs up must not make room while its hash is still being computed.
+    async fn run<T: Send + 'static>(
+        &self,
+        origin: Origin,
+        f: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, Overloaded> {
+        let turn = self.queue.turn(origin).await;
+        gauge!(PASSWORDS_WAITING).set(self.queue.waiting() as f64);
+        let turn = turn.map_err(rejected)?;
+        // The turn goes along: a client that hangs up must not make room while its hash is still being computed.
         let work = move || {
             let result = f();
-            drop((waiting, running));
+            drop(turn);
             result
         };
         tokio::task::spawn_blocking(work).await.map_err(|_| Overloaded)
     }
+}
+
+fn rejected(_: Full) -> Overloaded {
+    counter!(PASSWORDS_REJECTED_TOTAL).increment(1);
+    Overloaded
 }
 
 /// What bcrypt gets to see: the password, or a digest of one that is too long for it or holds its terminator.

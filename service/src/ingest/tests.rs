@@ -43,7 +43,7 @@ async fn what_is_opened_written_and_committed_is_an_asset() {
     let ada = user();
     let file = long(200_001);
     for piece in [1_000, 4_096, 200_001] {
-        let admission = world.ingest.admit(ada).unwrap();
+        let admission = world.ingest.admit(ada, Origin::default()).unwrap();
         let mut incoming = admission.open(text_file(&format!("../Notes of {piece}.txt"))).unwrap();
         for chunk in file.chunks(piece) {
             incoming.write(file.slice_ref(chunk)).await.unwrap();
@@ -64,7 +64,7 @@ async fn what_is_opened_written_and_committed_is_an_asset() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_dropped_is_given_up() {
     let world = World::new().await;
-    let admission = world.ingest.admit(user()).unwrap();
+    let admission = world.ingest.admit(user(), Origin::default()).unwrap();
     // Too little to begin with: nothing is stored that would have to be cleaned away.
     let mut incoming = admission.open(text_file("a.txt")).unwrap();
     incoming.write(bytes(TEXT)).await.unwrap();
@@ -90,7 +90,7 @@ async fn what_is_dropped_is_given_up() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn other_bytes_than_were_stated_are_refused() {
     let world = World::new().await;
-    let admission = world.ingest.admit(user()).unwrap();
+    let admission = world.ingest.admit(user(), Origin::default()).unwrap();
     let stated =
         |of: &str| Announced { digesting: Digesting::StatedBefore(sha256(of.as_bytes())), ..text_file("a.txt") };
     let mut incoming = admission.open(stated("another text")).unwrap();
@@ -112,7 +112,7 @@ async fn sizes_have_limits() {
     let world = World::new().await;
     let ingest = world.ingest_with(|settings| (settings.direct_bytes_below, settings.bytes_max) = (1 << 20, 2 << 20));
     assert_eq!(ingest.direct_bytes_max(), 1 << 20);
-    let admission = ingest.admit(user()).unwrap();
+    let admission = ingest.admit(user(), Origin::default()).unwrap();
     let write = async |len| admission.open(text_file("a.txt")).unwrap().write(long(len)).await;
     assert!(write((1 << 20) - 1).await.is_ok());
     let (code, status, details) = refusal(write(1 << 20).await);
@@ -128,7 +128,7 @@ async fn sizes_have_limits() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_refused_at_the_door_leaves_no_trace() {
     let world = World::new().await;
-    let admission = world.ingest.admit(user()).unwrap();
+    let admission = world.ingest.admit(user(), Origin::default()).unwrap();
     let open = |name| admission.open(text_file(name)).map(drop);
     assert_eq!(refusal(open("a.exe")).0, ErrorCode::DangerousFileType);
     assert_eq!(refusal(open("a.png")).0, ErrorCode::InvalidFileType);
@@ -175,11 +175,11 @@ async fn an_upload_has_its_time_and_its_slot() {
     let world = World::new().await;
     let ingest = world.ingest_with(|settings| settings.time_max = Duration::from_millis(20));
     let ada = user();
-    let held: Vec<_> = (0..64).map(|_| ingest.admit(ada).unwrap()).collect();
-    assert_eq!(refusal(ingest.admit(ada)).0, ErrorCode::RateLimitExceeded);
+    let held: Vec<_> = (0..64).map(|_| ingest.admit(ada, Origin::default()).unwrap()).collect();
+    assert_eq!(refusal(ingest.admit(ada, Origin::default())).0, ErrorCode::RateLimitExceeded);
     let (code, status, _) = refusal(held[0].in_time(std::future::pending::<Result<()>>()).await);
     assert_eq!((code, status), (ErrorCode::UploadFailed, 408));
     drop(held);
-    assert!(ingest.admit(ada).is_ok());
+    assert!(ingest.admit(ada, Origin::default()).is_ok());
     world.end().await;
 }

@@ -139,6 +139,17 @@ impl Cache for EmbeddedCache {
             .await
     }
 
+    async fn return_token(&self, key: &str, limit: RateLimit) -> Result<()> {
+        let key = key.to_owned();
+        self.db
+            .write("return_token", move |c| {
+                c.execute("UPDATE buckets SET tokens=MIN(?2, tokens+1) WHERE key=?1", params![key, limit.capacity])
+                    .map_err(failed)?;
+                Ok(())
+            })
+            .await
+    }
+
     async fn lock(&self, name: &str, holder: &str, ttl: Duration) -> Result<bool> {
         let (name, holder) = (name.to_owned(), holder.to_owned());
         self.db

@@ -175,6 +175,17 @@ impl Cache for RedisCache {
         }
     }
 
+    async fn return_token(&self, key: &str, limit: RateLimit) -> Result<()> {
+        let key = self.bucket_key(key);
+        let mut put = SCRIPTS.return_token.prepare_invoke();
+        put.key(&key).arg(limit.capacity);
+        match self.invoke("return_token", &put).await {
+            Err(StoreError::Unavailable(_)) => self.buckets.put_back(&key, limit),
+            result => return result,
+        }
+        Ok(())
+    }
+
     async fn lock(&self, name: &str, holder: &str, ttl: Duration) -> Result<bool> {
         let mut lock = SCRIPTS.lock.prepare_invoke();
         lock.key(self.lock_key(name)).arg(holder).arg(millis(ttl));

@@ -34,6 +34,7 @@ fn alone() -> Vec<Case<SharedCache>> {
         a_bucket_runs_empty,
         a_bucket_refills,
         a_bucket_holds_no_more_than_its_capacity,
+        what_was_taken_for_nothing_is_put_back,
         buckets_are_separate,
         many_takers_get_no_more_than_there_is,
         a_lock_is_held_by_one,
@@ -146,6 +147,21 @@ async fn a_bucket_runs_empty(cache: Store) {
         let whole = LONG / 10;
         assert!(retry_after <= whole + CLOCK_GRAIN, "{retry_after:?}");
         assert!(retry_after + started.elapsed() + CLOCK_GRAIN >= whole, "{retry_after:?}");
+    }
+}
+
+async fn what_was_taken_for_nothing_is_put_back(cache: Store) {
+    assert_eq!(take(&cache, "k", TEN_AN_HOUR, 15).await, 10);
+    for _ in 0..3 {
+        cache.return_token("k", TEN_AN_HOUR).await.unwrap();
+    }
+    assert_eq!(take(&cache, "k", TEN_AN_HOUR, 15).await, 3);
+    // no more than a full bucket, also where none was taken
+    for key in ["k", "unused"] {
+        for _ in 0..15 {
+            cache.return_token(key, TEN_AN_HOUR).await.unwrap();
+        }
+        assert_eq!(take(&cache, key, TEN_AN_HOUR, 20).await, 10, "{key}");
     }
 }
 

@@ -17,7 +17,7 @@ use symphonia::core::meta::MetadataOptions;
 use symphonia::core::packet::Packet;
 use symphonia::core::units::Duration;
 
-use super::iff::Outline;
+use super::iff::{Outline, read_at};
 use super::media::Media;
 use super::{Block, Claim, Info, Layout, Next, Opened, Source, Watch, claim, convert};
 use crate::audio::tags;
@@ -32,6 +32,9 @@ const BROKEN_MAX: u32 = 10_000;
 const CUT_MAX: u64 = 2 * 1152;
 /// Bytes of a FLAC file that may follow the frames or stand between them.
 const STRAY_BYTES_MAX: u64 = 4096;
+
+/// How a Matroska file begins.
+const MATROSKA: [u8; 4] = [0x1a, 0x45, 0xdf, 0xa3];
 
 /// A file that is being decoded.
 pub(super) struct Native {
@@ -68,6 +71,10 @@ pub(super) fn open(path: &Path, alone: bool) -> Result<Opened, FingerprintError>
 }
 
 fn probe(file: File, mut look: File, alone: bool) -> Result<Opened, FingerprintError> {
+    // The first sound within would be found, and the rest not.
+    if read_at::<4>(&mut look, 0)? == Some(MATROSKA) {
+        return Err(FingerprintError::unsupported("the sound needs ffmpeg to be decoded"));
+    }
     let outline = Outline::of(&mut look)?;
     let media = Media::new(file, outline.as_ref())?;
     let stream = MediaSourceStream::new(Box::new(media), MediaSourceStreamOptions::default());

@@ -10,6 +10,7 @@ use metastamp_ops::init::{self, Ensured};
 use metastamp_protocol::ObjectId;
 use metastamp_service::accounts::tokens::{Tokens, new_session_id};
 use metastamp_setup::config::Config;
+use metastamp_setup::secrets::SigningSecret;
 use metastamp_setup::stores::Opened;
 
 #[derive(Clone)]
@@ -19,6 +20,8 @@ pub struct Admin {
     /// For people: the password, or where it is from.
     pub password: String,
     tokens: Arc<Tokens>,
+    /// What the nodes sign with as well.
+    pub signing_secret: String,
     session: String,
 }
 
@@ -50,8 +53,10 @@ impl Admin {
             Ensured::WasThere if kept.is_some() => format!("password {password}"),
             Ensured::WasThere => "with the password it had before".to_owned(),
         };
-        let tokens = Arc::new(Tokens::new(&config.jwt_secret, config.token_life));
-        Ok(Self { id: user.id, email: user.email, password: shown, tokens, session: new_session_id() })
+        let signing_secret = SigningSecret::of(config)?.secret;
+        let tokens = Arc::new(Tokens::new(&signing_secret, config.token_life));
+        let session = new_session_id();
+        Ok(Self { id: user.id, email: user.email, password: shown, tokens, signing_secret, session })
     }
 
     /// The nodes sign with the same secret, so what is signed here counts there.

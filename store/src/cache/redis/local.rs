@@ -34,6 +34,14 @@ impl LocalBuckets {
         *stored = Some((tokens, now));
         admission
     }
+
+    pub(super) fn put_back(&self, key: &str, limit: RateLimit) {
+        if let Some(bucket) = self.0.get(key)
+            && let Some((tokens, _)) = &mut *bucket.lock()
+        {
+            *tokens = (*tokens + 1.0).min(f64::from(limit.capacity));
+        }
+    }
 }
 
 #[cfg(test)]
@@ -50,5 +58,10 @@ mod tests {
             let allowed = (0..10).filter(|_| buckets.take(key, limit) == Admission::Allowed).count();
             assert_eq!(allowed, 3, "{key}");
         }
+        for key in ["a", "a", "never"] {
+            buckets.put_back(key, limit);
+        }
+        assert_eq!((0..10).filter(|_| buckets.take("a", limit) == Admission::Allowed).count(), 2);
+        assert_eq!((0..10).filter(|_| buckets.take("never", limit) == Admission::Allowed).count(), 3);
     }
 }

@@ -20,6 +20,8 @@ pub(super) struct Scripts {
     pub fill: Script,
     /// Key: bucket. Arguments: capacity, milliseconds of a refill. Answers (allowed, milliseconds to wait).
     pub take_token: Script,
+    /// Key: bucket. Argument: capacity.
+    pub return_token: Script,
     /// Key: lock. Arguments: holder, milliseconds. Answers whether the holder has it now.
     pub lock: Script,
     /// Key: lock. Argument: holder.
@@ -66,6 +68,14 @@ impl Scripts {
                  redis.call('HSET', KEYS[1], 'tokens', string.format('%.17g', tokens), 'at', string.format('%.17g', now))
                  redis.call('PEXPIRE', KEYS[1], refill)
                  return {allowed, wait}",
+            ),
+            return_token: Script::new(
+                "local tokens = redis.call('HGET', KEYS[1], 'tokens')
+                 if tokens then
+                   local more = math.min(tonumber(ARGV[1]), tonumber(tokens) + 1)
+                   redis.call('HSET', KEYS[1], 'tokens', string.format('%.17g', more))
+                 end
+                 return 1",
             ),
             lock: Script::new(
                 "local holder = redis.call('GET', KEYS[1])
