@@ -14,6 +14,8 @@ pub const ACTOR_RESTARTS_TOTAL: &str = "actor_restarts_total";
 pub const FINGERPRINT_JOBS: &str = "fingerprint_jobs";
 /// Gauge: jobs waiting for a worker, in the store.
 pub const FINGERPRINT_QUEUE_DEPTH: &str = "fingerprint_queue_depth";
+/// Gauge by `lane`: seconds since the job that is due longest waits.
+pub const FINGERPRINT_OLDEST_JOB_SECONDS: &str = "fingerprint_oldest_job_seconds";
 /// Gauge: workers of this node that are busy. On a node with one worker it may be two: a standby takes a short job while
 /// the worker is at a long one.
 pub const FINGERPRINT_WORKERS_BUSY: &str = "fingerprint_workers_busy";

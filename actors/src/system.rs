@@ -40,6 +40,8 @@ pub struct Settings {
     pub job_time_max: Duration,
     /// The same for sounds and videos.
     pub long_job_time_max: Duration,
+    /// What the jobs of one user may take of the processors on one day.
+    pub cpu_per_day: Option<Duration>,
     /// Started for the work of jobs; without one they run in this process.
     pub worker: Option<Program>,
     /// What jobs call.
@@ -68,6 +70,7 @@ impl Settings {
             claim_lease: Duration::from_secs(15),
             job_time_max: Duration::from_secs(300),
             long_job_time_max: Duration::from_secs(7_200),
+            cpu_per_day: None,
             worker: None,
             programs: Programs::default(),
             upload_lease: Duration::from_secs(60),

@@ -156,7 +156,11 @@ fn of_image(image: ImageFingerprint) -> Part {
         evidence: image.evidence,
         ..FingerprintContent::default()
     };
-    Part { found: Found { content, pictures: image.pictures }, iscc_content: code(image.iscc_content), embedded: image.embedded }
+    Part {
+        found: Found { content, pictures: image.pictures },
+        iscc_content: code(image.iscc_content),
+        embedded: image.embedded,
+    }
 }
 
 fn of_audio(audio: audio::AudioFingerprint) -> Part {

@@ -105,7 +105,9 @@ fn sizes_of_wave_files_are_not_believed() {
     assert_seconds("fewer.wav", &claiming(real / 4), 8.0, Some(2.0));
     let no_riff = patched(&claiming(0), 4, &[0; 4]);
     assert_seconds("nothing.wav", &no_riff, 8.0, Some(0.0));
-    for (name, size, header) in [("large.wav", i64::from(real), None), ("minus.wav", -1, None), ("zero.wav", 0, Some(0.0))] {
+    for (name, size, header) in
+        [("large.wav", i64::from(real), None), ("minus.wav", -1, None), ("zero.wav", 0, Some(0.0))]
+    {
         let mut file = b"RF64\xff\xff\xff\xffWAVEds64\x1c\0\0\0".to_vec();
         file.extend([size, size, size / 2].iter().flat_map(|size| size.to_le_bytes()));
         file.extend([0; 4]);
@@ -154,9 +156,8 @@ fn tagged_wav(chunks: &[u8]) -> Vec<u8> {
 /// An ID3v2.4 tag of text frames in UTF-8.
 fn id3(frames: &[(&str, &str)]) -> Vec<u8> {
     let syncsafe = |size: usize| [21, 14, 7, 0].map(|shift| (size >> shift & 127) as u8);
-    let frame = |(id, text): &(&str, &str)| {
-        [id.as_bytes(), &syncsafe(text.len() + 1), &[0, 0, 3], text.as_bytes()].concat()
-    };
+    let frame =
+        |(id, text): &(&str, &str)| [id.as_bytes(), &syncsafe(text.len() + 1), &[0, 0, 3], text.as_bytes()].concat();
     let frames: Vec<u8> = frames.iter().flat_map(frame).collect();
     [&b"ID3\x04\0\0"[..], &syncsafe(frames.len()), &frames].concat()
 }
@@ -170,11 +171,16 @@ fn assert_tags(name: &str, bytes: &[u8], wanted: &Value) {
 
 #[test]
 fn wave_files_tell_of_themselves_in_chunks() {
-    let info = |title: &[u8]| chunk(b"LIST", &[b"INFO", &chunk(b"INAM", title)[..], &chunk(b"IART", b"Ann\0")].concat());
+    let info =
+        |title: &[u8]| chunk(b"LIST", &[b"INFO", &chunk(b"INAM", title)[..], &chunk(b"IART", b"Ann\0")].concat());
     let utf8 = tagged_wav(&info("K\u{e4}se\0".as_bytes()));
     assert_tags("utf8.wav", &utf8, &json!({ "title": "K\u{e4}se", "artist": "Ann" }));
     let (shift_jis, _, _) = encoding_rs::SHIFT_JIS.encode("\u{65e5}\u{672c}\u{8a9e}\u{306e}\u{6b4c}\u{3067}\u{3059}");
-    assert_tags("jis.wav", &tagged_wav(&info(&shift_jis)), &json!({ "title": "\u{65e5}\u{672c}\u{8a9e}\u{306e}\u{6b4c}\u{3067}\u{3059}" }));
+    assert_tags(
+        "jis.wav",
+        &tagged_wav(&info(&shift_jis)),
+        &json!({ "title": "\u{65e5}\u{672c}\u{8a9e}\u{306e}\u{6b4c}\u{3067}\u{3059}" }),
+    );
     let both = [chunk(b"id3 ", &id3(&[("TIT2", "New"), ("TALB", "Album")])), info(b"Old")].concat();
     assert_tags("both.wav", &tagged_wav(&both), &json!({ "title": "New", "album": "Album", "artist": "Ann" }));
 }

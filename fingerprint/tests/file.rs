@@ -5,8 +5,8 @@ use std::fs;
 use std::ops::ControlFlow;
 use std::path::Path;
 
-use metastamp_fingerprint::digest::of_reader;
 use metastamp_fingerprint::compare::{Finding, Verdict, compare, conclusion};
+use metastamp_fingerprint::digest::of_reader;
 use metastamp_fingerprint::{FingerprintError, Limits, NoProgress, Progress, Tools, fingerprint_file, image};
 use metastamp_protocol::FileKind;
 use metastamp_protocol::files::kind_of_name;
@@ -171,7 +171,10 @@ fn pictures_of_nothing_are_not_compared() {
         ("a ramp downwards", picture(|_, y| opaque([(y * 2) as u8; 3]))),
         ("a speck", picture(|x, y| if (x, y) == (40, 50) { [240, 240, 240, 255] } else { [255; 4] })),
         ("nothing but transparency", picture(|_, _| [0; 4])),
-        ("white on nothing", picture(|x, y| [255, 255, 255, if (x - 40).pow(2) + (y - 50).pow(2) < 600 { 255 } else { 0 }])),
+        (
+            "white on nothing",
+            picture(|x, y| [255, 255, 255, if (x - 40).pow(2) + (y - 50).pow(2) < 600 { 255 } else { 0 }]),
+        ),
     ]);
 }
 

@@ -407,7 +407,10 @@ fn helvetica() -> lopdf::Dictionary {
 fn assert_text(pdf: &[u8], text: &str, unreadable: Option<u64>) {
     let found = run(pdf).unwrap();
     assert_eq!(found.metadata.get("unreadable_glyphs").and_then(|count| count.as_u64()), unreadable);
-    assert_eq!((found.text_length, found.word_count), (text.chars().count() as u64, text.split_whitespace().count() as u64));
+    assert_eq!(
+        (found.text_length, found.word_count),
+        (text.chars().count() as u64, text.split_whitespace().count() as u64)
+    );
     if !text.is_empty() {
         assert_eq!(found.text_hash, sha256(text), "{text}");
     }

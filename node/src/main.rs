@@ -134,7 +134,9 @@ fn print_config(config: &Config) {
 /// For the scripts: they have no reader of their own for the dialect.
 fn print_env_file(file: &Path) -> ExitCode {
     match Reader::file_with_environment(file) {
-        Ok(values) => ended(out::raw(&values.iter().map(|(name, value)| format!("{name}={value}\0")).collect::<String>())),
+        Ok(values) => {
+            ended(out::raw(&values.iter().map(|(name, value)| format!("{name}={value}\0")).collect::<String>()))
+        }
         Err(problems) => refused(&problems),
     }
 }

@@ -87,6 +87,7 @@ fn describe() {
     describe_counter!(a::ACTOR_RESTARTS_TOTAL, "Supervised actors started again");
     describe_gauge!(a::FINGERPRINT_JOBS, "Unfinished fingerprint jobs, by state");
     describe_gauge!(a::FINGERPRINT_QUEUE_DEPTH, "Fingerprint jobs waiting for a worker");
+    describe_gauge!(a::FINGERPRINT_OLDEST_JOB_SECONDS, "Wait of the job that is due longest, by lane, in seconds");
     describe_gauge!(a::FINGERPRINT_WORKERS, "Fingerprint workers of this node");
     describe_counter!(a::FINGERPRINT_WORKERS_LOST_TOTAL, "Processes that ended in the middle of a fingerprint");
     describe_gauge!(a::FINGERPRINT_WORKERS_BUSY, "Fingerprint workers of this node that are busy");

@@ -140,6 +140,7 @@ impl Node {
             workers: config.fingerprint_workers,
             fingerprinting: config.fingerprinting,
             long_job_time_max: config.fingerprint.long_time_max,
+            cpu_per_day: config.fingerprint.cpu_per_day,
             worker: Some(worker::program(&config.fingerprint, &temp_dir)?),
             programs: config.fingerprint.programs(),
             ..Settings::new(temp_dir.clone())

@@ -1,7 +1,10 @@
 //! Fingerprint jobs, as stored. The queue is the store: any node may claim a job, one claim holds at a time.
 
+mod turn;
+
 use serde::{Deserialize, Serialize};
 
+pub use self::turn::{Line, Turn};
 use crate::{Asset, FileKind, MoreDigests, NodeRef, ObjectId, Timestamp};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -26,8 +29,22 @@ impl JobState {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum JobLane {
     Any,
-    /// Only kinds that are not long, see [`FileKind::is_long`].
+    /// Only jobs that are not long, see [`Job::is_long`].
     Short,
+}
+
+impl JobLane {
+    /// The lines whose jobs it takes.
+    pub fn lines(self) -> &'static [Line] {
+        match self {
+            JobLane::Any => &Line::TURNS,
+            JobLane::Short => &[Line::Short],
+        }
+    }
+
+    pub fn takes(self, job: &Job) -> bool {
+        self == JobLane::Any || !job.is_long()
+    }
 }
 
 /// The right to run a job and to commit its result, until it expires.
@@ -63,6 +80,8 @@ pub struct Job {
     pub attempts: u32,
     #[serde(default)]
     pub claim: Option<Claim>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub turn: Option<Turn>,
     /// Not to be claimed before this instant (pause after a failed attempt).
     pub not_before: Timestamp,
     #[serde(default)]
@@ -89,6 +108,7 @@ impl Job {
             state: JobState::Queued,
             attempts: 0,
             claim: None,
+            turn: None,
             not_before: now,
             last_error: None,
             created_at: now,

@@ -25,7 +25,7 @@ pub use asset::{Asset, AssetQuery, AssetSort, FileKind, Metadata, ProcessingStat
 pub use error::ErrorCode;
 pub use fingerprint::{Fingerprint, MoreDigests, Picture};
 pub use id::ObjectId;
-pub use job::{Claim, Job, JobLane, JobState};
+pub use job::{Claim, Job, JobLane, JobState, Line, Turn};
 pub use money::{Amount, Currency};
 pub use node::NodeRef;
 pub use stores::{Store, StoreTag, StoreTags};

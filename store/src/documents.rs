@@ -4,6 +4,7 @@ pub mod embedded;
 mod journal;
 pub mod mongo;
 mod rules;
+mod shares;
 
 /// Rows that are removed in one write: nobody waits long for it.
 const REMOVE_BATCH: u32 = 1_000;

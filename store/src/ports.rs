@@ -36,7 +36,7 @@ mod works;
 use std::sync::Arc;
 
 pub use analytics::Analytics;
-pub use jobs::{JobResult, Jobs};
+pub use jobs::{Claiming, JobResult, Jobs};
 pub use leases::Leases;
 pub use ledger::{COMMIT_ROWS_MAX, HistoryPage, HistoryQuery, Ledger, Look, PAGE_ROWS_MAX, Sum};
 pub use logins::{Logins, Principal};

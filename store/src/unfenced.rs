@@ -30,11 +30,7 @@ pub const WARNING: &str =
 /// Age of a live claim of another node at which it is no longer respected.
 const RESPECTED_FOR: Duration = Duration::from_secs(1);
 
-/// One more reason to hand out a running job, as the tail of an SQL expression; nothing in a normal build.
-pub(crate) fn claimable_too(now: Timestamp, lease: Duration) -> String {
-    if !is_unfenced() {
-        return String::new();
-    }
-    let expires_at = now.plus(lease).minus(RESPECTED_FOR).millis();
-    format!(" OR (claim_node<>?2 AND claim_expires_at<={expires_at})")
+/// One more reason to hand out a running job: its claim ends before this instant. Nothing in a normal build.
+pub(crate) fn claimable_too(now: Timestamp, lease: Duration) -> Option<Timestamp> {
+    is_unfenced().then(|| now.plus(lease).minus(RESPECTED_FOR))
 }

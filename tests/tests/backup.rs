@@ -201,7 +201,8 @@ fn the_scripts_read_the_env_file_as_a_node_does() {
         let text = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
         (output.status.code().unwrap(), text)
     };
-    let (code, text) = run("\u{feff}APP_NAME=META-STAMP V3\r\nKIND=nightly\r\nBACKUP_DIR = ./my ${KIND} backups # here\r\n");
+    let (code, text) =
+        run("\u{feff}APP_NAME=META-STAMP V3\r\nKIND=nightly\r\nBACKUP_DIR = ./my ${KIND} backups # here\r\n");
     assert!(code == 0 && text.contains("my nightly backups"), "{code}: {text}");
     assert!(!text.contains("# here"), "{text}");
     let (code, text) = run("APP_NAME=x\nBACKUP_DIR='open\n");

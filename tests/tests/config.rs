@@ -194,7 +194,9 @@ fn the_env_file_of_the_guide_starts_and_tells_what_was_put_in() {
     std::fs::write(home.path().join(".env"), file).unwrap();
     let dump = run_in(home.path(), &["config", "--dump"], &[]);
     assert_eq!(dump.code, Some(0), "{}", dump.text);
-    for line in ["APP_NAME=META-STAMP V3  #", "APP_ENV=development  #", "JWT_SECRET_KEY=a-***(46 characters)  # .env, with"] {
+    for line in
+        ["APP_NAME=META-STAMP V3  #", "APP_ENV=development  #", "JWT_SECRET_KEY=a-***(46 characters)  # .env, with"]
+    {
         assert!(dump.text.contains(line), "{line}:\n{}", dump.text);
     }
     let node = start(NodeOptions::new().env_file(file));

@@ -51,7 +51,8 @@ async fn an_address_with_too_many_idle_connections_loses_its_oldest() {
 async fn probes_are_answered_when_all_connections_are_busy() {
     let node = crowded();
     let socket = node.socket().unwrap();
-    let head = b"POST /api/v1/auth/login HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 50\r\n\r\n{";
+    let head =
+        b"POST /api/v1/auth/login HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 50\r\n\r\n{";
     let busy: Vec<_> = (0..PER_ADDRESS)
         .map(|_| {
             let mut connection = Connection::open(socket);

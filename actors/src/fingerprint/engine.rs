@@ -46,7 +46,7 @@ pub(crate) async fn run(tools: Tools, job: Job, gauge: Arc<Gauge>, slot: pool::W
         Ok(_) => {}
         Err(StoreError::NotFound { .. }) => {
             let reason = "the stored file is missing";
-            return Outcome::Final(failed(&job, reason, started));
+            return Outcome::Final(failed(&job, reason, started, Duration::ZERO));
         }
         Err(error) => return wait(Cause::Fetch, &error.to_string()),
     }
@@ -66,16 +66,16 @@ pub(crate) async fn run(tools: Tools, job: Job, gauge: Arc<Gauge>, slot: pool::W
         None => in_this_process(request, limit, gauge.clone()).await,
     };
     drop(slot);
-    let (mut content, pictures) = match message {
-        Ok(Message::Done { report, pictures }) => (*report, pictures),
-        Ok(Message::Failed { message, again: true }) => return Outcome::Retry(message),
-        Ok(Message::Failed { message, .. }) => return Outcome::Final(failed(&job, &message, started)),
-        Ok(Message::Progress(_) | Message::First(_)) => return Outcome::Retry("no answer".to_owned()),
+    let (mut content, pictures, cpu) = match message {
+        Ok((Message::Done { report, pictures }, cpu)) => (*report, pictures, cpu),
+        Ok((Message::Failed { message, again: true }, _)) => return Outcome::Retry(message),
+        Ok((Message::Failed { message, .. }, cpu)) => return Outcome::Final(failed(&job, &message, started, cpu)),
+        Ok((Message::Progress(_) | Message::First(_), _)) => return Outcome::Retry("no answer".to_owned()),
         Err(Broken::Cancelled) => return Outcome::Retry("cancelled".to_owned()),
         Err(Broken::TooLong) => {
             let seconds = time_max(&tools, job.kind).as_secs();
             let reason = format!("fingerprinting took longer than the limit of {seconds} s");
-            return Outcome::Final(failed(&job, &reason, started));
+            return Outcome::Final(failed(&job, &reason, started, started.elapsed()));
         }
         Err(Broken::NotStarted(error)) => {
             return wait(Cause::Node, &format!("no process for a fingerprint can be started: {error}"));
@@ -90,7 +90,7 @@ pub(crate) async fn run(tools: Tools, job: Job, gauge: Arc<Gauge>, slot: pool::W
     match keep(&tools, &job, &dir, pictures, &gauge).await {
         Ok(pictures) => {
             tools.waits.over(job.id);
-            Outcome::Final(completed(&job, FingerprintContent { pictures, ..content }, started))
+            Outcome::Final(completed(&job, FingerprintContent { pictures, ..content }, started, cpu))
         }
         Err(error) => wait(Cause::Keep, &error.to_string()),
     }
@@ -106,7 +106,7 @@ async fn in_process_of_its_own(
     request: &Request,
     limit: Duration,
     gauge: &Gauge,
-) -> Result<Message, Broken> {
+) -> Result<(Message, Duration), Broken> {
     let hear = |message| match message {
         Message::Progress(percent) => gauge.tell(percent.clamp(1, 98), "Computing the fingerprint"),
         Message::First(report) => gauge.answer_first(first(*report)),
@@ -124,8 +124,9 @@ fn first(mut content: FingerprintContent) -> FingerprintContent {
 }
 
 /// Where no program was named: the tests of this crate.
-async fn in_this_process(request: Request, limit: Duration, gauge: Arc<Gauge>) -> Result<Message, Broken> {
-    let deadline = Instant::now() + limit;
+async fn in_this_process(request: Request, limit: Duration, gauge: Arc<Gauge>) -> Result<(Message, Duration), Broken> {
+    let started = Instant::now();
+    let deadline = started + limit;
     let work = tokio::task::spawn_blocking(move || {
         let mut progress = |percent: u8| {
             gauge.tell(percent.clamp(1, 98), "Computing the fingerprint");
@@ -136,7 +137,8 @@ async fn in_this_process(request: Request, limit: Duration, gauge: Arc<Gauge>) -
         };
         worker::perform(&request, &mut progress)
     });
-    work.await.map_err(|_| Broken::Died("the decoder crashed on this file".to_owned()))
+    let done = work.await.map_err(|_| Broken::Died("the decoder crashed on this file".to_owned()))?;
+    Ok((done, started.elapsed()))
 }
 
 /// Puts the pictures beside the work. The same work always gives the same, so that repeating it does no harm.
@@ -163,17 +165,19 @@ async fn keep(
     Ok(kept)
 }
 
-fn completed(job: &Job, content: FingerprintContent, started: Instant) -> JobResult {
+fn completed(job: &Job, content: FingerprintContent, started: Instant, cpu: Duration) -> JobResult {
     let mut asset_metadata = common(job, true);
     asset_metadata.extend(content.metadata.clone());
-    JobResult::Completed { content: Box::new(content), asset_metadata, duration_s: started.elapsed().as_secs_f64() }
+    let duration_s = started.elapsed().as_secs_f64();
+    JobResult::Completed { content: Box::new(content), asset_metadata, duration_s, cpu }
 }
 
-fn failed(job: &Job, message: &str, started: Instant) -> JobResult {
+fn failed(job: &Job, message: &str, started: Instant, cpu: Duration) -> JobResult {
     JobResult::Failed {
         message: message.to_owned(),
         asset_metadata: common(job, false),
         duration_s: started.elapsed().as_secs_f64(),
+        cpu,
     }
 }
 

@@ -7,8 +7,9 @@ use std::time::{Duration, Instant};
 
 use metastamp_cluster::{Audience, Cluster};
 use metastamp_protocol::cluster::Notice;
-use metastamp_protocol::{Job, JobLane, JobState, Timestamp};
+use metastamp_protocol::{Job, JobLane, JobState, Line, Timestamp};
 use metastamp_store::StoreError;
+use metastamp_store::ports::Claiming;
 use metrics::{counter, gauge};
 use ractor::{Actor, ActorProcessingErr, ActorRef, RpcReplyPort};
 
@@ -17,7 +18,7 @@ use super::job::{JobActor, Start, tell_end};
 use super::pool::Pool;
 use super::state::{ATTEMPTS_MAX, given_up};
 use crate::load::LoadReport;
-use crate::metrics::{FENCED_WRITES_TOTAL, FINGERPRINT_JOBS, FINGERPRINT_QUEUE_DEPTH};
+use crate::metrics::{FENCED_WRITES_TOTAL, FINGERPRINT_JOBS, FINGERPRINT_OLDEST_JOB_SECONDS, FINGERPRINT_QUEUE_DEPTH};
 use crate::registry::Registry;
 
 /// How often the store is asked for work that came from elsewhere, or whose claim ran out.
@@ -129,7 +130,15 @@ impl Queue {
                 return Ok(false);
             }
             let now = Timestamp::now();
-            let jobs = stores.jobs.claim_jobs(node, now, settings.claim_lease, lane, limit as u32).await?;
+            let claiming = Claiming {
+                by: node.clone(),
+                now,
+                lease: settings.claim_lease,
+                lane,
+                limit: limit as u32,
+                cpu_per_day: settings.cpu_per_day,
+            };
+            let jobs = stores.jobs.claim(claiming).await?;
             let (claimed, mut done) = (jobs.len(), 0);
             for job in jobs {
                 // A job that can't be started must not keep its siblings, claimed with it, from theirs.
@@ -167,7 +176,7 @@ impl Queue {
             return Ok(true);
         }
         let queue = myself.clone();
-        let Some(worker) = self.pool.take(job.kind, move || drop(queue.cast(Message::Look))) else {
+        let Some(worker) = self.pool.take(&job, move || drop(queue.cast(Message::Look))) else {
             stores.jobs.release_job(id, token, now, None).await?;
             return Ok(false);
         };
@@ -203,6 +212,13 @@ impl Queue {
             if state == JobState::Queued {
                 gauge!(FINGERPRINT_QUEUE_DEPTH).set(count as f64);
             }
+        }
+        let now = Timestamp::now();
+        let waiting = self.tools.stores.jobs.longest_waiting().await?;
+        for lane in Line::TURNS {
+            let since = waiting.iter().find(|(line, _)| *line == lane).map_or(now, |(_, since)| *since);
+            let seconds = (now.millis() - since.millis()).max(0) as f64 / 1_000.0;
+            gauge!(FINGERPRINT_OLDEST_JOB_SECONDS, "lane" => lane.as_str()).set(seconds);
         }
         Ok(())
     }

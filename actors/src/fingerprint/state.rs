@@ -101,6 +101,7 @@ pub fn given_up(attempts: u32, error: &str) -> JobResult {
         message: format!("gave up after {attempts} attempts: {error}"),
         asset_metadata: metastamp_protocol::Object::new(),
         duration_s: 0.0,
+        cpu: Duration::ZERO,
     }
 }
 
@@ -111,7 +112,12 @@ mod tests {
     const NOW: Timestamp = Timestamp(1_000_000);
 
     fn failed() -> JobResult {
-        JobResult::Failed { message: "m".into(), asset_metadata: Default::default(), duration_s: 0.1 }
+        JobResult::Failed {
+            message: "m".into(),
+            asset_metadata: Default::default(),
+            duration_s: 0.1,
+            cpu: Duration::ZERO,
+        }
     }
 
     #[test]

@@ -27,6 +27,8 @@ const JOBS_MAX: u32 = 200;
 const LEAVES_WITHIN: Duration = Duration::from_secs(2);
 /// How often a running job looks whether it is still wanted.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
+/// The unit of times in /proc: a hundredth of a second, on every platform that Linux still runs on.
+const TICK_MS: u64 = 10;
 /// What is kept of what a process complains of.
 const COMPLAINTS_BYTES_MAX: usize = 4 << 10;
 
@@ -73,21 +75,24 @@ impl Workers {
         Self { program, idle: Arc::default() }
     }
 
-    /// Has `request` done. `hear` is told what the process says before the end; `wanted` is asked now and then.
+    /// Has `request` done; also says what that took of the processors. `hear` is told what the process says before the end; `wanted` is asked now and then.
     pub async fn run(
         &self,
         request: &Request,
         time_max: Duration,
         wanted: impl Fn() -> bool,
         mut hear: impl FnMut(Message),
-    ) -> Result<Message, Broken> {
+    ) -> Result<(Message, Duration), Broken> {
         let mut worker = self.take()?;
-        let deadline = Instant::now() + time_max;
+        let started = Instant::now();
+        let deadline = started + time_max;
+        let used_before = worker.cpu();
         let answer = worker.ask(request, deadline, wanted, &mut hear).await;
         match answer {
             Ok(message) => {
+                let used = worker.cpu().and_then(|used| used.checked_sub(used_before?));
                 self.put_back(worker);
-                Ok(message)
+                Ok((message, used.unwrap_or_else(|| started.elapsed())))
             }
             Err(broken) => {
                 let died = worker.end().await;
@@ -171,6 +176,11 @@ impl Worker {
             }
         });
         Ok(Self { child, input, output, complaints, jobs: 0, idle_since: Instant::now() })
+    }
+
+    /// What it and the processes that it started and that ended have used of the processors.
+    fn cpu(&self) -> Option<Duration> {
+        cpu_of(&std::fs::read_to_string(format!("/proc/{}/stat", self.child.id()?)).ok()?)
     }
 
     /// `Err(None)`: the process does not answer any more.
@@ -260,6 +270,13 @@ async fn end_strays(dir: &Path) {
     let _ = tokio::task::spawn_blocking(end).await;
 }
 
+/// From the line in /proc: the times are four fields, eleven behind the name, which may hold anything.
+fn cpu_of(stat: &str) -> Option<Duration> {
+    let (_, fields) = stat.rsplit_once(')')?;
+    let times: Vec<u64> = fields.split_whitespace().skip(11).take(4).filter_map(|ticks| ticks.parse().ok()).collect();
+    (times.len() == 4).then(|| Duration::from_millis(times.iter().sum::<u64>() * TICK_MS))
+}
+
 fn how(status: ExitStatus) -> String {
     use std::os::unix::process::ExitStatusExt;
     match (status.signal(), status.code()) {
@@ -280,5 +297,18 @@ impl JobDir {
 
     pub fn path(&self) -> &Path {
         self.0.path()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn processor_time_is_read_behind_any_name() {
+        let line = "7 (a) b (c)) S 1 7 7 0 -1 4194304 100 200 0 0 12 3 40 5 20 0 1 0 1000 1 1";
+        assert_eq!(cpu_of(line), Some(Duration::from_millis(600)));
+        assert_eq!(cpu_of("7 (a) S 1 2"), None);
+        assert!(cpu_of(&std::fs::read_to_string("/proc/self/stat").unwrap()).is_some());
     }
 }

@@ -122,9 +122,7 @@ fn frame_name(id: &str) -> Option<&'static str> {
 }
 
 /// Of the names that ffprobe gives, whatever the container.
-pub(super) fn of_ffprobe<'a>(
-    tags: impl Iterator<Item = (&'a String, &'a String)>,
-) -> Vec<(&'static str, String)> {
+pub(super) fn of_ffprobe<'a>(tags: impl Iterator<Item = (&'a String, &'a String)>) -> Vec<(&'static str, String)> {
     let mut found = Vec::new();
     for (key, text) in tags {
         let name = match key.to_ascii_lowercase().as_str() {

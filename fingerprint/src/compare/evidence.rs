@@ -75,7 +75,8 @@ pub(super) fn is_barren(report: &FingerprintContent) -> bool {
 }
 
 fn picture_is_empty(report: &FingerprintContent, hashes: &PerceptualHashes) -> bool {
-    let empty = |field, hash: &str| Bits256::parse(hash).is_none_or(|hash| hash_is_empty(report, field, hash).is_some());
+    let empty =
+        |field, hash: &str| Bits256::parse(hash).is_none_or(|hash| hash_is_empty(report, field, hash).is_some());
     let on_white = hashes.on_white.as_ref().is_none_or(|hashes| empty("phash_on_white", &hashes.phash));
     let code = report.evidence.get("iscc_content").is_none_or(|&per_cent| per_cent < PER_CENT_MIN);
     empty("phash", &hashes.phash) && on_white && code

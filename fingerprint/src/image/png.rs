@@ -66,8 +66,7 @@ fn interlaced<R: BufRead + Seek>(
 
 /// Rows of all passes that hold any pixel: each pass starts at a column and row, and steps on by so many.
 fn rows_of_passes(width: u32, height: u32) -> u32 {
-    const PASSES: [(u32, u32, u32); 7] =
-        [(0, 0, 8), (4, 0, 8), (0, 4, 8), (2, 0, 4), (0, 2, 4), (1, 0, 2), (0, 1, 2)];
+    const PASSES: [(u32, u32, u32); 7] = [(0, 0, 8), (4, 0, 8), (0, 4, 8), (2, 0, 4), (0, 2, 4), (1, 0, 2), (0, 1, 2)];
     PASSES.iter().filter(|(x, _, _)| *x < width).map(|&(_, y, step)| height.saturating_sub(y).div_ceil(step)).sum()
 }
 

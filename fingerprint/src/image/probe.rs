@@ -92,7 +92,15 @@ fn png(start: &[u8]) -> Result<Header, FingerprintError> {
     let channels = if matches!(colour_type, 4 | 6) { channels } else { channels + 1 };
     // Alpha is moved apart.
     let decode_bytes_per_px = channels * if depth == 16 { 2 } else { 1 } + 1 - channels % 2;
-    Ok(Header { format: Format::Png, width: word(8), height: word(12), mode, decode_bytes_per_px, end: 0, blocks: Blocks::default() })
+    Ok(Header {
+        format: Format::Png,
+        width: word(8),
+        height: word(12),
+        mode,
+        decode_bytes_per_px,
+        end: 0,
+        blocks: Blocks::default(),
+    })
 }
 
 /// Walks the RIFF chunks, so that none claims more bytes than the file has. The first chunk is

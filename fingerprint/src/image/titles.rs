@@ -42,10 +42,7 @@ pub(super) fn read(blocks: &Blocks, exif: &Exif) -> Titles {
     let (title, description) = (texts(&TITLES), texts(&DESCRIPTIONS));
     let shown = |texts: Option<&Texts>| texts.and_then(Texts::plain).map(str::to_owned);
     let reference = |texts: Option<&Texts>| texts.and_then(Texts::reference);
-    let embedded = TitleAndDescription {
-        title: reference(title).or_else(other),
-        description: reference(description),
-    };
+    let embedded = TitleAndDescription { title: reference(title).or_else(other), description: reference(description) };
     Titles {
         title: shown(title).or_else(other).map(|text| cut(&text)),
         description: shown(description).map(|text| cut(&text)),

@@ -259,12 +259,7 @@ impl<'a> Extractor<'a> {
         Ok(())
     }
 
-    fn show(
-        &mut self,
-        font: Option<&'a Dictionary>,
-        pen: &mut Pen,
-        string: &[u8],
-    ) -> Result<(), FingerprintError> {
+    fn show(&mut self, font: Option<&'a Dictionary>, pen: &mut Pen, string: &[u8]) -> Result<(), FingerprintError> {
         let Some(font) = font else { return Ok(()) };
         let key = std::ptr::from_ref(font);
         if !self.fonts.contains_key(&key) {

@@ -30,12 +30,19 @@ const COURIER: f32 = 600.0;
 
 pub(super) enum Widths {
     /// From a first code on; others are `missing`.
-    Simple { first: usize, widths: Vec<f32>, missing: f32 },
+    Simple {
+        first: usize,
+        widths: Vec<f32>,
+        missing: f32,
+    },
     Standard(&'static [u16; 95]),
     /// All alike.
     Fixed(f32),
     /// Codes of two bytes: first of a range to the last and the width.
-    Composite { ranges: BTreeMap<u32, (u32, f32)>, default: f32 },
+    Composite {
+        ranges: BTreeMap<u32, (u32, f32)>,
+        default: f32,
+    },
 }
 
 impl Widths {
@@ -52,7 +59,8 @@ impl Widths {
 
     fn of(font: &Dictionary, document: &Document) -> Self {
         let number = |key: &[u8]| font.get_deref(key, document).and_then(Object::as_float).ok();
-        if let Ok([descendant, ..]) = font.get_deref(b"DescendantFonts", document).and_then(Object::as_array).map(Vec::as_slice)
+        if let Ok([descendant, ..]) =
+            font.get_deref(b"DescendantFonts", document).and_then(Object::as_array).map(Vec::as_slice)
         {
             let descendant = document.dereference(descendant).and_then(|(_, object)| object.as_dict());
             return descendant.map_or(Self::Fixed(DEFAULT), |font| Self::composite(font, document));
@@ -61,7 +69,8 @@ impl Widths {
             let width = |object| document.dereference(object).and_then(|(_, object)| object.as_float());
             let widths = widths.iter().take(256).map(|object| width(object).unwrap_or(UNKNOWN)).collect();
             let descriptor = font.get_deref(b"FontDescriptor", document).and_then(Object::as_dict).ok();
-            let missing = descriptor.and_then(|of| of.get_deref(b"MissingWidth", document).and_then(Object::as_float).ok());
+            let missing =
+                descriptor.and_then(|of| of.get_deref(b"MissingWidth", document).and_then(Object::as_float).ok());
             let first = number(b"FirstChar").map_or(0, |first| first.max(0.0) as usize);
             return Self::Simple { first, widths, missing: missing.unwrap_or(UNKNOWN) };
         }

@@ -232,7 +232,8 @@ impl Probe {
         if extent.frames == 0 {
             return;
         }
-        let off = |claimed: Option<f64>, seconds: f64| claimed.filter(|claimed| (claimed - seconds).abs() > SECONDS_OFF);
+        let off =
+            |claimed: Option<f64>, seconds: f64| claimed.filter(|claimed| (claimed - seconds).abs() > SECONDS_OFF);
         let file = off(seconds(&self.format.duration), extent.end);
         self.header_duration = file.or(off(seconds(&self.video.duration), extent.video_end));
         if off(Some(self.duration), extent.end).is_some() {
@@ -313,10 +314,7 @@ impl Probe {
         if let Some(claimed) = self.header_frame_count {
             put("header_frame_count", json!(claimed));
         }
-        put(
-            "duration_formatted",
-            json!(format!("{:02}:{:02}:{:02}", whole / 3_600, whole / 60 % 60, whole % 60)),
-        );
+        put("duration_formatted", json!(format!("{:02}:{:02}:{:02}", whole / 3_600, whole / 60 % 60, whole % 60)));
         put("codec_name", json!(codec_name(&tag, &codec, video.codec_long_name.as_deref())));
         put("codec", json!(tag));
         put("video_codec", json!(codec));

@@ -202,7 +202,10 @@ pub async fn ensure_administrator(
     if let Some(user) = stores.documents.users.user_by_email(email).await? {
         return promote(stores, user).await;
     }
-    let hash = Passwords::new(1).hash(Origin::default(), password).await.map_err(|_| anyhow::anyhow!("can't hash the password"))?;
+    let hash = Passwords::new(1)
+        .hash(Origin::default(), password)
+        .await
+        .map_err(|_| anyhow::anyhow!("can't hash the password"))?;
     let admin = User { role: Role::Admin, is_verified: true, ..User::local(email, hash, Timestamp::now()) };
     match stores.documents.users.insert_user(&admin).await {
         Ok(()) => Ok((admin, Ensured::Created)),

@@ -13,8 +13,8 @@ use std::time::Duration;
 
 pub use backup::BackupConfig;
 pub use cluster::ClusterConfig;
-pub use fingerprint::FingerprintConfig;
 pub use dotenv::Interpolated;
+pub use fingerprint::FingerprintConfig;
 use ipnet::IpNet;
 use metastamp_protocol::files::ALLOWED_EXTENSIONS;
 pub use reader::{Entry, Problem, Reader};

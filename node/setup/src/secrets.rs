@@ -164,11 +164,8 @@ mod tests {
     fn a_cluster_over_servers_needs_no_file_in_common() {
         let nowhere = temp_dir();
         let of = |secret: &str| {
-            let pairs = [
-                ("MONGODB_URL", "mongodb://db:27017"),
-                ("CLUSTER_LISTEN", "127.0.0.1:0"),
-                ("CLUSTER_SECRET", secret),
-            ];
+            let pairs =
+                [("MONGODB_URL", "mongodb://db:27017"), ("CLUSTER_LISTEN", "127.0.0.1:0"), ("CLUSTER_SECRET", secret)];
             signing(&pairs, &nowhere)
         };
         let [one, same, other] = ["secret of a cluster", "secret of a cluster", "secret of another"].map(of);

@@ -6,11 +6,11 @@ use std::time::Duration;
 
 use futures_util::FutureExt;
 use http::header::{CACHE_CONTROL, CONTENT_LENGTH, HeaderName, HeaderValue, X_CONTENT_TYPE_OPTIONS};
+use http_body_util::BodyExt as _;
 use hyper::server::conn::http1;
+use hyper::service::{Service as _, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
-use http_body_util::BodyExt as _;
-use hyper::service::{Service as _, service_fn};
 use hyper_util::service::TowerToHyperService;
 use sync_wrapper::SyncStream;
 use tokio::net::{TcpListener, TcpStream};

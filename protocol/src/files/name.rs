@@ -174,7 +174,8 @@ fn is_tag(c: char) -> bool {
 
 /// Controls, and those that turn the direction of writing: `exe.gnp` would be shown as something else.
 fn is_control(c: char) -> bool {
-    c.is_control() || matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    c.is_control()
+        || matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 /// Nothing is seen of them, so that two names look alike.
@@ -190,7 +191,10 @@ fn is_noncharacter(c: char) -> bool {
 
 /// Read as one of `<>:"/\|?*` by a system that decomposes names or knows fewer characters.
 fn is_path_character(c: char) -> bool {
-    let mut found = matches!(c, '\u{2044}' | '\u{2215}' | '\u{2216}' | '\u{29f5}' | '\u{29f8}' | '\u{29f9}' | '\u{a5}' | '\u{20a9}');
+    let mut found = matches!(
+        c,
+        '\u{2044}' | '\u{2215}' | '\u{2216}' | '\u{29f5}' | '\u{29f8}' | '\u{29f9}' | '\u{a5}' | '\u{20a9}'
+    );
     decompose_compatible(c, |part| found |= "<>:\"/\\|?*".contains(part));
     found
 }
@@ -199,7 +203,9 @@ fn is_path_character(c: char) -> bool {
 fn is_reserved(stem: &str) -> bool {
     let first = stem.split('.').next().unwrap_or_default().to_lowercase();
     let numbered = |device: &str| {
-        first.strip_prefix(device).is_some_and(|n| matches!(n, "1" | "2" | "3" | "4" | "5" | "6" | "7" | "8" | "9" | "0" | "¹" | "²" | "³"))
+        first
+            .strip_prefix(device)
+            .is_some_and(|n| matches!(n, "1" | "2" | "3" | "4" | "5" | "6" | "7" | "8" | "9" | "0" | "¹" | "²" | "³"))
     };
     RESERVED.contains(&first.as_str()) || numbered("com") || numbered("lpt")
 }

@@ -1,14 +1,12 @@
 //! Claims and results are decided by the truth; what they change of an asset and its fingerprint is dropped.
 
-use std::time::Duration;
-
 use async_trait::async_trait;
-use metastamp_protocol::{Job, JobLane, JobState, NodeRef, ObjectId, Timestamp};
+use metastamp_protocol::{Job, JobState, Line, NodeRef, ObjectId, Timestamp};
 
 use super::Cached;
 use super::changes::Invalidated;
 use crate::Result;
-use crate::ports::{self, JobResult};
+use crate::ports::{self, Claiming, JobResult};
 
 impl Cached {
     /// What a job that is known here touches; `otherwise` for one that is not.
@@ -20,15 +18,8 @@ impl Cached {
 #[async_trait]
 impl ports::Jobs for Cached {
     // Of claims that may or may not have been given nothing is dropped: what shows moving work ends by itself.
-    async fn claim_jobs(
-        &self,
-        by: &NodeRef,
-        now: Timestamp,
-        lease: Duration,
-        lane: JobLane,
-        limit: u32,
-    ) -> Result<Vec<Job>> {
-        let claim = self.truth.jobs.claim_jobs(by, now, lease, lane, limit);
+    async fn claim(&self, claiming: Claiming) -> Result<Vec<Job>> {
+        let claim = self.truth.jobs.claim(claiming);
         let invalidated = |jobs: &Vec<Job>| match jobs.as_slice() {
             [] => Invalidated::Nothing,
             jobs => Invalidated::Keys(jobs.iter().flat_map(|job| Self::showing_work(self.owners.job(job))).collect()),
@@ -68,5 +59,9 @@ impl ports::Jobs for Cached {
 
     async fn job_counts(&self) -> Result<Vec<(JobState, u64)>> {
         self.truth.jobs.job_counts().await
+    }
+
+    async fn longest_waiting(&self) -> Result<Vec<(Line, Timestamp)>> {
+        self.truth.jobs.longest_waiting().await
     }
 }

@@ -7,6 +7,7 @@
 //!
 //! Each port lies with its operations in the file of its subject.
 
+mod accounts;
 mod analytics;
 mod call;
 mod connect;

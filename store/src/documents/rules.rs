@@ -8,7 +8,7 @@ use crate::ports::JobResult;
 /// A job ended.
 pub(super) fn apply(asset: &mut Asset, fingerprint: &mut Fingerprint, result: JobResult, now: Timestamp) {
     let duration = match result {
-        JobResult::Completed { content, asset_metadata, duration_s } => {
+        JobResult::Completed { content, asset_metadata, duration_s, .. } => {
             asset.pictures.clone_from(&content.pictures);
             fingerprint.content = *content;
             fingerprint.processing_status = ProcessingStatus::Completed;
@@ -19,7 +19,7 @@ pub(super) fn apply(asset: &mut Asset, fingerprint: &mut Fingerprint, result: Jo
             asset.metadata.extend(asset_metadata);
             duration_s
         }
-        JobResult::Failed { message, asset_metadata, duration_s } => {
+        JobResult::Failed { message, asset_metadata, duration_s, .. } => {
             let message = bounded_message(&message);
             fingerprint.processing_status = ProcessingStatus::Failed;
             fingerprint.error_message = Some(message.clone());

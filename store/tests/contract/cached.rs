@@ -210,6 +210,7 @@ impl Stage {
             message: "no".to_owned(),
             asset_metadata: object(serde_json::json!({})),
             duration_s: 1.0,
+            cpu: Duration::ZERO,
         };
         self.step("finish_job", async |store| store.jobs.finish_job(job, token, no, at(11)).await.unwrap()).await;
         self.step("request_fingerprint", async |store| {
@@ -223,6 +224,7 @@ impl Stage {
             content: Box::default(),
             asset_metadata: object(serde_json::json!({ "pages": 1.5 })),
             duration_s: 0.123,
+            cpu: Duration::ZERO,
         };
         self.step("finish_job", async |store| store.jobs.finish_job(other.id, token, yes, at(13)).await.unwrap()).await;
     }

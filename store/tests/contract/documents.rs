@@ -15,6 +15,7 @@ mod partners;
 mod records;
 mod results;
 mod shared;
+mod shares;
 mod sweeping;
 mod upkeep;
 mod uploads;
@@ -41,6 +42,7 @@ fn cases() -> Vec<Case<Stores>> {
         results::cases(),
         fingerprints::cases(),
         shared::cases(),
+        shares::cases(),
         upkeep::cases(),
         partners::cases(),
         records::cases(),

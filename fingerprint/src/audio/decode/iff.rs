@@ -55,8 +55,7 @@ impl Outline {
             (b"FORM", b"AIFF" | b"AIFC") => (Form::Aiff, false),
             _ => return Ok(None),
         };
-        let mut outline =
-            Self { form, chunks: Vec::new(), sound_over_claim: None, patches: Vec::new(), end: None };
+        let mut outline = Self { form, chunks: Vec::new(), sound_over_claim: None, patches: Vec::new(), end: None };
         let mut at = 12;
         while let Some(chunk) = outline.chunk(file, at)? {
             at = chunk.at.saturating_add(chunk.size).saturating_add(chunk.size % 2);

@@ -62,7 +62,8 @@ pub(super) struct Native {
 /// [`FingerprintError::Io`] only: what can't be decoded here is for others to try.
 pub(super) fn open(path: &Path, alone: bool) -> Result<Opened, FingerprintError> {
     // The one is read from start to end, the other looked at.
-    let (file, look) = (File::open(path).map_err(FingerprintError::Io)?, File::open(path).map_err(FingerprintError::Io)?);
+    let (file, look) =
+        (File::open(path).map_err(FingerprintError::Io)?, File::open(path).map_err(FingerprintError::Io)?);
     match guard::no_panic("sound", || probe(file, look, alone)) {
         Err(FingerprintError::Io(error)) => Err(FingerprintError::Io(error)),
         Err(reason) => Ok(Opened::Elsewhere(reason, None)),

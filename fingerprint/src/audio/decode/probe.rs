@@ -5,8 +5,8 @@ use std::path::Path;
 
 use serde::Deserialize;
 
-use super::foreign::FORMATS;
 use super::Watch;
+use super::foreign::FORMATS;
 use crate::audio::tags;
 use crate::video::child::{Budget, Child, input};
 use crate::{FingerprintError, Limits, Tools};
@@ -82,12 +82,7 @@ pub(super) fn probe(
     }
 }
 
-fn ask(
-    path: &Path,
-    tools: &Tools,
-    limits: &Limits,
-    watch: &mut Watch<'_>,
-) -> Result<Option<Answer>, FingerprintError> {
+fn ask(path: &Path, tools: &Tools, limits: &Limits, watch: &mut Watch<'_>) -> Result<Option<Answer>, FingerprintError> {
     let options = ["-v", "error", "-print_format", "json", "-show_entries", ENTRIES];
     let arguments = options.into_iter().map(Into::into).chain(input(path, FORMATS)?);
     let mut child = Child::spawn(&tools.ffprobe, "ffprobe", arguments, Budget::new(limits, 0.0))?;

@@ -9,8 +9,8 @@ use metastamp_protocol::FileKind;
 use metastamp_protocol::files::{extension, kind_of_name};
 
 const SOUNDS: [&str; 20] = [
-    "mp2", "mpga", "wave", "w64", "rf64", "bwf", "aif", "aiff", "aifc", "oga", "opus", "spx", "m4b", "mka", "caf", "wv",
-    "ape", "tta", "ac3", "amr",
+    "mp2", "mpga", "wave", "w64", "rf64", "bwf", "aif", "aiff", "aifc", "oga", "opus", "spx", "m4b", "mka", "caf",
+    "wv", "ape", "tta", "ac3", "amr",
 ];
 const VIDEOS: [&str; 6] = ["m4v", "mkv", "webm", "3gp", "3g2", "qt"];
 
@@ -69,7 +69,9 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let socket = directory.path().join("socket.mp3");
         let _socket = std::os::unix::net::UnixListener::bind(&socket).unwrap();
-        for (path, what) in [(directory.path(), "a directory"), (Path::new("/dev/zero"), "a device"), (&socket, "a socket")] {
+        for (path, what) in
+            [(directory.path(), "a directory"), (Path::new("/dev/zero"), "a device"), (&socket, "a socket")]
+        {
             let error = check_is_file(path).unwrap_err().to_string();
             assert!(error.contains(what), "{error}");
         }

@@ -15,8 +15,8 @@ mod interpolation;
 
 use std::collections::HashMap;
 
-use interpolation::Template;
 pub use interpolation::Interpolated;
+use interpolation::Template;
 
 /// What a file says.
 #[derive(Debug, Default)]
@@ -160,7 +160,8 @@ impl<'a> Lines<'a> {
         self.advance(end.map_or(line.len(), |end| end + 1));
         let blanks = self.rest.len() - self.rest.trim_start_matches(is_blank).len();
         // one blank stays for the `#` of a note after no value at all
-        let note = end.is_some() && blanks > 0 && self.rest[..blanks].ends_with(' ') && self.rest[blanks..].starts_with('#');
+        let note =
+            end.is_some() && blanks > 0 && self.rest[..blanks].ends_with(' ') && self.rest[blanks..].starts_with('#');
         self.advance(if note { blanks - 1 } else { blanks });
         Ok((name, end.is_some()))
     }
@@ -212,7 +213,8 @@ impl<'a> Lines<'a> {
             self.advance(line.len());
             return Ok(());
         }
-        Err(self.problem("there is text after the closing quote; a quote within a value is written \\\" or \\'".to_owned()))
+        Err(self
+            .problem("there is text after the closing quote; a quote within a value is written \\\" or \\'".to_owned()))
     }
 
     fn skip_line(&mut self) {

@@ -1,37 +1,30 @@
 //! The job queue: claims, results, redo.
 
-use std::time::Duration;
+mod accounts;
+mod claim;
+#[cfg(test)]
+mod tests;
 
 use async_trait::async_trait;
 use metastamp_protocol::fingerprint::bounded_message;
-use metastamp_protocol::{
-    Claim, FileKind, Fingerprint, Job, JobLane, JobState, NodeRef, ObjectId, ProcessingStatus, Timestamp,
-};
+use metastamp_protocol::{Fingerprint, Job, JobState, Line, NodeRef, ObjectId, ProcessingStatus, Timestamp, Turn};
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::{EmbeddedDocuments, encode, execute, insert, many, one, works};
-use crate::documents::rules;
-use crate::ports::{self, FingerprintRequest, JobResult};
+use crate::documents::{rules, shares};
+use crate::ports::{self, Claiming, FingerprintRequest, JobResult};
 use crate::sqlite::failed;
 use crate::{Result, StoreError, unfenced};
 
 #[async_trait]
 impl ports::Jobs for EmbeddedDocuments {
-    async fn claim_jobs(
-        &self,
-        by: &NodeRef,
-        now: Timestamp,
-        lease: Duration,
-        lane: JobLane,
-        limit: u32,
-    ) -> Result<Vec<Job>> {
-        let claim = Claiming { by: by.clone(), now, lease, lane };
+    async fn claim(&self, claiming: Claiming) -> Result<Vec<Job>> {
         // Looking is cheap and shared; the write lock is taken only when there is something to claim.
-        let look = claim.clone();
+        let look = claiming.clone();
         if !self.db.read("claimable", move |c| look.finds_any(c)).await? {
             return Ok(Vec::new());
         }
-        self.db.write("claim_jobs", move |c| claim.claim(c, limit)).await
+        self.db.write("claim_jobs", move |c| claiming.claim(c)).await
     }
 
     async fn release_claims_of(&self, node: &NodeRef, now: Timestamp) -> Result<u64> {
@@ -72,21 +65,23 @@ impl ports::Jobs for EmbeddedDocuments {
     async fn job_counts(&self) -> Result<Vec<(JobState, u64)>> {
         self.db.read("job_counts", counts).await
     }
+
+    async fn longest_waiting(&self) -> Result<Vec<(Line, Timestamp)>> {
+        self.db.read("longest_waiting", longest_waiting).await
+    }
 }
 
 /// Jobs of a dead node handled in one transaction.
 const RELEASE_BATCH: u32 = 64;
 
-/// Who wants to claim what, and when.
-#[derive(Clone)]
-struct Claiming {
-    by: NodeRef,
-    now: Timestamp,
-    lease: Duration,
-    lane: JobLane,
+/// A fresh job, which gets its turn with that.
+pub(super) fn queue(c: &Connection, job: &Job) -> Result<()> {
+    let mut job = job.clone();
+    accounts::enter(c, &mut job)?;
+    insert_job(c, &job)
 }
 
-pub(super) fn insert_job(c: &Connection, job: &Job) -> Result<()> {
+fn insert_job(c: &Connection, job: &Job) -> Result<()> {
     let params = params![
         job.id.to_hex(),
         job.asset_id.to_hex(),
@@ -122,53 +117,12 @@ fn save(c: &Connection, job: &Job) -> Result<()> {
     Ok(())
 }
 
-impl Claiming {
-    /// Of the lane, and: queued and due, or running under a claim that ran out or belongs to a former life of the
-    /// claimant.
-    fn filter(&self) -> String {
-        let lane = match self.lane {
-            JobLane::Any => String::new(),
-            // In this form the index serves it.
-            JobLane::Short => {
-                let short = FileKind::ALL.into_iter().filter(|kind| !kind.is_long());
-                let words: Vec<_> = short.map(|kind| format!("'{}'", kind.as_str())).collect();
-                format!("json_extract(doc, '$.kind') IN ({}) AND", words.join(","))
-            }
-        };
-        let stolen = unfenced::claimable_too(self.now, self.lease);
-        format!(
-            "(state='queued' AND {lane} not_before<=?1) OR (state='running' AND {lane} \
-             (claim_expires_at<=?1 OR (claim_node=?2 AND claim_generation<?3){stolen}))"
-        )
-    }
-
-    fn finds_any(&self, c: &Connection) -> Result<bool> {
-        let sql = format!("SELECT 1 FROM jobs WHERE {} LIMIT 1", self.filter());
-        let mut query = c.prepare_cached(&sql).map_err(failed)?;
-        let params = params![self.now.millis(), self.by.node_id, self.by.generation];
-        Ok(query.query_row(params, |_| Ok(())).optional().map_err(failed)?.is_some())
-    }
-
-    fn claim(&self, c: &Connection, limit: u32) -> Result<Vec<Job>> {
-        let Self { by, now, lease, .. } = self;
-        let sql = format!("SELECT doc FROM jobs WHERE {} ORDER BY created_at, id LIMIT ?4", self.filter());
-        let mut jobs: Vec<Job> = many(c, &sql, params![now.millis(), by.node_id, by.generation, limit])?;
-        for job in &mut jobs {
-            job.state = JobState::Running;
-            job.attempts += 1;
-            job.updated_at = *now;
-            job.claim = Some(Claim { token: ObjectId::generate(), by: by.clone(), expires_at: now.plus(*lease) });
-            save(c, job)?;
-            show(c, job, ProcessingStatus::Processing, Some(*now))?;
-        }
-        Ok(jobs)
-    }
-}
-
 /// Tells asset and fingerprint of a job how it stands.
 fn show(c: &Connection, job: &Job, status: ProcessingStatus, at: Option<Timestamp>) -> Result<()> {
     if let Some(mut fingerprint) = works::fingerprint(c, job.id)? {
         fingerprint.processing_status = status;
+        // why it waited, if that was told
+        fingerprint.error_message = None;
         fingerprint.updated_at = at.unwrap_or(fingerprint.updated_at);
         works::save_fingerprint(c, &fingerprint)?;
     }
@@ -176,6 +130,15 @@ fn show(c: &Connection, job: &Job, status: ProcessingStatus, at: Option<Timestam
         asset.processing_status = Some(status);
         asset.updated_at = at.unwrap_or(asset.updated_at);
         works::save_asset(c, &asset)?;
+    }
+    Ok(())
+}
+
+/// Tells the fingerprint of a job why that waits.
+fn tell_waiting(c: &Connection, job: &Job, until: Timestamp) -> Result<()> {
+    if let Some(mut fingerprint) = works::fingerprint(c, job.id)? {
+        fingerprint.error_message = Some(shares::over_budget(until));
+        works::save_fingerprint(c, &fingerprint)?;
     }
     Ok(())
 }
@@ -237,7 +200,11 @@ fn release(c: &Connection, id: ObjectId, token: ObjectId, not_before: Timestamp,
     job.claim = None;
     job.not_before = not_before;
     match error {
-        Some(error) => job.last_error = Some(bounded_message(&error)),
+        Some(error) => {
+            job.last_error = Some(bounded_message(&error));
+            // It gets a new turn when its time has come.
+            job.turn = job.turn.map(|turn| Turn { line: Line::Later, ..turn });
+        }
         None => job.attempts = job.attempts.saturating_sub(1),
     }
     save(c, &job)?;
@@ -248,6 +215,7 @@ fn finish(c: &Connection, id: ObjectId, token: ObjectId, result: JobResult, now:
     let job = claimed(c, id, token)?;
     let mut asset = works::by_id(c, job.asset_id)?.ok_or(StoreError::Fenced { what: "asset" })?;
     let mut fingerprint = works::fingerprint(c, id)?.ok_or(StoreError::Fenced { what: "fingerprint" })?;
+    accounts::end(c, &job, result.cpu(), now)?;
     rules::apply(&mut asset, &mut fingerprint, result, now);
     works::save_asset(c, &asset)?;
     works::save_fingerprint(c, &fingerprint)?;
@@ -274,19 +242,35 @@ pub(super) fn request(c: &Connection, asset_id: ObjectId, now: Timestamp) -> Res
         }
     };
     execute(c, "DELETE FROM jobs WHERE asset_id=?1", [asset_id.to_hex()])?;
-    insert_job(c, &Job::queued(fingerprint.id, &asset, now))?;
+    queue(c, &Job::queued(fingerprint.id, &asset, now))?;
     rules::queue_asset(&mut asset, now);
     works::save_asset(c, &asset)?;
     Ok(FingerprintRequest::Queued(fingerprint))
 }
 
+/// Kept by triggers: counting would read the whole queue.
+const TOTALS: &str = "SELECT n FROM job_totals WHERE state=?1";
+
 fn counts(c: &Connection) -> Result<Vec<(JobState, u64)>> {
-    let mut query = c.prepare_cached("SELECT count(*) FROM jobs WHERE state=?1").map_err(failed)?;
+    let mut query = c.prepare_cached(TOTALS).map_err(failed)?;
     JobState::ALL
         .into_iter()
         .map(|state| {
-            let count: i64 = query.query_row([state.as_str()], |row| row.get(0)).map_err(failed)?;
-            Ok((state, count as u64))
+            let count: Option<i64> = query.query_row([state.as_str()], |row| row.get(0)).optional().map_err(failed)?;
+            Ok((state, count.unwrap_or(0) as u64))
         })
         .collect()
+}
+
+const LONGEST_WAITING: &str = "SELECT not_before FROM jobs WHERE state='queued' \
+     AND json_extract(doc, '$.turn.line')=?1 ORDER BY not_before LIMIT 1";
+
+fn longest_waiting(c: &Connection) -> Result<Vec<(Line, Timestamp)>> {
+    let mut query = c.prepare_cached(LONGEST_WAITING).map_err(failed)?;
+    let mut waiting = Vec::new();
+    for line in Line::TURNS {
+        let since: Option<i64> = query.query_row([line.as_str()], |row| row.get(0)).optional().map_err(failed)?;
+        waiting.extend(since.map(|since| (line, Timestamp(since))));
+    }
+    Ok(waiting)
 }

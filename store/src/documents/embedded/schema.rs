@@ -44,8 +44,32 @@ CREATE TABLE IF NOT EXISTS jobs (
   claim_token TEXT, claim_node TEXT, claim_generation INTEGER, claim_expires_at INTEGER, created_at INTEGER NOT NULL, doc TEXT NOT NULL
 ) WITHOUT ROWID;
 CREATE UNIQUE INDEX IF NOT EXISTS jobs_asset ON jobs(asset_id);
-CREATE INDEX IF NOT EXISTS jobs_state ON jobs(state, not_before);
-CREATE INDEX IF NOT EXISTS jobs_kind ON jobs(state, json_extract(doc, '$.kind'), not_before);
+-- One ordered index for each way to come to be claimed. What is only in `doc` is unknown to older versions, which may
+-- run again after this one.
+CREATE INDEX IF NOT EXISTS jobs_turn ON jobs(json_extract(doc, '$.turn.line'), json_extract(doc, '$.turn.at'), created_at, id)
+  WHERE state='queued';
+CREATE INDEX IF NOT EXISTS jobs_due ON jobs(json_extract(doc, '$.turn.line'), not_before) WHERE state='queued';
+CREATE INDEX IF NOT EXISTS jobs_expired ON jobs(claim_expires_at) WHERE state='running';
+CREATE INDEX IF NOT EXISTS jobs_claimed ON jobs(claim_node, claim_generation) WHERE state='running';
+DROP INDEX IF EXISTS jobs_state;
+DROP INDEX IF EXISTS jobs_kind;
+-- What each user's jobs used; the row without a user tells where the queue is.
+CREATE TABLE IF NOT EXISTS job_accounts (
+  user_id TEXT PRIMARY KEY, next INTEGER NOT NULL, debt INTEGER NOT NULL, day INTEGER NOT NULL, used INTEGER NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS job_totals (state TEXT PRIMARY KEY, n INTEGER NOT NULL) WITHOUT ROWID;
+INSERT INTO job_totals SELECT state, count(*) FROM jobs WHERE NOT EXISTS (SELECT 1 FROM job_totals) GROUP BY state;
+INSERT OR IGNORE INTO job_totals VALUES ('queued', 0), ('running', 0);
+CREATE TRIGGER IF NOT EXISTS jobs_in AFTER INSERT ON jobs BEGIN
+  UPDATE job_totals SET n=n+1 WHERE state=NEW.state;
+END;
+CREATE TRIGGER IF NOT EXISTS jobs_out AFTER DELETE ON jobs BEGIN
+  UPDATE job_totals SET n=n-1 WHERE state=OLD.state;
+END;
+CREATE TRIGGER IF NOT EXISTS jobs_move AFTER UPDATE OF state ON jobs WHEN OLD.state<>NEW.state BEGIN
+  UPDATE job_totals SET n=n-1 WHERE state=OLD.state;
+  UPDATE job_totals SET n=n+1 WHERE state=NEW.state;
+END;
 
 CREATE TABLE IF NOT EXISTS partners (id TEXT PRIMARY KEY, name TEXT NOT NULL, doc TEXT NOT NULL) WITHOUT ROWID;
 CREATE UNIQUE INDEX IF NOT EXISTS partners_name ON partners(name);

@@ -130,7 +130,7 @@ pub(super) fn commit(c: &Connection, commit: UploadCommit) -> Result<UploadOutco
     works::insert_asset(c, &asset)?;
     if let Some((fingerprint, job)) = &fingerprint {
         works::insert_fingerprint(c, fingerprint)?;
-        jobs::insert_job(c, job)?;
+        jobs::queue(c, job)?;
     }
     session.state = UploadState::Stored;
     save(c, &session)?;

@@ -1,40 +1,27 @@
 //! The job queue: claims, results, redo. Every step that changes the state of a job writes its asset too, so that of
 //! two that meet, one is in conflict and looks again.
 
-use std::time::Duration;
+mod claim;
 
 use async_trait::async_trait;
 use metastamp_protocol::fingerprint::bounded_message;
-use metastamp_protocol::{
-    Asset, FileKind, Fingerprint, Job, JobLane, JobState, NodeRef, ObjectId, ProcessingStatus, Timestamp,
-};
+use metastamp_protocol::{Asset, Fingerprint, Job, JobState, Line, NodeRef, ObjectId, ProcessingStatus, Timestamp};
 use mongodb::bson::{Bson, Document, doc};
-use rand::seq::SliceRandom as _;
-use tokio::time::Instant;
 
-use super::call::Server;
 use super::fault::Attempt;
-use super::scope::{Query, Scope, any_form, any_form_of, date, oid, whole};
+use super::scope::{Query, Scope, any_form, any_form_of, date, oid};
 use super::sessions::lives_until;
-use super::{MongoDocuments, STAY_OPEN};
+use super::{MongoDocuments, STAY_OPEN, accounts};
 use crate::documents::rules;
-use crate::ports::{self, FingerprintRequest, JobResult};
+use crate::ports::{self, Claiming, FingerprintRequest, JobResult};
 use crate::records::Collection::{Assets, Fingerprints, Jobs};
 use crate::records::decode;
 use crate::{Result, StoreError};
 
 #[async_trait]
 impl ports::Jobs for MongoDocuments {
-    async fn claim_jobs(
-        &self,
-        by: &NodeRef,
-        now: Timestamp,
-        lease: Duration,
-        lane: JobLane,
-        limit: u32,
-    ) -> Result<Vec<Job>> {
-        let claiming = Claiming { by: by.clone(), now, lease, lane };
-        self.server.measured("claim_jobs", claim_jobs(&self.server, &claiming, limit)).await
+    async fn claim(&self, claiming: Claiming) -> Result<Vec<Job>> {
+        self.server.measured("claim_jobs", claim::claim_jobs(&self.server, &claiming)).await
     }
 
     async fn release_claims_of(&self, node: &NodeRef, now: Timestamp) -> Result<u64> {
@@ -80,143 +67,17 @@ impl ports::Jobs for MongoDocuments {
         let Self { server } = self;
         server.call("job_counts", |_| counts(server.on())).await
     }
+
+    async fn longest_waiting(&self) -> Result<Vec<(Line, Timestamp)>> {
+        let Self { server } = self;
+        server.call("longest_waiting", |_| longest_waiting(server.on())).await
+    }
 }
 
 /// Jobs of a dead node handled in one transaction.
 const RELEASE_BATCH: u32 = 64;
-/// How far claimers that are in each other's way look beyond what they need.
-const ASIDE_MIN: u32 = 4;
-const ASIDE_MAX: u32 = 64;
 /// The call that committed the result: should its answer be lost, the next attempt of the same call knows.
 const COMMITTED_BY: &str = "committed_by";
-
-/// Who wants to claim what, and when.
-#[derive(Clone)]
-struct Claiming {
-    by: NodeRef,
-    now: Timestamp,
-    lease: Duration,
-    lane: JobLane,
-}
-
-impl Claiming {
-    /// Of the lane, and: queued and due, or running under a claim that ran out or belongs to a former life of the
-    /// claimant.
-    fn filter(&self) -> Document {
-        let now = date(self.now);
-        let former_life =
-            doc! { "claim.by.node_id": &self.by.node_id, "claim.by.generation": { "$lt": self.by.generation } };
-        // Each alternative names state and kind, so that an index gives it in the order of the queue.
-        let mut alternatives = [
-            doc! { "state": "queued", "not_before": { "$lte": now } },
-            doc! { "state": "running", "$or": [{ "claim.expires_at": { "$lte": now } }, former_life] },
-        ];
-        if self.lane == JobLane::Short {
-            let short: Vec<_> =
-                FileKind::ALL.into_iter().filter(|kind| !kind.is_long()).map(FileKind::as_str).collect();
-            for alternative in &mut alternatives {
-                alternative.insert("kind", doc! { "$in": &short });
-            }
-        }
-        doc! { "$or": alternatives.to_vec() }
-    }
-
-    /// The first jobs in the order of the queue that can be claimed now.
-    async fn candidates(&self, on: Scope, limit: u32) -> Attempt<Vec<Job>> {
-        let query =
-            Query { filter: self.filter(), sort: doc! { "created_at": 1, "_id": 1 }, limit, ..Query::default() };
-        on.all(Jobs, query).await
-    }
-
-    /// Claims one of them under `token`, if it is still as it was `seen`; `None` when another claimer was faster.
-    async fn claim(&self, on: Scope, seen: &Job, token: ObjectId, earlier_attempts: u32) -> Attempt<Option<Job>> {
-        // An attempt that was not answered may have claimed it.
-        if earlier_attempts > 0
-            && let Some(job) = on.one(Jobs, under(seen.id, token)).await?
-        {
-            return Ok(Some(job));
-        }
-        let filter = match &seen.claim {
-            None => doc! { "_id": oid(seen.id), "state": "queued", "not_before": { "$lte": date(self.now) } },
-            Some(claim) => {
-                let mut filter = under(seen.id, claim.token);
-                filter.insert("claim.expires_at", date(claim.expires_at));
-                filter
-            }
-        };
-        let by = doc! { "node_id": &self.by.node_id, "generation": self.by.generation };
-        let claim = doc! { "token": oid(token), "by": by, "expires_at": date(self.now.plus(self.lease)) };
-        let change = doc! {
-            "$set": { "state": "running", "claim": claim, "updated_at": date(self.now) }, "$inc": { "attempts": 1_i64 },
-        };
-        on.change_first(Jobs, Query { filter, ..Query::default() }, change).await
-    }
-}
-
-/// Claims up to `limit` jobs, one by one. What was claimed is answered even if the store fails then: it would be lost
-/// until the claim runs out.
-async fn claim_jobs(server: &Server, claiming: &Claiming, limit: u32) -> Result<Vec<Job>> {
-    let deadline = server.deadline();
-    let mut claimed = Vec::new();
-    match claim_up_to(server, claiming, limit, deadline, &mut claimed).await {
-        Err(error) if claimed.is_empty() => return Err(error),
-        _ if claimed.is_empty() => return Ok(claimed),
-        _ => {}
-    }
-    let shown = server.transact_until(deadline, |on| show_running(on, &claimed, claiming.now)).await;
-    if let Err(error) = shown {
-        // Clients see these as pending until they end. The claims hold all the same.
-        tracing::warn!(jobs = claimed.len(), %error, "claimed jobs could not be shown as running");
-    }
-    Ok(claimed)
-}
-
-/// The oldest first. Claimers that are in each other's way step aside: all of them asking for the very first job would
-/// make a queue of its own.
-async fn claim_up_to(
-    server: &Server,
-    claiming: &Claiming,
-    limit: u32,
-    deadline: Instant,
-    claimed: &mut Vec<Job>,
-) -> Result<()> {
-    let mut aside = 0;
-    loop {
-        let want = limit.saturating_sub(u32::try_from(claimed.len()).unwrap_or(u32::MAX));
-        if want == 0 {
-            return Ok(());
-        }
-        let look = want.saturating_add(aside);
-        let mut candidates = server.until(deadline, |_| claiming.candidates(server.on(), look)).await?;
-        if candidates.is_empty() {
-            return Ok(());
-        }
-        if aside > 0 {
-            candidates.shuffle(&mut rand::rng());
-        }
-        let mut missed = false;
-        for seen in candidates.iter().take(want as usize) {
-            let token = ObjectId::generate();
-            match server.until(deadline, |earlier| claiming.claim(server.on(), seen, token, earlier)).await? {
-                Some(job) => claimed.push(job),
-                None => missed = true,
-            }
-        }
-        if missed {
-            aside = (aside * 2).clamp(ASIDE_MIN, ASIDE_MAX);
-        }
-    }
-}
-
-/// Tells assets and fingerprints that these jobs run, as far as they still run under these claims. Within a transaction.
-async fn show_running(on: Scope, claimed: &[Job], now: Timestamp) -> Attempt<()> {
-    let claims = claimed.iter().filter_map(|job| job.claim.as_ref());
-    let tokens: Vec<_> = claims.map(|claim| oid(claim.token)).collect();
-    let ids: Vec<_> = claimed.iter().map(|job| oid(job.id)).collect();
-    let filter = doc! { "_id": { "$in": ids }, "claim.token": { "$in": tokens } };
-    let running: Vec<Job> = on.all(Jobs, Query { filter, ..Query::default() }).await?;
-    show(&on, &running, ProcessingStatus::Processing, Some(now)).await
-}
 
 /// Tells assets and fingerprints of jobs how these stand.
 async fn show(on: &Scope, jobs: &[Job], status: ProcessingStatus, at: Option<Timestamp>) -> Attempt<()> {
@@ -224,9 +85,12 @@ async fn show(on: &Scope, jobs: &[Job], status: ProcessingStatus, at: Option<Tim
     if let Some(at) = at {
         change.insert("updated_at", date(at));
     }
-    let change = doc! { "$set": change };
     let fingerprints = any_form_of(jobs.iter().map(|job| job.id));
-    on.update_all(Fingerprints, doc! { "_id": fingerprints }, change.clone()).await?;
+    let mut of_fingerprints = change.clone();
+    // why it waited, if that was told
+    of_fingerprints.insert("error_message", Bson::Null);
+    on.update_all(Fingerprints, doc! { "_id": fingerprints }, doc! { "$set": of_fingerprints }).await?;
+    let change = doc! { "$set": change };
     let assets = any_form_of(jobs.iter().map(|job| job.asset_id));
     on.update_all(Assets, doc! { "_id": assets }, change).await?;
     Ok(())
@@ -266,7 +130,13 @@ async fn release(on: Scope, id: ObjectId, token: ObjectId, not_before: Timestamp
     let job: Job = on.one(Jobs, under(id, token)).await?.ok_or(LOST)?;
     let mut change = doc! { "state": "queued", "not_before": date(not_before) };
     match error {
-        Some(error) => change.insert("last_error", bounded_message(error)),
+        Some(error) => {
+            if job.turn.is_some() {
+                // It gets a new turn when its time has come.
+                change.insert("turn.line", Line::Later.as_str());
+            }
+            change.insert("last_error", bounded_message(error))
+        }
         None => change.insert("attempts", i64::from(job.attempts.saturating_sub(1))),
     };
     on.update(Jobs, doc! { "_id": oid(id) }, doc! { "$set": change, "$unset": { "claim": "" } }).await?;
@@ -297,6 +167,7 @@ async fn finish(on: Scope, finish: &Finish) -> Attempt<()> {
     let mut kept = kept.ok_or(StoreError::Fenced { what: "fingerprint" })?;
     let (mut asset, mut fingerprint): (Asset, Fingerprint) =
         (decode(Assets, kept_asset.clone())?, decode(Fingerprints, kept.clone())?);
+    accounts::end(&on, &job, result.cpu(), *now).await?;
     rules::apply(&mut asset, &mut fingerprint, result.clone(), *now);
     on.save(Assets, kept_asset, &asset).await?;
     kept.insert(COMMITTED_BY, oid(*call));
@@ -331,11 +202,19 @@ pub(super) async fn request(on: Scope, asset_id: ObjectId, now: Timestamp) -> At
     Ok(FingerprintRequest::Queued(fingerprint))
 }
 
+/// What runs is counted, what waits is the rest: counting that would read the whole queue.
 async fn counts(on: Scope) -> Attempt<Vec<(JobState, u64)>> {
-    let counted = on.aggregate(Jobs.name(), vec![doc! { "$group": { "_id": "$state", "n": { "$sum": 1 } } }]).await?;
-    let of = |state: JobState| {
-        let is_it = |group: &&Document| group.get("_id").and_then(Bson::as_str) == Some(state.as_str());
-        whole(counted.iter().find(is_it).and_then(|group| group.get("n")))
-    };
-    Ok(JobState::ALL.into_iter().map(|state| (state, of(state))).collect())
+    let running = on.count(Jobs.name(), doc! { "state": "running" }).await?;
+    let all = on.estimated_count(Jobs.name()).await?;
+    Ok(vec![(JobState::Queued, all.saturating_sub(running)), (JobState::Running, running)])
+}
+
+async fn longest_waiting(on: Scope) -> Attempt<Vec<(Line, Timestamp)>> {
+    let mut waiting = Vec::new();
+    for line in Line::TURNS {
+        let filter = doc! { "state": "queued", "turn.line": line.as_str() };
+        let query = Query { filter, sort: doc! { "not_before": 1 }, limit: 1, ..Query::default() };
+        waiting.extend(on.all::<Job>(Jobs, query).await?.first().map(|job| (line, job.not_before)));
+    }
+    Ok(waiting)
 }

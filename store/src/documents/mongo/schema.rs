@@ -110,9 +110,10 @@ const INDEXES: &[Index] = &[
     index("analytics", &[("user_id", 1), ("created_at", -1), ("_id", -1)]),
     index("analytics", &[("user_id", 1), ("asset_id", 1), ("created_at", -1), ("_id", -1)]),
     index("jobs", &[("asset_id", 1)]).unique(),
-    // the queue in its order, for each lane
-    index("jobs", &[("state", 1), ("created_at", 1), ("_id", 1)]),
-    index("jobs", &[("state", 1), ("kind", 1), ("created_at", 1), ("_id", 1)]),
+    // the queue in its order, for each line; what waits for its time; claims that run out
+    index("jobs", &[("state", 1), ("turn.line", 1), ("turn.at", 1), ("created_at", 1), ("_id", 1)]),
+    index("jobs", &[("state", 1), ("turn.line", 1), ("not_before", 1)]),
+    index("jobs", &[("state", 1), ("claim.expires_at", 1)]),
     index("jobs", &[("state", 1), ("claim.by.node_id", 1), ("claim.by.generation", 1)]),
     index("uploads", &[("state", 1), ("expires_at", 1)]),
     index("uploads", &[("state", 1), ("owner.node_id", 1), ("owner.generation", 1)]),

@@ -103,6 +103,11 @@ impl Scope {
         Ok(counted.first().map_or(0, |counted| whole(counted.get("n"))))
     }
 
+    /// As the server keeps it, without reading the documents. Never within a transaction.
+    pub async fn estimated_count(&self, name: &str) -> Attempt<u64> {
+        Ok(self.collection(name).estimated_document_count().await?)
+    }
+
     /// `Conflict` with the name of the collection's unique index when it is taken.
     pub async fn insert<T: Serialize>(&self, collection: Collection, value: &T) -> Attempt<()> {
         self.insert_record(collection, encode(collection, value)?).await

@@ -133,11 +133,21 @@ pub async fn job_counts(store: &Stores) -> (u64, u64) {
 }
 
 pub fn completed() -> JobResult {
-    JobResult::Completed { content: Box::default(), asset_metadata: Object::new(), duration_s: 1.0 }
+    JobResult::Completed {
+        content: Box::default(),
+        asset_metadata: Object::new(),
+        duration_s: 1.0,
+        cpu: Duration::ZERO,
+    }
 }
 
 pub fn failed(message: &str) -> JobResult {
-    JobResult::Failed { message: message.to_owned(), asset_metadata: Object::new(), duration_s: 1.0 }
+    JobResult::Failed {
+        message: message.to_owned(),
+        asset_metadata: Object::new(),
+        duration_s: 1.0,
+        cpu: Duration::ZERO,
+    }
 }
 
 #[track_caller]

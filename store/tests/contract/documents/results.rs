@@ -1,5 +1,7 @@
 //! What a finished job leaves behind.
 
+use std::time::Duration;
+
 use metastamp_protocol::fingerprint::{FingerprintContent, Section};
 use metastamp_protocol::{Asset, Fingerprint, ProcessingStatus, UploadStatus};
 use metastamp_store::Stores;
@@ -48,6 +50,7 @@ async fn a_completed_job_is_written_to_both(store: Stores) {
         content: Box::new(content()),
         asset_metadata: object(json!({ "replaced": "new", "added": [1, 2] })),
         duration_s: 0.25,
+        cpu: Duration::ZERO,
     };
     store.jobs.finish_job(job.id, token(&job), result, at(3)).await.unwrap();
 
@@ -77,6 +80,7 @@ async fn a_failed_job_is_written_to_both(store: Stores) {
         message: "not a picture".to_owned(),
         asset_metadata: object(json!({ "added": true })),
         duration_s: 2.0,
+        cpu: Duration::ZERO,
     };
     store.jobs.finish_job(job.id, token(&job), result, at(3)).await.unwrap();
 
@@ -168,7 +172,8 @@ async fn durations_and_messages_are_bounded(store: Stores) {
     let asset = stored(&store, "a.txt").await;
     let job = claim(&store, &node("a", 1), at(1)).await;
     let message = "é".repeat(1_001);
-    let result = JobResult::Failed { message, asset_metadata: object(json!({})), duration_s: 1.234_567 };
+    let result =
+        JobResult::Failed { message, asset_metadata: object(json!({})), duration_s: 1.234_567, cpu: Duration::ZERO };
     store.jobs.finish_job(job.id, token(&job), result, at(3)).await.unwrap();
     let (asset, fingerprint) = both(&store, &asset).await;
     let cut = Some("é".repeat(1_000));

@@ -179,7 +179,8 @@ fn other_encodings_are_named() {
 #[test]
 fn what_was_put_in_is_told_and_names_that_are_set_nowhere_are_not() {
     let read = read("A=plain\nB=$OUTER and ${OUTER:-x}\nC='$OUTER'\nD=pa$word\nE=$$x\nF=${NO:-d}");
-    let told: Vec<_> = read.interpolated.iter().map(|it| (it.name.as_str(), it.line, it.from.join(","), it.unset)).collect();
+    let told: Vec<_> =
+        read.interpolated.iter().map(|it| (it.name.as_str(), it.line, it.from.join(","), it.unset)).collect();
     assert_eq!(told, [("B", 2, "OUTER".to_owned(), 0), ("D", 4, String::new(), 1), ("F", 6, "NO".to_owned(), 0)]);
 }
 
