@@ -27,7 +27,7 @@ const CACHE_WITHIN: Duration = Duration::from_secs(10);
 /// Gossip may bring heartbeats of a former life for a second or two after its end.
 const NAME_WITHIN: Duration = Duration::from_secs(5);
 /// A member that lives is heard of at least so often.
-const LIVES_WITHIN: Duration = Duration::from_secs(2);
+const LIVES_WITHIN: Duration = Duration::from_millis(1_500);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -188,12 +188,13 @@ impl Judge {
                 // A former life.
                 (true, false) => {}
                 (false, true) => verdict.refused.push(refused(peer, Reason::Name)),
-                (false, false) if stands_back(peer) => {}
+                // A former life of ours at another address is soon not heard of any more.
+                (false, false) if stands_back(peer) || peer.heard >= LIVES_WITHIN => {}
                 (false, false) => {
                     verdict.refused.push(refused(peer, Reason::Name));
                     let by = peer.node.clone();
                     verdict.refusal = Some(Refusal { reason: Reason::Name, by, address: peer.address });
-                    verdict.must_end |= now - seen >= NAME_WITHIN && peer.heard < LIVES_WITHIN;
+                    verdict.must_end |= now - seen >= NAME_WITHIN;
                 }
             }
         }

@@ -77,7 +77,7 @@ fn the_spectral_block_is_librosas() {
         assert_eq!(ours.chromagram_shape, shape("chroma_shape"));
         assert!((ours.duration - wanted["duration"].as_f64().unwrap()).abs() <= 1e-3, "{rate} Hz, {channels} channels");
         // Other rates go through another filter of the same shape; then the values are not given.
-        if ![22_050, 44_100, 88_200].contains(&rate) {
+        if ![22_050, 44_100].contains(&rate) {
             assert_eq!((ours.spectral_centroid_mean, ours.spectral_bandwidth_mean), (None, None), "{rate} Hz");
             compared += 1;
             continue;

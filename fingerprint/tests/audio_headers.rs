@@ -204,7 +204,7 @@ fn what_ffmpeg_reads_has_a_codec_and_a_format() {
     for (name, codec, format) in [
         ("a.wv", "wavpack", "wv"),
         ("a.mka", "vorbis", "matroska,webm"),
-        ("a.caf", "pcm_s16le", "caf"),
+        ("a.caf", "pcm_s16be", "caf"),
         ("a.mp2", "mp2", "mp3"),
         ("a.w64", "pcm_s16le", "w64"),
     ] {

@@ -121,7 +121,7 @@ async fn a_bucket_whose_documents_are_gone_is_not_served() {
         let _ = std::fs::remove_file(data.join(file));
     }
     let run = |args: &[&str]| {
-        let env = [("DATA_DIR", data.to_str().unwrap())];
+        let env = [("DATA_DIR", data.to_str().unwrap()), ("HOST", "127.0.0.1"), ("PORT", "0")];
         let output = run_to_end(node.home(), args, &env, SOME).unwrap();
         let text = [output.stdout, output.stderr].concat();
         (output.status.code(), String::from_utf8_lossy(&text).into_owned())

@@ -136,7 +136,8 @@ fn whoever_comes_with_the_name_of_a_living_member_ends() {
     let first = look_at(&mut judge, &[holder.clone()], now);
     assert_eq!((first.refusal, first.must_end), (Some(Reason::Name), false), "it may be a former life");
     let silent = Peer { heard: Duration::from_secs(3), ..holder.clone() };
-    assert!(!look_at(&mut judge, &[silent], now + NAME_WITHIN).must_end, "not heard of since");
+    let look = look_at(&mut judge, &[silent], now + NAME_WITHIN);
+    assert_eq!((look.refusal, look.must_end), (None, false), "not heard of since");
     assert!(look_at(&mut judge, &[holder.clone()], now + NAME_WITHIN).must_end);
     assert!(!look_at(&mut judge, &[dead(holder)], now + NAME_WITHIN).must_end);
 }

@@ -1,8 +1,8 @@
 //! To another rate with floats, for what is measured on the spectrum.
 //!
 //! The original resamples with soxr at its high quality: flat up to 0.913 of the lower Nyquist frequency, nothing
-//! above it. For two and four times the rate that is one filter, a sinc under Kaiser's window, and this is the same one:
-//! its numbers are those of soxr's response to an impulse, to the last digit of its floats. For other ratios soxr takes
+//! above it. For twice the rate that is one filter, a sinc under Kaiser's window, and this is the same one: its numbers
+//! are those of soxr's response to an impulse, to the last digit of its floats. For other ratios soxr takes
 //! several steps, and this is one filter of the same shape (within 0.2 dB down to -20 dB). All are applied in the
 //! frequency domain (overlap-save), where a change of rate is a longer or shorter spectrum. Any ratio of integers is
 //! exact; no phase is interpolated.
@@ -33,9 +33,8 @@ struct Filter {
     half: f64,
 }
 
-/// soxr's own for half and a quarter of the rate.
+/// soxr's own for half the rate.
 const HALF: Filter = Filter { cutoff: 0.956_872, beta: 13.0399, half: 97.249_498 };
-const QUARTER: Filter = Filter { cutoff: 0.956_872, beta: 13.711_471, half: 102.250_993 };
 
 /// From one rate to another, in blocks.
 pub(super) struct Resampler {
@@ -169,11 +168,7 @@ impl Filter {
     }
 
     fn exact(from: usize, to: usize) -> Option<Self> {
-        match from / to {
-            2 if from == 2 * to => Some(HALF),
-            4 if from == 4 * to => Some(QUARTER),
-            _ => None,
-        }
+        (from == 2 * to).then_some(HALF)
     }
 
     /// Taps on each side of the middle one.

@@ -9,9 +9,9 @@
 const WINDOW_ITEMS: usize = 80;
 /// The shortest stretch that says anything: three seconds.
 pub(super) const STRETCH_ITEMS_MIN: usize = 24;
-/// Changes from item to item that a stretch of ten seconds needs: a single click in silence makes about twenty, since it
+/// Changes from item to item that a stretch of ten seconds needs: a single click in silence makes 19, since it
 /// is in all items whose sixteen frames it is in. Of a shorter stretch three quarters have to change.
-const CHANGES_MIN: usize = 30;
+const CHANGES_MIN: usize = 24;
 /// A bit error rate of 0.20 and less is the same sound: what Chromaprint's author found to part copies from strangers
 /// on whole items. In bits of an item, times five, to stay with integers.
 const SAME_BITS_TIMES_5: i64 = 32;

@@ -28,6 +28,7 @@ fn picture(phash: &str, pdq: Pdq) -> FingerprintContent {
         ahash: hash(8, 0),
         dhash: hash(9, 0),
         hash_size: 16,
+        on_white: None,
         rest: Object::new(),
     };
     let algorithms =

@@ -109,6 +109,10 @@ impl Stream {
         self.codec_type.as_deref() == Some("video")
     }
 
+    fn pixels(&self) -> u64 {
+        u64::from(self.width) * u64::from(self.height)
+    }
+
     /// Frames that the header says there are.
     fn told_frames(&self) -> Option<u64> {
         self.nb_frames.as_deref().and_then(|count| count.parse().ok()).filter(|&count: &u64| count > 0)
@@ -354,12 +358,6 @@ impl Probe {
             put(key, json!(text.chars().take(TAG_CHARS_MAX).collect::<String>()));
         }
         metadata
-    }
-}
-
-impl Stream {
-    fn pixels(&self) -> u64 {
-        u64::from(self.width) * u64::from(self.height)
     }
 }
 
