@@ -21,7 +21,7 @@ mod words;
 
 use std::io::BufRead;
 
-use encoding_rs::{CoderResult, Decoder, UTF_8, WINDOWS_1252};
+use encoding_rs::{CoderResult, Decoder, UTF_8, UTF_16BE, UTF_16LE, WINDOWS_1252};
 use metastamp_protocol::fingerprint::{Algorithms, TextFeatures, algorithm};
 use serde::Serialize;
 use serde_json::json;
@@ -179,6 +179,7 @@ impl Work {
             Charset::Known(encoding) if encoding != UTF_8 && extracted.iter().any(|&byte| encoding::decides(byte)) => {
                 ReadAs::Decoded
             }
+            Charset::Known(encoding) if encoding == UTF_16LE || encoding == UTF_16BE => ReadAs::Decoded,
             Charset::Utf32Le | Charset::Utf32Be => ReadAs::Decoded,
             Charset::Ascii | Charset::Known(_) => ReadAs::of(extracted),
         };

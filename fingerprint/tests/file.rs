@@ -252,3 +252,33 @@ fn film(colour: &str, seconds: u32) -> FingerprintContent {
 fn films_of_nothing_are_not_compared() {
     assert_say_nothing(&[("black", film("black", 6)), ("white", film("white", 6)), ("longer black", film("black", 9))]);
 }
+
+fn files_below(dir: &Path, found: &mut Vec<std::path::PathBuf>) {
+    for entry in std::fs::read_dir(dir).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() { files_below(&path, found) } else { found.push(path) }
+    }
+}
+
+/// All samples are read by the engine; their golden files say what it makes of them.
+#[test]
+fn what_the_engine_reads_is_let_in_at_the_door() {
+    use metastamp_protocol::files::{SNIFF_BYTES, check_content, extension, kind_of_extension};
+
+    // made of control characters alone: any bytes are a text to the engine, and these are none to anybody else
+    let no_text = ["controls.txt"];
+    let (mut samples, mut seen) = (Vec::new(), 0);
+    files_below(&Path::new(env!("CARGO_MANIFEST_DIR")).join("golden"), &mut samples);
+    for path in samples {
+        let name = path.file_name().unwrap().to_string_lossy().into_owned();
+        if extension(&name).and_then(|ending| kind_of_extension(&ending)).is_none() || no_text.contains(&name.as_str())
+        {
+            continue;
+        }
+        let bytes = std::fs::read(&path).unwrap();
+        let judged = check_content(&name, &bytes[..bytes.len().min(SNIFF_BYTES)]);
+        assert!(judged.is_ok(), "{}: {judged:?}", path.display());
+        seen += 1;
+    }
+    assert!(seen > 50, "{seen} samples");
+}

@@ -1,5 +1,6 @@
 //! Which files we take: names, extensions and what the first bytes say.
 
+pub mod charset;
 mod key;
 mod kind;
 mod name;
@@ -10,7 +11,7 @@ pub use kind::{
     ALLOWED_EXTENSIONS, BLOCKED_EXTENSIONS, Format, extension, judge_extension, kind_of_extension, kind_of_name,
 };
 pub use name::{sanitise, shown_name};
-pub use sniff::{SNIFF_BYTES, Sniffed, sniff};
+pub use sniff::{SNIFF_BYTES, Sniffed, sniff, sniff_as};
 
 /// Why a file is refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -27,6 +28,9 @@ pub enum Refusal {
     /// The content is of another family than the extension says.
     #[error("the content looks like {found}, which does not match the extension .{extension}")]
     Mismatch { extension: String, found: &'static str },
+    /// A format that the engine does not read.
+    #[error("the content is {what}, which is not read here; {advice}")]
+    NotRead { what: &'static str, advice: &'static str },
     /// Nothing we know.
     #[error("the content is not recognised as .{0}")]
     Unrecognised(String),
@@ -38,10 +42,11 @@ pub fn check_content(file_name: &str, head: &[u8]) -> Result<&'static str, Refus
     let Some(expected) = Format::of_extension(&extension) else {
         return Err(Refusal::Unrecognised(extension));
     };
-    match sniff(head) {
+    match sniff_as(expected, head) {
         Sniffed::Dangerous(what) => Err(Refusal::DangerousContent(what)),
         Sniffed::Known(found) if expected.accepts(found) => Ok(found.mime_for(expected)),
         Sniffed::Known(found) => Err(Refusal::Mismatch { extension, found: found.name() }),
+        Sniffed::Foreign(what, advice) => Err(Refusal::NotRead { what, advice }),
         Sniffed::Unknown => Err(Refusal::Unrecognised(extension)),
     }
 }

@@ -1,6 +1,7 @@
 //! Accounts.
 
 use serde::{Deserialize, Serialize};
+use unicode_normalization::UnicodeNormalization as _;
 
 use crate::{Object, ObjectId, Timestamp};
 
@@ -86,9 +87,27 @@ impl User {
     }
 }
 
-/// Addresses compare without regard to case and surrounding space.
+/// Addresses compare without regard to case, surrounding space, how letters are composed, and whether an international domain
+/// is written in its own letters or as `xn--`: its own letters are the one form.
 pub fn normalise_email(email: &str) -> String {
-    email.trim().to_lowercase()
+    let email: String = email.trim().to_lowercase().nfc().collect();
+    match email.rsplit_once('@') {
+        Some((local, domain)) => match idna::domain_to_unicode(domain) {
+            (domain, Ok(())) => format!("{local}@{domain}"),
+            (_, Err(_)) => email,
+        },
+        None => email,
+    }
+}
+
+/// Under which other forms an account may be kept from the time before there was one; none for an address of ASCII.
+pub fn older_emails(normalised: &str) -> Vec<String> {
+    let Some((local, domain)) = normalised.rsplit_once('@') else { return Vec::new() };
+    let ascii = idna::domain_to_ascii(domain).ok().map(|domain| format!("{local}@{domain}"));
+    let forms = [ascii, Some(normalised.nfd().collect())];
+    let mut older: Vec<_> = forms.into_iter().flatten().filter(|form| form != normalised).collect();
+    older.dedup();
+    older
 }
 
 /// Whether a text looks like `local@domain.tld`, at most 254 characters. Deliverability is not our business.
@@ -108,6 +127,20 @@ pub fn is_email(text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_address_has_one_form() {
+        for email in
+            [" Zoe\u{308}@B\u{fc}cher.example", "zo\u{eb}@bu\u{308}cher.example", "zo\u{eb}@XN--BCHER-KVA.example"]
+        {
+            assert_eq!(normalise_email(email), "zo\u{eb}@b\u{fc}cher.example", "{email}");
+        }
+        assert_eq!(normalise_email("A.B+c@Example.ORG "), "a.b+c@example.org");
+        assert_eq!(normalise_email("a@under_score.example"), "a@under_score.example");
+        assert_eq!(older_emails("a.b@example.org"), Vec::<String>::new());
+        let older = older_emails("zo\u{eb}@b\u{fc}cher.example");
+        assert_eq!(older, ["zo\u{eb}@xn--bcher-kva.example", "zoe\u{308}@bu\u{308}cher.example"]);
+    }
 
     #[test]
     fn emails() {

@@ -8,6 +8,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use metastamp_protocol::partner::Scope;
+use metastamp_protocol::user::older_emails;
 use metastamp_protocol::{ErrorCode, Timestamp, User};
 use metastamp_store::StoreError;
 use metastamp_store::Stores;
@@ -148,6 +149,9 @@ impl Accounts {
     /// # Errors
     /// 409 for an address that is taken, 503 when too many passwords wait to be hashed.
     pub async fn register(&self, peer: Option<IpAddr>, new: NewAccount) -> Result<Session> {
+        if self.kept_as_before(&new.email).await?.is_some() {
+            return Err(email_exists());
+        }
         let origin = Origin::from(peer);
         let hash = match self.passwords.hash(origin, new.password).await {
             Ok(hash) => hash,
@@ -163,11 +167,19 @@ impl Accounts {
         user.last_login = Some(now);
         match self.stores.users.insert_user(&user).await {
             Ok(()) => self.open_session(user).await,
-            Err(StoreError::Conflict { .. }) => {
-                Err(Error::new(ErrorCode::EmailExists, "An account with this email address exists already"))
-            }
+            Err(StoreError::Conflict { .. }) => Err(email_exists()),
             Err(error) => Err(error.into()),
         }
+    }
+
+    /// The account of an address in a form from before there was one for each.
+    async fn kept_as_before(&self, email: &str) -> Result<Option<User>> {
+        for older in older_emails(email) {
+            if let Some(user) = self.stores.users.user_by_email(&older).await? {
+                return Ok(Some(user));
+            }
+        }
+        Ok(None)
     }
 
     /// Opens a login session for whoever knows the password.
@@ -182,7 +194,10 @@ impl Accounts {
         let (by_origin, by_account) = (format!("rate:login:{origin}"), format!("rate:login:{email}:{origin}"));
         self.admit(&by_origin, LOGIN_PEER_LIMIT).await?;
         self.admit(&by_account, LOGIN_LIMIT).await?;
-        let user = self.stores.users.user_by_email(&email).await?;
+        let user = match self.stores.users.user_by_email(&email).await? {
+            Some(user) => Some(user),
+            None => self.kept_as_before(&email).await?,
+        };
         let stored = user.as_ref().and_then(|user| user.hashed_password.clone());
         let upgrade = match self.passwords.verify(origin, password, stored).await {
             Ok(Verdict::Right) => None,
@@ -275,6 +290,10 @@ pub fn invalid_token() -> Error {
 
 fn disabled() -> Error {
     Error::new(ErrorCode::AccountDisabled, "This account is disabled")
+}
+
+fn email_exists() -> Error {
+    Error::new(ErrorCode::EmailExists, "An account with this email address exists already")
 }
 
 fn wrong_credentials() -> Error {

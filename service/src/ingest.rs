@@ -26,7 +26,7 @@ use metastamp_protocol::{ErrorCode, FileKind, NewUpload, ObjectId};
 use metastamp_store::objects::Objects;
 
 pub use self::incoming::{About, Incoming, Uploaded};
-use self::meter::{Meter, too_large};
+use self::meter::{Meter, too_large, use_presigned};
 use self::slots::{UploadSlot, UploadSlots};
 use crate::Deps;
 use crate::error::{Error, Result};
@@ -109,6 +109,15 @@ impl Ingest {
         Ok(())
     }
 
+    /// The same of a file that is sent through a node.
+    ///
+    /// # Errors
+    /// 400 for what can't be but too large for that.
+    pub fn check_announced_to_a_node(&self, bytes: u64, envelope_bytes: u64) -> Result<()> {
+        let direct_below = self.tools.settings.direct_bytes_below;
+        if bytes >= direct_below + envelope_bytes { Err(use_presigned(direct_below)) } else { Ok(()) }
+    }
+
     /// Takes a slot for a file of this user.
     ///
     /// # Errors
@@ -161,7 +170,9 @@ impl Admission {
 fn refused(refusal: Refusal) -> Error {
     let code = match refusal {
         Refusal::BlockedExtension(_) | Refusal::DangerousContent(_) => ErrorCode::DangerousFileType,
-        Refusal::WrongExtension(..) | Refusal::Mismatch { .. } | Refusal::Unrecognised(_) => ErrorCode::InvalidFileType,
+        Refusal::WrongExtension(..) | Refusal::Mismatch { .. } | Refusal::NotRead { .. } | Refusal::Unrecognised(_) => {
+            ErrorCode::InvalidFileType
+        }
     };
     let mut message = refusal.to_string();
     if let Some(first) = message.get_mut(..1) {

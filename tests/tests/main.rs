@@ -15,6 +15,7 @@ mod compose;
 mod config;
 mod crash;
 mod docs;
+mod door;
 mod edge;
 mod fingerprints;
 mod fsck;

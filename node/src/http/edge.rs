@@ -15,7 +15,7 @@ use http::header::HeaderValue;
 use http::{HeaderMap, Method};
 use metastamp_protocol::ErrorCode;
 
-use super::body::Body;
+use super::body::{Body, Limit};
 use super::clients::{self, Clients};
 use super::connections::Room;
 use super::cors::Cors;
@@ -155,6 +155,10 @@ impl Edge {
         let declared = request.content_length();
         request.body = request.body.limited(row.body, declared);
         let handling = async {
+            // uploads look at it when they know who sends
+            if row.body != Limit::Streamed {
+                request.refuse_encoded()?;
+            }
             match self.app.get() {
                 Some(app) => row.handle(app.clone(), request).await,
                 None => self.starting.handle(path.template, &request),

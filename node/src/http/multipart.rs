@@ -14,6 +14,7 @@ use multer::{Constraints, Field, Multipart, SizeLimit};
 use super::body::{Body, Failed, broken};
 use super::error::{Error, Result};
 use super::request::Request;
+use super::transfer::Transfer;
 
 /// Boundaries and part headers around the file.
 pub const OVERHEAD_BYTES_MAX: u64 = 64 << 10;
@@ -35,6 +36,7 @@ impl Form {
     /// # Errors
     /// 422 when the request is no multipart form.
     pub fn new(request: &Request, file_bytes_max: u64) -> Result<Self> {
+        request.refuse_encoded()?;
         let content_type = request.header("content-type").unwrap_or_default();
         let boundary = multer::parse_boundary(content_type)
             .map_err(|_| Error::field("file", "is required, as multipart/form-data"))?;
@@ -65,13 +67,14 @@ impl Form {
 
     /// A short text part.
     pub async fn text(&self, mut field: Field<'static>, name: &str, chars_max: usize) -> Result<Option<String>> {
-        let mut bytes = Vec::new();
+        let (mut bytes, mut transfer) = (Vec::new(), transfer(&field, name)?);
         while let Some(chunk) = self.next_chunk(&mut field).await? {
-            bytes.extend_from_slice(&chunk);
+            bytes.extend_from_slice(&transfer.decode(chunk, name)?);
             if bytes.len() as u64 > TEXT_BYTES_MAX {
                 return Err(Error::field(name, format!("must have at most {chars_max} characters")));
             }
         }
+        transfer.finish(name)?;
         let text = String::from_utf8(bytes).map_err(|_| Error::field(name, "must be valid UTF-8"))?;
         if text.chars().count() > chars_max {
             return Err(Error::field(name, format!("must have at most {chars_max} characters")));
@@ -79,6 +82,14 @@ impl Form {
         let text = text.trim().to_owned();
         Ok((!text.is_empty()).then_some(text))
     }
+}
+
+/// How the bytes of a part come.
+///
+/// # Errors
+/// 422 for a way that is not known here.
+pub fn transfer(field: &Field<'static>, name: &str) -> Result<Transfer> {
+    Transfer::of(field.headers().get("content-transfer-encoding").map(|value| value.as_bytes()), name)
 }
 
 /// The body as the parser gets it: one piece at a time (it would read on for as long as there is something to read,

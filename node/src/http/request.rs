@@ -2,8 +2,8 @@
 
 use std::net::IpAddr;
 
-use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
-use http::{HeaderMap, Method};
+use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE};
+use http::{HeaderMap, HeaderValue, Method};
 use metastamp_protocol::{ErrorCode, ObjectId};
 
 use super::body::Body;
@@ -52,6 +52,22 @@ impl Request {
     pub fn content_type(&self) -> String {
         let text = self.headers.get(CONTENT_TYPE).and_then(|v| v.to_str().ok()).unwrap_or_default();
         text.split(';').next().unwrap_or_default().trim().to_lowercase()
+    }
+
+    /// Bodies are read as they come: what is compressed would be taken for a broken one.
+    ///
+    /// # Errors
+    /// 415 for a `Content-Encoding`.
+    pub fn refuse_encoded(&self) -> Result<()> {
+        let encodings = self.headers.get_all(CONTENT_ENCODING).iter();
+        let plain = |value: &HeaderValue| {
+            matches!(value.as_bytes().trim_ascii(), b"") || value.as_bytes().eq_ignore_ascii_case(b"identity")
+        };
+        if encodings.into_iter().all(plain) {
+            return Ok(());
+        }
+        let message = "Bodies with a Content-Encoding are not accepted: send it as it is";
+        Err(Error::new(ErrorCode::InvalidFileType, message).detail("reason", "content-encoding"))
     }
 
     pub fn content_length(&self) -> Option<u64> {

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
+use http::header::{CONTENT_DISPOSITION, EXPECT};
 use metastamp_protocol::FileKind;
 use metastamp_protocol::http::upload_result;
 use metastamp_service::Caller;
@@ -12,8 +13,9 @@ use metastamp_service::ingest::{
 };
 use multer::Field;
 
+use super::disposition;
 use super::error::{Error, Result};
-use super::multipart::{Form, OVERHEAD_BYTES_MAX};
+use super::multipart::{Form, OVERHEAD_BYTES_MAX, transfer};
 use super::pictures::links;
 use super::request::Request;
 use super::response::{self, Response};
@@ -31,6 +33,10 @@ async fn upload(app: Arc<App>, request: Request, caller: Caller, kind: FileKind)
     let ingest = &app.service.ingest;
     if let Some(length) = request.content_length() {
         ingest.check_announced(length, OVERHEAD_BYTES_MAX)?;
+        // who asks before sending is told before sending; others hear of their file's name first, which may be worse
+        if request.headers.contains_key(EXPECT) {
+            ingest.check_announced_to_a_node(length, OVERHEAD_BYTES_MAX * 2)?;
+        }
     }
     let admission = ingest.admit(caller.user.id, request.peer.into())?;
     let form = Form::new(&request, ingest.direct_bytes_max())?;
@@ -56,13 +62,19 @@ async fn receive(admission: &Admission, kind: FileKind, mut form: Form) -> Resul
 
 /// The bytes of the file, as they arrive.
 async fn take_in(admission: &Admission, kind: FileKind, form: &Form, mut field: Field<'static>) -> Result<Uploaded> {
-    let name = field.file_name().unwrap_or_default();
+    let disposition = field.headers().get(CONTENT_DISPOSITION).map(|value| value.as_bytes()).unwrap_or_default();
+    let name = disposition::file_name(disposition).unwrap_or_default();
     if name.is_empty() {
         return Err(Error::field("file", "must carry a file name"));
     }
-    let mut incoming = admission.open(Announced { name, kind, digesting: Digesting::AsItPasses })?;
+    let mut incoming = admission.open(Announced { name: &name, kind, digesting: Digesting::AsItPasses })?;
+    let mut transfer = transfer(&field, "file")?;
     while let Some(chunk) = form.next_chunk(&mut field).await? {
-        incoming.write(chunk).await?;
+        let chunk = transfer.decode(chunk, "file")?;
+        if !chunk.is_empty() {
+            incoming.write(chunk).await?;
+        }
     }
+    transfer.finish("file")?;
     incoming.finish().await
 }

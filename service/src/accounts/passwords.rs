@@ -2,6 +2,7 @@
 
 use metrics::{counter, gauge};
 use sha2::{Digest, Sha256};
+use unicode_normalization::UnicodeNormalization as _;
 
 use crate::fair::{Bounds, FairQueue, Full, Origin};
 use crate::metrics::{PASSWORDS_REJECTED_TOTAL, PASSWORDS_WAITING};
@@ -85,15 +86,49 @@ fn material(password: &str) -> String {
     hex::encode(Sha256::digest(password.as_bytes()))
 }
 
+/// The one form of a password that keyboards and systems write differently, as OpaqueString of RFC 8265 has it: composed, and
+/// with one kind of blank.
+fn one_form(password: &str) -> String {
+    password.nfc().map(|c| if c.is_whitespace() && !c.is_control() { ' ' } else { c }).collect()
+}
+
+/// The one form first; then what accounts from before it may have been made with: as it came, and decomposed. A password of
+/// ASCII has one form only.
+fn forms(password: &str) -> Vec<String> {
+    let mut forms = vec![one_form(password)];
+    for form in [password.to_owned(), password.nfd().collect()] {
+        if !forms.contains(&form) {
+            forms.push(form);
+        }
+    }
+    forms
+}
+
 fn hash(password: &str) -> Option<String> {
-    bcrypt::hash(material(password), COST).ok()
+    bcrypt::hash(material(&one_form(password)), COST).ok()
 }
 
 fn verify(password: &str, stored: Option<&str>) -> Verdict {
+    let forms = forms(password);
     let Some(stored) = stored else {
-        let _ = bcrypt::verify(material(password), DUMMY_HASH);
+        for form in &forms {
+            let _ = bcrypt::verify(material(form), DUMMY_HASH);
+        }
         return Verdict::Wrong;
     };
+    let mut verdicts = forms.iter().map(|form| verify_form(form, stored));
+    match verdicts.next() {
+        Some(Verdict::Wrong) | None => {}
+        Some(right) => return right,
+    }
+    match verdicts.find(|verdict| *verdict != Verdict::Wrong) {
+        // from now on in the one form
+        Some(_) => hash(password).map_or(Verdict::Right, Verdict::RightUpgrade),
+        None => Verdict::Wrong,
+    }
+}
+
+fn verify_form(password: &str, stored: &str) -> Verdict {
     // The original kept unsalted SHA-256 hex: good for one last login.
     if stored.len() == 64 && stored.bytes().all(|b| b.is_ascii_hexdigit()) {
         let digest = hex::encode(Sha256::digest(password.as_bytes()));
@@ -128,6 +163,22 @@ mod tests {
         let Verdict::RightUpgrade(stored) = verify("demo1234", Some(&legacy)) else { panic!("upgrade") };
         assert_eq!(verify("demo1234", Some(&stored)), Verdict::Right);
         assert_eq!(verify("demo1235", Some(&legacy)), Verdict::Wrong);
+    }
+
+    #[test]
+    fn a_password_is_the_same_however_its_letters_are_composed() {
+        let (composed, decomposed) = ("gro\u{df}er K\u{e4}se", "gro\u{df}er Ka\u{308}se");
+        let stored = hash(decomposed).unwrap();
+        assert_eq!(verify(composed, Some(&stored)), Verdict::Right);
+        assert_eq!(verify(decomposed, Some(&stored)), Verdict::Right);
+        assert_eq!(verify("gro\u{df}er\u{a0}K\u{e4}se", Some(&stored)), Verdict::Right);
+        assert_eq!(verify("gro\u{df}er Kase", Some(&stored)), Verdict::Wrong);
+        // stored before there was one form
+        let older = bcrypt::hash(material(decomposed), COST).unwrap();
+        for typed in [composed, decomposed] {
+            let Verdict::RightUpgrade(stored) = verify(typed, Some(&older)) else { panic!("{typed:?}") };
+            assert_eq!(verify(composed, Some(&stored)), Verdict::Right);
+        }
     }
 
     #[test]

@@ -28,9 +28,7 @@ impl Meter {
             return Err(too_large(self.size, self.size_max));
         }
         if self.size >= self.direct_below {
-            let message = format!("Files of {} MB or more must use the presigned upload", self.direct_below >> 20);
-            let error = Error::new(ErrorCode::UsePresignedUpload, message);
-            return Err(error.detail("direct_limit", self.direct_below));
+            return Err(use_presigned(self.direct_below));
         }
         self.digester.update(chunk);
         Ok(())
@@ -49,6 +47,11 @@ impl Meter {
             _ => Ok((self.size, found)),
         }
     }
+}
+
+pub fn use_presigned(direct_below: u64) -> Error {
+    let message = format!("Files of {} MB or more must use the presigned upload", direct_below >> 20);
+    Error::new(ErrorCode::UsePresignedUpload, message).detail("direct_limit", direct_below)
 }
 
 pub fn too_large(size: u64, max: u64) -> Error {

@@ -18,6 +18,8 @@ use tokio::time::{Instant, sleep_until};
 
 use crate::app::App;
 use crate::http::error::{Error, Result};
+use crate::http::read::Params;
+use crate::http::request::Request;
 use crate::http::response::{self, Response};
 
 /// Rows of one file.
@@ -101,15 +103,36 @@ impl Drop for Turn {
     }
 }
 
+/// What a file begins with. Excel takes a file without one for the encoding of its machine, others for a part of the first
+/// cell: so on request, with `bom=true`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ByteOrderMark(bool);
+
+impl ByteOrderMark {
+    /// # Errors
+    /// 422 for another word than true or false.
+    pub fn of(request: &Request) -> Result<Self> {
+        let mut params = Params::of(request);
+        let wanted = params.flag("bom");
+        params.end().map(|()| Self(wanted))
+    }
+
+    fn text(self) -> &'static str {
+        if self.0 { "\u{feff}" } else { "" }
+    }
+}
+
 /// A download of this name. What goes wrong before its first page is an answer; later it breaks the file off.
 async fn file<const N: usize>(
     name: &str,
     header: [&str; N],
     pages: impl Stream<Item = Result<Vec<Line<N>>>> + Send + 'static,
     turn: Turn,
+    mark: ByteOrderMark,
 ) -> Result<Response> {
     let mut pages = Box::pin(pages);
     let mut first = vec![header.map(str::to_owned)];
+    first[0][0].insert_str(0, mark.text());
     first.extend(pages.next().await.transpose()?.unwrap_or_default());
     let pages = stream::iter([Ok(first)]).chain(pages);
     let lines = pages.map(move |page| {
@@ -147,9 +170,14 @@ fn append(out: &mut Vec<u8>, bytes: usize, write: impl FnOnce(&mut [u8]) -> (Wri
     out.truncate(begin + written);
 }
 
+/// Full-width and small forms too: East Asian spreadsheets read them as the plain ones.
+const FORMULA: [char; 16] =
+    ['=', '+', '-', '@', '\t', '\r', '\n', '＝', '＋', '－', '＠', '﹦', '﹢', '﹣', '﹫', '\u{2212}'];
+
 /// What somebody wrote. Spreadsheets take some beginnings for formulas, and would run them.
 fn free_text(text: &str) -> String {
-    match text.starts_with(['=', '+', '-', '@', '\t', '\r']) {
+    let begins = text.trim_start_matches(|c: char| c == ' ' || c == '\u{a0}' || c == '\u{3000}' || c == '\u{feff}');
+    match begins.starts_with(FORMULA) {
         true => format!("'{text}"),
         false => text.to_owned(),
     }
@@ -189,7 +217,7 @@ const COLUMNS: [&str; 12] = [
 ///
 /// # Errors
 /// 422 for more than [`ROWS_MAX`] rows, 503 when too many files are under way.
-pub async fn history(app: &App, caller: &Caller, query: HistoryQuery) -> Result<Response> {
+pub async fn history(app: &App, caller: &Caller, query: HistoryQuery, mark: ByteOrderMark) -> Result<Response> {
     let turn = Turn::take(caller.user.id)?;
     let pages = app.service.money.history_pages(caller, query).await?;
     bounded(pages.total(), "startDate")?;
@@ -201,7 +229,7 @@ pub async fn history(app: &App, caller: &Caller, query: HistoryQuery) -> Result<
         let rows = rows + page.len() as u64;
         Ok(Some((page.iter().map(transaction).collect(), (pages, rows))))
     });
-    file(&name, COLUMNS, lines, turn).await
+    file(&name, COLUMNS, lines, turn, mark).await
 }
 
 fn transaction(one: &Transaction) -> Line<12> {
@@ -244,7 +272,7 @@ const STATEMENT_COLUMNS: [&str; 15] = [
 ///
 /// # Errors
 /// 422 for more than [`ROWS_MAX`] rows, 503 when too many files are under way.
-pub async fn statement(app: &App, wallet_id: ObjectId, span: Span) -> Result<Response> {
+pub async fn statement(app: &App, wallet_id: ObjectId, span: Span, mark: ByteOrderMark) -> Result<Response> {
     let turn = Turn::take(wallet_id)?;
     let pages = app.service.money.statement_pages(wallet_id, span).await?;
     bounded(pages.left(), "from")?;
@@ -253,7 +281,7 @@ pub async fn statement(app: &App, wallet_id: ObjectId, span: Span) -> Result<Res
         let Some(rows) = pages.next(PAGE_ROWS).await? else { return Ok(None) };
         Ok(Some((rows.iter().map(entry).collect(), pages)))
     });
-    file(&name, STATEMENT_COLUMNS, lines, turn).await
+    file(&name, STATEMENT_COLUMNS, lines, turn, mark).await
 }
 
 /// A row of a journal.
@@ -296,6 +324,17 @@ mod tests {
 
     fn pages(pages: Vec<Result<Vec<Line<2>>>>) -> impl Stream<Item = Result<Vec<Line<2>>>> + Send + 'static {
         stream::iter(pages)
+    }
+
+    #[test]
+    fn no_beginning_of_a_formula_gets_through() {
+        for text in ["＝1+1", "＋1", "－1", "＠SUM(A1)", "﹦1", " =1", "\u{3000}＝1", "\u{feff}=1", "\n=1", "\u{2212}1"]
+        {
+            assert_eq!(free_text(text), format!("'{text}"));
+        }
+        for text in ["", " ", "Käse = gut", "１", "「＝」"] {
+            assert_eq!(free_text(text), text);
+        }
     }
 
     #[test]

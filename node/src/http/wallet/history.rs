@@ -9,7 +9,7 @@ use metastamp_protocol::ledger::{TransactionStatus, TransactionType};
 use metastamp_service::Caller;
 use metastamp_service::money::HistoryQuery;
 
-use super::export;
+use super::export::{self, ByteOrderMark};
 use crate::app::App;
 use crate::http::error::Result;
 use crate::http::read::{Page, Params, Period};
@@ -28,9 +28,10 @@ struct Asked {
 }
 
 pub async fn history(app: Arc<App>, request: Request, caller: Caller) -> Result<Response> {
+    let mark = ByteOrderMark::of(&request)?;
     let Asked { query, page: Page { skip, limit }, csv } = asked(Params::of(&request), caller.user.id)?;
     if csv {
-        return export::history(&app, &caller, query).await;
+        return export::history(&app, &caller, query, mark).await;
     }
     let currency = query.currency.unwrap_or_default();
     let found = app.service.money.history(&caller, query, skip, limit).await?;
@@ -40,8 +41,9 @@ pub async fn history(app: Arc<App>, request: Request, caller: Caller) -> Result<
 
 /// The same under a name that a browser saves by.
 pub async fn history_csv(app: Arc<App>, request: Request, caller: Caller) -> Result<Response> {
+    let mark = ByteOrderMark::of(&request)?;
     let Asked { query, .. } = asked(Params::of(&request), caller.user.id)?;
-    export::history(&app, &caller, query).await
+    export::history(&app, &caller, query, mark).await
 }
 
 /// All spellings of paging and filters.

@@ -7,7 +7,7 @@ use metastamp_protocol::http::wallet::{Entry, Mark, Statement};
 use metastamp_service::Caller;
 use metastamp_service::money::Span;
 
-use super::export;
+use super::export::{self, ByteOrderMark};
 use super::history::wants_csv;
 use crate::app::App;
 use crate::http::error::Result;
@@ -29,10 +29,11 @@ struct Asked {
 }
 
 pub async fn statement(app: Arc<App>, request: Request, caller: Caller) -> Result<Response> {
+    let mark = ByteOrderMark::of(&request)?;
     let Asked { span, after, limit, csv } = asked(Params::of(&request), Timestamp::now())?;
     let wallet_id = caller.user.id;
     if csv {
-        return export::statement(&app, wallet_id, span).await;
+        return export::statement(&app, wallet_id, span, mark).await;
     }
     let found = app.service.money.statement(wallet_id, span, after, limit).await?;
     let statement = Statement {

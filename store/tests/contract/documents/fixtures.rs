@@ -74,6 +74,7 @@ pub fn session(asset: &Asset) -> UploadSession {
         id: asset.id,
         user_id: asset.user_id,
         file_name: asset.file_name.clone(),
+        original_file_name: asset.original_file_name.clone(),
         kind: asset.file_type,
         s3_key: asset.s3_key.clone(),
         state: UploadState::Receiving,
