@@ -37,7 +37,8 @@ SERVERS_PART_MAX=1800
 NOT_ON_SERVERS=(
   stores_ money_faults:: teeth::
   cluster_chaos::an_isolated_owner cluster_chaos::a_cut_between_two_nodes_only cluster_chaos::one_way_loss
-  bad_input:: compose:: config:: docs:: edge:: fingerprints:: logs:: mixed_media:: money_input:: proxies:: security::
+  bad_input:: compose:: config:: docs:: door:: edge:: fingerprints:: logs:: mixed_media:: money_input:: proxies:: security::
+  shares:: strangers::
 )
 
 installed() {

@@ -202,7 +202,9 @@ fn logos_drawn_in_alpha_are_compared_over_white() {
 
 #[test]
 fn sounds_of_nothing_are_not_compared() {
-    let tone = |hertz: f64| move |at: u32| (f64::sin(f64::from(at) / 8_000.0 * hertz * 6.283) * 8_000.0) as i16;
+    let tone = |hertz: f64| {
+        move |at: u32| (f64::sin(f64::from(at) / 8_000.0 * hertz * std::f64::consts::TAU) * 8_000.0) as i16
+    };
     let click = |when: u32| move |at: u32| if at == when { 20_000 } else { 0 };
     assert_say_nothing(&[
         ("silence", sound(10, |_| 0)),

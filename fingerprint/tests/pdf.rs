@@ -86,7 +86,7 @@ const TEXT: &str = "Hello World again\ncafé";
 fn assert_hello(fingerprint: &PdfFingerprint) {
     assert_eq!(fingerprint.text_hash, sha256(TEXT));
     assert_eq!((fingerprint.text_length, fingerprint.word_count, fingerprint.line_count), (22, 4, 2));
-    assert_eq!(fingerprint.algorithms.get("text_hash").unwrap(), "pdf/sha256-text-trimmed@1");
+    assert_eq!(fingerprint.algorithms.get("text_hash").unwrap(), "pdf/sha256-text-trimmed@2");
     assert_eq!(fingerprint.metadata["page_count"], 1);
 }
 

@@ -28,7 +28,8 @@ fn sent(client: &Client, route: &str, headers: &[&[u8]], bytes: &[u8], more: &st
 
 #[tokio::test(flavor = "multi_thread")]
 async fn names_arrive_as_clients_write_them() {
-    let client = member(&NODE.get()).await;
+    let node = NODE.get();
+    let client = member(&node).await;
     for (disposition, safe, shown) in [
         (
             &b"filename=\"Ka\xcc\x88se fu\xcc\x88r Zoe\xcc\x88.txt\""[..],
@@ -53,7 +54,8 @@ async fn names_arrive_as_clients_write_them() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn parts_in_base64_are_decoded_and_other_encodings_refused() {
-    let client = member(&NODE.get()).await;
+    let node = NODE.get();
+    let client = member(&node).await;
     let name: &[u8] = b"Content-Disposition: form-data; name=\"file\"; filename=\"hello.txt\"";
     let encoded: &[u8] = b"SGVsbG8s\r\nIHdvcmxkIQ==";
     let (status, body) = sent(&client, "text", &[name, b"Content-Transfer-Encoding: base64"], encoded, "");
@@ -72,7 +74,8 @@ async fn parts_in_base64_are_decoded_and_other_encodings_refused() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_read_is_let_in_and_what_is_not_is_named() {
-    let client = member(&NODE.get()).await;
+    let node = NODE.get();
+    let client = member(&node).await;
     let upload = |route: &str, name: &str, bytes: &[u8]| {
         let header = format!("Content-Disposition: form-data; name=\"file\"; filename=\"{name}\"");
         sent(&client, route, &[header.as_bytes()], bytes, "")

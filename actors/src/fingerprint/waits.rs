@@ -98,7 +98,7 @@ mod tests {
     #[test]
     fn pauses_of_a_job_grow_until_it_gets_on() {
         let (waits, job) = (Waits::default(), ObjectId::generate());
-        let mut pause = || waits.wait(job, Cause::Fetch, "away").as_secs();
+        let pause = || waits.wait(job, Cause::Fetch, "away").as_secs();
         assert_eq!([pause(), pause(), pause()], [2, 4, 8]);
         assert_eq!((0..20).map(|_| pause()).max(), Some(300));
         assert_eq!(waits.wait(ObjectId::generate(), Cause::Fetch, "away").as_secs(), 2, "each has its own");

@@ -80,7 +80,7 @@ fn who_stood_back_goes_on_while_the_others_are_remembered() {
     let (mut judge, now) = (Judge::default(), Instant::now());
     let (first, again) = (peer("a", 1, 1, OTHER), peer("a", 90, 1, OTHER));
     let mut stands_back = |peers: &[Peer]| look_at(&mut judge, peers, now).refusal.is_some();
-    assert!(stands_back(&[first.clone()]));
+    assert!(stands_back(std::slice::from_ref(&first)));
     assert!(stands_back(&[dead(first.clone())]), "killed");
     assert!(stands_back(&[dead(first), again]), "back again, and later than we");
     assert!(!stands_back(&[]), "forgotten");
@@ -133,12 +133,12 @@ fn a_name_is_its_holders_while_that_lives() {
 fn whoever_comes_with_the_name_of_a_living_member_ends() {
     let (mut judge, now) = (Judge::default(), Instant::now());
     let holder = peer("b", 1, 1, MINE);
-    let first = look_at(&mut judge, &[holder.clone()], now);
+    let first = look_at(&mut judge, std::slice::from_ref(&holder), now);
     assert_eq!((first.refusal, first.must_end), (Some(Reason::Name), false), "it may be a former life");
     let silent = Peer { heard: Duration::from_secs(3), ..holder.clone() };
     let look = look_at(&mut judge, &[silent], now + NAME_WITHIN);
     assert_eq!((look.refusal, look.must_end), (None, false), "not heard of since");
-    assert!(look_at(&mut judge, &[holder.clone()], now + NAME_WITHIN).must_end);
+    assert!(look_at(&mut judge, std::slice::from_ref(&holder), now + NAME_WITHIN).must_end);
     assert!(!look_at(&mut judge, &[dead(holder)], now + NAME_WITHIN).must_end);
 }
 

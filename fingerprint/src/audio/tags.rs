@@ -96,24 +96,25 @@ fn standard(tag: &StandardTag) -> Option<(&'static str, String)> {
         StandardTag::Label(text) => ("label", clean(text)),
         StandardTag::RecordingDate(text) | StandardTag::ReleaseDate(text) => ("date", clean(text)),
         StandardTag::RecordingYear(year) | StandardTag::ReleaseYear(year) => ("date", year.to_string()),
-        StandardTag::TrackNumber(number) => ("track_number", number.to_string()),
+        // Tags of fixed length have a 0 where nothing was said.
+        StandardTag::TrackNumber(number) if *number > 0 => ("track_number", number.to_string()),
         _ => return None,
     };
     Some((name, text))
 }
 
-/// Of text frames of ID3v2, in the spelling of 2.3, and of 2.2.
+/// Of text frames of ID3v2, in the spelling of 2.3 and of 2.2, and of items of APE.
 fn frame_name(id: &str) -> Option<&'static str> {
-    Some(match id {
-        "TIT2" | "TT2" => "title",
-        "TPE1" | "TP1" => "artist",
-        "TALB" | "TAL" => "album",
-        "TPE2" | "TP2" => "album_artist",
-        "TCOM" | "TCM" => "composer",
-        "TCON" | "TCO" => "genre",
-        "TCOP" | "TCR" => "copyright",
-        "TLAN" | "TLA" => "language",
-        "TSRC" | "TRC" => "isrc",
+    Some(match id.to_ascii_uppercase().as_str() {
+        "TIT2" | "TT2" | "TITLE" => "title",
+        "TPE1" | "TP1" | "ARTIST" => "artist",
+        "TALB" | "TAL" | "ALBUM" => "album",
+        "TPE2" | "TP2" | "ALBUM ARTIST" => "album_artist",
+        "TCOM" | "TCM" | "COMPOSER" => "composer",
+        "TCON" | "TCO" | "GENRE" => "genre",
+        "TCOP" | "TCR" | "COPYRIGHT" => "copyright",
+        "TLAN" | "TLA" | "LANGUAGE" => "language",
+        "TSRC" | "TRC" | "ISRC" => "isrc",
         "TSSE" | "TSS" => "encoder",
         "TPUB" | "TPB" => "label",
         "TDRC" | "TDRL" | "TYER" | "TYE" => "date",

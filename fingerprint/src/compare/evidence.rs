@@ -46,7 +46,7 @@ pub(super) fn is_of_something(digest: &str) -> bool {
 
 /// There is no sound, or one that is nothing but a constant voltage.
 pub(super) fn is_silent(report: &FingerprintContent) -> bool {
-    report.spectral_data().is_some_and(|data| data.spectral_centroid_mean < AUDIBLE_HZ)
+    report.spectral_data().and_then(|data| data.spectral_centroid_mean).is_some_and(|hertz| hertz < AUDIBLE_HZ)
 }
 
 /// Why the Content-Code of a work says nothing, if so; `kind` is its name, `bits` its value.

@@ -178,7 +178,7 @@ fn date_taken(raw: &RawExif) -> Option<String> {
 fn ascii(raw: &RawExif, tag: Tag) -> Option<String> {
     match field(raw, tag)? {
         Value::Ascii(texts) => text(texts),
-        Value::Undefined(bytes, _) | Value::Byte(bytes) => text(&[bytes.clone()]),
+        Value::Undefined(bytes, _) | Value::Byte(bytes) => text(std::slice::from_ref(bytes)),
         _ => None,
     }
 }

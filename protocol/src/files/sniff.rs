@@ -45,9 +45,9 @@ pub fn sniff(head: &[u8]) -> Sniffed {
         return Sniffed::Foreign(what, advice);
     }
     for (signature, what) in DANGEROUS {
-        // "MZ" and "BZh" are also how a sentence may begin: a program has bytes that no text has.
+        // "MZ" and "BZh" are also how a sentence may begin: a program has bytes that no text has, whatever follows.
         let wordlike = signature.is_ascii() && signature.iter().all(u8::is_ascii_alphabetic);
-        if head.starts_with(signature) && !(wordlike && is_text(head)) {
+        if head.starts_with(signature) && !(wordlike && begins_in_words(head) && is_text(head)) {
             return Sniffed::Dangerous(if signature.starts_with(b"PK") { zip(head) } else { what });
         }
     }
@@ -128,6 +128,11 @@ fn is_pdf(head: &[u8]) -> bool {
     at == 0 || !is_text(head) || window[..at].iter().all(u8::is_ascii_whitespace)
 }
 
+fn begins_in_words(head: &[u8]) -> bool {
+    let is_control = |byte: &u8| *byte < 0x20 && !byte.is_ascii_whitespace();
+    !head.iter().take(64).any(is_control)
+}
+
 fn is_text(head: &[u8]) -> bool {
     charset::is_text(head, head.len() < SNIFF_BYTES)
 }
@@ -165,6 +170,10 @@ mod tests {
             (b"APETAGEX\xd0\x07\0\0", Sniffed::Known(Format::Mp3)),
             (b"MZ\x90\0\x03\0\0\0", Sniffed::Dangerous("a Windows program")),
             (b"MZ is where my name begins", Sniffed::Known(Format::Text)),
+            (
+                b"MZ\x90\0\x03 and then a page of words that anybody can read, and another one",
+                Sniffed::Dangerous("a Windows program"),
+            ),
             (b"PK\x03\x04\x14\0", Sniffed::Dangerous("a zip archive")),
             (
                 b"PK\x03\x04\x14\0\0\0\0\0\0\0\0\0\0\0\0\0\x14\0\0\0\x14\0\0\0\x08\0\0\0mimetypeapplication/epub+zip",

@@ -92,7 +92,7 @@ pub const ISCC_IMAGE: &str = "iscc/image-v0-64@1";
 /// SHA-256 over the trimmed text in UTF-8, malformed input replaced.
 pub const TEXT_HASH: &str = "text/sha256-utf8-trimmed@1";
 /// SHA-256 over the trimmed text of all pages of a PDF.
-pub const PDF_TEXT_HASH: &str = "pdf/sha256-text-trimmed@1";
+pub const PDF_TEXT_HASH: &str = "pdf/sha256-text-trimmed@2";
 /// SHA-256 over the bytes of a PDF without extractable text.
 pub const PDF_BYTES_HASH: &str = "pdf/sha256-bytes@1";
 /// Mean of the frame hashes as 256-bit integers, rounded down.
@@ -119,9 +119,9 @@ pub const ISCC_TEXT: &str = "iscc/text-v0-64@1";
 /// Chromaprint's algorithm 2, resampled as fpcalc 1.5.1 does it, over the whole length.
 pub const CHROMAPRINT: &str = "chromaprint/2-whole@1";
 /// SHA-256 over the mel spectrogram in dB, frame after frame. Of this implementation only.
-pub const MEL_SPECTROGRAM_HASH: &str = "mel/sha256-f32-frames@1";
+pub const MEL_SPECTROGRAM_HASH: &str = "mel/sha256-f32-frames@2";
 /// SHA-256 over the chromagram, frame after frame. Of this implementation only.
-pub const CHROMAGRAM_HASH: &str = "chroma/sha256-f32-frames@1";
+pub const CHROMAGRAM_HASH: &str = "chroma/sha256-f32-frames@2";
 /// Centroid and bandwidth as librosa 0.11 measures them at 22,050 Hz.
 pub const SPECTRAL_DATA: &str = "spectral/librosa-22050@1";
 /// ISCC Audio-Code of the Chromaprint of the whole length.

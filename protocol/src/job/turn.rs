@@ -87,6 +87,7 @@ mod tests {
             user_id: id,
             kind,
             file_name: String::new(),
+            original_file_name: None,
             file_size,
             mime_type: String::new(),
             s3_key: String::new(),

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
-use metastamp_protocol::files::{SNIFF_BYTES, check_content};
+use metastamp_protocol::files::{Refusal, SNIFF_BYTES, Sniffed, check_content, sniff};
 use metastamp_protocol::{ErrorCode, NewUpload, Received};
 use metastamp_store::StoreError;
 use metastamp_store::objects::ObjectWriter;
@@ -15,6 +15,9 @@ use super::session::OpenSession;
 use super::{Stored, Tools, refused};
 use crate::error::{Error, Result};
 use crate::metrics::UPLOAD_BYTES_TOTAL;
+
+/// When enough is there to refuse what is dangerous.
+const EARLY_BYTES: usize = 4_096;
 
 /// One file under way. Dropped, it is given up.
 pub struct Incoming {
@@ -55,7 +58,11 @@ impl Incoming {
         self.stage = match stage {
             Stage::Head(head) if head.is_empty() && chunk.len() >= SNIFF_BYTES => Stage::Body(self.begin(chunk).await?),
             Stage::Head(mut head) => {
+                let early = head.len() < EARLY_BYTES && head.len() + chunk.len() >= EARLY_BYTES;
                 head.extend_from_slice(&chunk);
+                if early {
+                    refused_early(&head)?;
+                }
                 if head.len() < SNIFF_BYTES { Stage::Head(head) } else { Stage::Body(self.begin(head.freeze()).await?) }
             }
             Stage::Body(mut body) => {
@@ -102,6 +109,15 @@ impl Incoming {
             description: None,
         };
         Ok(Uploaded { session, received })
+    }
+}
+
+/// What is dangerous or not read shows by fewer bytes than tell the encoding of a text.
+fn refused_early(head: &[u8]) -> Result<()> {
+    match sniff(head) {
+        Sniffed::Dangerous(what) => Err(refused(Refusal::DangerousContent(what))),
+        Sniffed::Foreign(what, advice) => Err(refused(Refusal::NotRead { what, advice })),
+        Sniffed::Known(_) | Sniffed::Unknown => Ok(()),
     }
 }
 

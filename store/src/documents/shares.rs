@@ -10,6 +10,8 @@ use std::time::Duration;
 use metastamp_protocol::{Job, Line, Timestamp, Turn};
 use serde::Deserialize;
 
+use crate::records::Document;
+
 /// Jobs that get a turn in one claim, because their time has come.
 pub(super) const RECALLED_MAX: u32 = 64;
 /// Jobs that a claim puts back at most.
@@ -96,6 +98,12 @@ impl Account {
 /// What users are told whose jobs wait for the next day.
 pub(super) fn over_budget(until: Timestamp) -> String {
     format!("waits until {until}: the processor time of this account is used up for today")
+}
+
+/// A job's record as it leaves the store: a turn means nothing among the accounts of another one.
+pub(super) fn without_turn(mut record: Document) -> Document {
+    record.remove("turn");
+    record
 }
 
 fn estimate(job: &Job) -> i64 {

@@ -176,7 +176,7 @@ const FORMULA: [char; 16] =
 
 /// What somebody wrote. Spreadsheets take some beginnings for formulas, and would run them.
 fn free_text(text: &str) -> String {
-    let begins = text.trim_start_matches(|c: char| c == ' ' || c == '\u{a0}' || c == '\u{3000}' || c == '\u{feff}');
+    let begins = text.trim_start_matches([' ', '\u{a0}', '\u{3000}', '\u{feff}']);
     match begins.starts_with(FORMULA) {
         true => format!("'{text}"),
         false => text.to_owned(),
@@ -385,17 +385,19 @@ mod tests {
     #[tokio::test]
     async fn a_file_is_a_download() {
         let rows = vec![Ok(vec![texts(["1", "x"])]), Ok(vec![texts(["2", "y"])])];
-        let response = file("x.csv", ["a", "b"], pages(rows), turn()).await.unwrap();
+        let response = file("x.csv", ["a", "b"], pages(rows), turn(), ByteOrderMark(false)).await.unwrap();
         assert_eq!(response.headers()[CONTENT_TYPE], "text/csv; charset=utf-8");
         assert_eq!(response.headers()[CONTENT_DISPOSITION], "attachment; filename=\"x.csv\"");
         assert_eq!(response.into_body().collect().await.unwrap(), b"a,b\r\n1,x\r\n2,y\r\n");
-        let empty = file("x.csv", ["a", "b"], pages(Vec::new()), turn()).await.unwrap();
+        let marked = file("x.csv", ["a", "b"], pages(Vec::new()), turn(), ByteOrderMark(true)).await.unwrap();
+        assert_eq!(marked.into_body().collect().await.unwrap(), "\u{feff}a,b\r\n".as_bytes());
+        let empty = file("x.csv", ["a", "b"], pages(Vec::new()), turn(), ByteOrderMark(false)).await.unwrap();
         assert_eq!(empty.into_body().collect().await.unwrap(), b"a,b\r\n");
         // what fails at once is an answer, what fails later breaks the file
-        let at_once = file("x.csv", ["a", "b"], pages(vec![Err(Error::busy())]), turn()).await;
+        let at_once = file("x.csv", ["a", "b"], pages(vec![Err(Error::busy())]), turn(), ByteOrderMark(false)).await;
         assert_eq!(at_once.err().map(|error| error.status_code()), Some(503));
         let later = vec![Ok(vec![texts(["1", "x"])]), Err(Error::busy())];
-        let later = file("x.csv", ["a", "b"], pages(later), turn()).await.unwrap();
+        let later = file("x.csv", ["a", "b"], pages(later), turn(), ByteOrderMark(false)).await.unwrap();
         assert!(later.into_body().collect().await.is_err());
     }
 
@@ -405,7 +407,7 @@ mod tests {
         let mut turns: Vec<_> = (0..USER_FILES_MAX).map(|_| Turn::take_for(ada, short).unwrap()).collect();
         assert_eq!(Turn::take(ada).err().map(|error| error.status_code()), Some(503));
         assert!(Turn::take(ObjectId::generate()).is_ok(), "others have their own");
-        let slow = file("x.csv", ["a", "b"], pages(Vec::new()), turns.remove(0)).await.unwrap();
+        let slow = file("x.csv", ["a", "b"], pages(Vec::new()), turns.remove(0), ByteOrderMark(false)).await.unwrap();
         let given_back = async {
             while UNDER_WAY.lock().contains_key(&ada) {
                 tokio::time::sleep(Duration::from_millis(1)).await;

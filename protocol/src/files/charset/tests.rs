@@ -72,6 +72,13 @@ fn half_width_kana_are_japanese() {
 }
 
 #[test]
+fn blanks_and_lines_of_ascii_are_that() {
+    for text in [&b" \n\t "[..], b"\n\n\n\n", b"\t\t\t\t\t\t", b"a\n\n\nb\n\n\n", b"\r\n\r\n\r\n\r\n"] {
+        assert_eq!(decide(text, false, true).charset, Charset::Ascii, "{text:?}");
+    }
+}
+
+#[test]
 fn utf_16_needs_no_mark_in_any_alphabet() {
     for text in [JAPANESE, CHINESE, TAIWANESE, KOREAN, RUSSIAN, GREEK, HEBREW, ARABIC, THAI, HINDI, TAMIL, FRENCH] {
         for text in [text.to_owned(), text.split_whitespace().collect::<String>()] {

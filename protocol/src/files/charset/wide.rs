@@ -23,9 +23,12 @@ pub(super) fn guess(window: &[u8]) -> Option<&'static Encoding> {
     best.max_by_key(|(spelling, _)| spelling.sensible).map(|(_, encoding)| encoding)
 }
 
-/// Whether a tab, a line end or the like is as frequent as the upper halves of Indic letters are; others write no such text.
+/// Whether a tab, a line end or the like is as frequent as the upper halves of Indic letters are, beside bytes that no line of
+/// ASCII has; others write no such text.
 fn is_laced(window: &[u8]) -> bool {
-    (b'\t'..=b'\r').any(|blank| window.iter().filter(|&&byte| byte == blank).count() * 4 >= window.len())
+    let is_ascii_text = |byte: &u8| matches!(byte, b'\t'..=b'\r' | 0x20..=0x7e);
+    !window.iter().all(is_ascii_text)
+        && (b'\t'..=b'\r').any(|blank| window.iter().filter(|&&byte| byte == blank).count() * 4 >= window.len())
 }
 
 /// Whether the units make sense, whatever the alphabets: for text that has a mark, or whose zeros tell.

@@ -12,6 +12,7 @@ use super::{
     EmbeddedDocuments, analytics, decode as from_json, encode as to_json, execute, jobs, ledger, one, partners,
     uploads, usage, users, works,
 };
+use crate::documents::shares::without_turn;
 use crate::identity::StoreIdentity;
 use crate::ports::{self, Snapshot};
 use crate::records::{Bson, Collection, Document, bson, decode, encode, to_value};
@@ -64,6 +65,7 @@ impl ports::Records for EmbeddedDocuments {
                     let Table { name, .. } = Table::of(collection);
                     execute(c, &format!("DELETE FROM {name}"), [])?;
                 }
+                execute(c, "DELETE FROM job_accounts", [])?;
                 Ok(())
             })
             .await
@@ -168,7 +170,7 @@ fn page(c: &Connection, collection: Collection, after: Option<String>, limit: u3
             Collection::Users => record::<User>(collection, &text(0)?)?,
             Collection::Assets => record::<Asset>(collection, &text(0)?)?,
             Collection::Fingerprints => record::<Fingerprint>(collection, &text(0)?)?,
-            Collection::Jobs => record::<Job>(collection, &text(0)?)?,
+            Collection::Jobs => without_turn(record::<Job>(collection, &text(0)?)?),
             Collection::Uploads => record::<UploadSession>(collection, &text(0)?)?,
             Collection::Partners => record::<Partner>(collection, &text(0)?)?,
             Collection::ApiKeys => record::<ApiKey>(collection, &text(0)?)?,

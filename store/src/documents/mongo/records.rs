@@ -4,6 +4,7 @@ use async_trait::async_trait;
 use metastamp_protocol::Store;
 use mongodb::bson::{Bson, Document, doc, serialize_to_vec};
 
+use super::accounts::ACCOUNTS;
 use super::call::Server;
 use super::fault::{Attempt, Failure};
 use super::leases::LEASES;
@@ -11,6 +12,7 @@ use super::migrations::MIGRATIONS;
 use super::scope::{Query, Scope, conflict, whole};
 use super::uploads::SAME_UPLOADS;
 use super::{MongoDocuments, identities, ping, prepare};
+use crate::documents::shares::without_turn;
 use crate::identity::StoreIdentity;
 use crate::ports::{self, Snapshot};
 use crate::records::Collection;
@@ -65,7 +67,7 @@ impl ports::Records for MongoDocuments {
     async fn clear(&self) -> Result<()> {
         let Self { server } = self;
         // older records may follow, which are to be brought up to date again
-        let ours = [LEASES, SAME_UPLOADS, MIGRATIONS];
+        let ours = [ACCOUNTS, LEASES, SAME_UPLOADS, MIGRATIONS];
         for name in Collection::ALL.into_iter().map(Collection::name).chain(ours) {
             let on = server.on();
             server
@@ -148,7 +150,13 @@ impl Snapshot for View {
             .call("snapshot_page", |_| {
                 let (on, filter) = (on.clone(), filter.clone());
                 let query = Query { filter, sort: doc! { "_id": 1 }, limit, ..Query::default() };
-                async move { on.records(collection, query).await }
+                async move {
+                    let records = on.records(collection, query).await?;
+                    Ok(match collection {
+                        Collection::Jobs => records.into_iter().map(without_turn).collect(),
+                        _ => records,
+                    })
+                }
             })
             .await
     }

@@ -7,6 +7,7 @@ use mongodb::IndexModel;
 use mongodb::bson::{Bson, Document, doc};
 use mongodb::options::IndexOptions;
 
+use super::accounts::ACCOUNTS;
 use super::call::Server;
 use super::fault::{Attempt, code, is_duplicate};
 use super::identities::IDENTITIES;
@@ -183,7 +184,7 @@ impl Index {
 pub(super) async fn collections(server: &Server) -> Attempt<Vec<String>> {
     let mut lines = Vec::new();
     let found: Vec<_> = server.db.list_collections().await?.try_collect().await?;
-    let ours = [SAME_UPLOADS, TRANSACTION_SESSIONS, LEASES, MIGRATIONS, IDENTITIES];
+    let ours = [ACCOUNTS, SAME_UPLOADS, TRANSACTION_SESSIONS, LEASES, MIGRATIONS, IDENTITIES];
     for name in Collection::ALL.into_iter().map(Collection::name).chain(ours) {
         let wanted = validator(name);
         let Some(found) = found.iter().find(|collection| collection.name == name) else {

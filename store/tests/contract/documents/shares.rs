@@ -25,17 +25,19 @@ pub fn cases() -> Vec<Case<Stores>> {
 const A: &str = "a";
 const B: &str = "b";
 
-/// Queues so many texts of `size` bytes, one second after the other from `second` on.
-async fn queue(store: &Stores, user: ObjectId, name: &str, texts: std::ops::Range<i64>, size: u64) {
-    for second in texts {
+/// Queues texts of `size` bytes, one at each of these seconds; answers the last.
+async fn queue(store: &Stores, user: ObjectId, name: &str, seconds: std::ops::Range<i64>, size: u64) -> Option<Asset> {
+    let mut last = None;
+    for second in seconds {
         let asset = Asset { created_at: at(second), file_size: size, ..asset(user, &format!("{name}{second}")) };
-        stored_as(store, asset).await;
+        last = Some(stored_as(store, asset).await);
     }
+    last
 }
 
 async fn next(store: &Stores, now: Timestamp) -> Job {
     let mut jobs = store.jobs.claim_jobs(&node("n", 1), now, LEASE, JobLane::Any, 1).await.unwrap();
-    jobs.pop().expect("a job waits")
+    jobs.pop().unwrap()
 }
 
 async fn names(store: &Stores, count: usize) -> String {
@@ -94,12 +96,15 @@ async fn beyond_the_budget_jobs_wait_for_the_next_day(store: Stores) {
         let store = store.clone();
         async move { store.jobs.claim(claiming).await.unwrap() }
     };
-    queue(&store, ObjectId::generate(), A, 0..3, 100).await;
+    let last = queue(&store, ObjectId::generate(), A, 0..3, 100).await.unwrap();
     let first = by_budget(at(10)).await.remove(0);
     store.jobs.finish_job(first.id, token(&first), took(11), at(11)).await.unwrap();
     assert_eq!(by_budget(at(20)).await, []);
     // Nothing is lost, others go on, and the owner is told.
     assert_eq!(job_counts(&store).await, (2, 0));
+    let told = store.works.fingerprint_of(last.id).await.unwrap().unwrap();
+    assert_eq!(told.processing_status, ProcessingStatus::Pending);
+    assert!(told.error_message.unwrap().starts_with("waits until 2100-01-02T00:00:00"));
     queue(&store, ObjectId::generate(), B, 21..22, 100).await;
     let of_b = by_budget(at(30)).await.remove(0);
     assert_eq!(of_b.file_name, "b21");
@@ -138,6 +143,6 @@ async fn the_longest_wait_is_told_by_lane(store: Stores) {
     let first = store.jobs.claim_jobs(&node("n", 1), at(100), LEASE, JobLane::Short, 1).await.unwrap();
     assert_eq!(first[0].file_name, "a7");
     assert_eq!(store.jobs.longest_waiting().await.unwrap(), [(Line::Short, at(8)), (Line::Long, at(5))]);
-    let film = store.works.fingerprint_of(first[0].asset_id).await.unwrap().unwrap();
-    assert_eq!(film.processing_status, ProcessingStatus::Processing);
+    let shown = store.works.fingerprint_of(first[0].asset_id).await.unwrap().unwrap();
+    assert_eq!(shown.processing_status, ProcessingStatus::Processing);
 }

@@ -181,9 +181,7 @@ async fn claim_up_to(server: &Server, claiming: &Claiming, deadline: Instant, cl
         return Ok(());
     }
     let claimer = Claimer(claiming);
-    if server.until(deadline, |_| claimer.finds_recallable(server.on())).await? {
-        server.transact_until(deadline, |on| claimer.recall(on)).await?;
-    }
+    recall(server, claimer, deadline).await?;
     let (mut aside, mut put_back) = (0, 0);
     loop {
         let want = claiming.limit.saturating_sub(u32::try_from(claimed.len()).unwrap_or(u32::MAX));
@@ -192,7 +190,8 @@ async fn claim_up_to(server: &Server, claiming: &Claiming, deadline: Instant, cl
         }
         let look = want.saturating_add(aside);
         let mut candidates = server.until(deadline, |_| candidates(claimer, server.on(), look)).await?;
-        if candidates.is_empty() {
+        // Each round gives turns to a bounded number: more may be due for one.
+        if candidates.is_empty() && !recall(server, claimer, deadline).await? {
             return Ok(());
         }
         if aside > 0 {
@@ -215,6 +214,15 @@ async fn claim_up_to(server: &Server, claiming: &Claiming, deadline: Instant, cl
             aside = (aside * 2).clamp(ASIDE_MIN, ASIDE_MAX);
         }
     }
+}
+
+/// Gives turns to jobs that are due for one; returns whether there were any.
+async fn recall(server: &Server, claimer: Claimer<'_>, deadline: Instant) -> Result<bool> {
+    let finds = server.until(deadline, |_| claimer.finds_recallable(server.on())).await?;
+    if finds {
+        server.transact_until(deadline, |on| claimer.recall(on)).await?;
+    }
+    Ok(finds)
 }
 
 async fn advance(on: Scope, place: i64) -> Attempt<()> {
