@@ -35,7 +35,7 @@ SERVERS_PART_MAX=1800
 # What the stores have no part in, so that servers could not change it: what decoders and the edge do with bytes, settings,
 # logs, documents, the ports of a cluster; what brings its own stores; and what stays on the embedded ones.
 NOT_ON_SERVERS=(
-  stores_ money_faults:: teeth::
+  stores_ money_faults:: teeth:: fsck::lost_cut
   cluster_chaos::an_isolated_owner cluster_chaos::a_cut_between_two_nodes_only cluster_chaos::one_way_loss
   bad_input:: compose:: config:: docs:: door:: edge:: fingerprints:: logs:: mixed_media:: money_input:: proxies:: security::
   shares:: strangers::

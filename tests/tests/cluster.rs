@@ -90,7 +90,10 @@ async fn a_drained_node_hands_over_and_serves_on() {
 #[tokio::test(flavor = "multi_thread")]
 async fn another_secret_is_refused_and_said_on_both_sides() {
     let _turn = turn().await;
+    // on servers it would be derived of the other, and no token would be good at both
+    let tokens = "one-secret-for-the-tokens-of-both-nodes";
     let options = FleetOptions::of(2).env_of(1, "CLUSTER_SECRET", "not-the-secret-of-the-others");
+    let options = options.env_of(0, "JWT_SECRET_KEY", tokens).env_of(1, "JWT_SECRET_KEY", tokens);
     let fleet = Fleet::start_apart(options).await.unwrap();
     for (at, reason) in [(0, r#"reason="secret""#), (1, r#"reason="refusal""#)] {
         let client = fleet.client(at).unwrap();
